@@ -1,0 +1,156 @@
+// Decides what becomes of a failure: another attempt after a wait, or the dead-letter queue.
+import { type Clock, systemClock } from '../shared/clock.js';
+import { invalidOption } from '../shared/errors.js';
+import type { CircuitState } from '../shared/breaker.js';
+import { type DeadLetterReason, ErrorCategory, type ErrorReport } from '../shared/report.js';
+import { backoffMs, type RetryConfig } from './backoff.js';
+
+/** What a strategy is told besides the report. */
+export type RecoveryContext = Readonly<Record<string, unknown>>;
+
+/** Tries to recover. True: recovered, so that another attempt makes sense. Throwing counts as false. */
+export type RecoveryStrategy = (report: ErrorReport, context: RecoveryContext) => boolean | Promise<boolean>;
+
+/** What is known about a failed delivery when its fate is decided. */
+export interface FailureFacts {
+  readonly category: ErrorCategory;
+  /** Failed attempts of this category in a row, this one included. */
+  readonly failedInRow: number;
+  /** Milliseconds since the first failure. */
+  readonly elapsedMs: number;
+  /** A hint from the other side, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** What recovery decides. */
+export type Verdict =
+  | { readonly kind: 'retry'; readonly delayMs: number }
+  | { readonly kind: 'dead-letter'; readonly reason: DeadLetterReason };
+
+export type RetryOverrides = Partial<Record<ErrorCategory, RetryConfig>>;
+
+export interface RecoveryOptions {
+  /** By category; replaces the default of that category. */
+  readonly retryConfigs?: RetryOverrides;
+  readonly recoveryStrategies?: Partial<Record<ErrorCategory, RecoveryStrategy>>;
+  /** From 0 to 1. Default `Math.random`. */
+  readonly random?: () => number;
+  readonly clock?: Clock;
+}
+
+/** A strategy that has not answered by then counts as false, in milliseconds. */
+const STRATEGY_TIMEOUT_MS = 10_000;
+
+/** Runs on the main thread. */
+export class ErrorRecoveryManager {
+  /** How each category is retried; may be changed at any time. */
+  readonly retryConfigs: Record<ErrorCategory, RetryConfig>;
+  /** The user's own ways to recover; where there is one, its answer decides. */
+  readonly recoveryStrategies: Partial<Record<ErrorCategory, RecoveryStrategy>>;
+  readonly #random: () => number;
+  readonly #clock: Clock;
+  readonly #breakers = new Map<string, () => CircuitState>();
+
+  /** @throws BUSBAR_INVALID_OPTION */
+  constructor({ retryConfigs = {}, recoveryStrategies = {}, random = Math.random, clock = systemClock }: RecoveryOptions = {}) {
+    this.retryConfigs = { ...defaultRetryConfigs(), ...retryConfigs };
+    this.recoveryStrategies = { ...recoveryStrategies };
+    this.#random = random;
+    this.#clock = clock;
+    for (const category of Object.values(ErrorCategory)) assertRetryConfig(`retryConfigs.${category}`, this.retryConfigs[category]);
+  }
+
+  /**
+   * Decides by the retry configuration alone.
+   *
+   * @throws BUSBAR_INVALID_OPTION when `retryConfigs` was changed to something that makes no sense
+   */
+  decide(facts: FailureFacts, overrides: RetryOverrides = {}): Verdict {
+    const { category, failedInRow, elapsedMs, retryAfterMs } = facts;
+    const config = overrides[category] ?? this.retryConfigs[category];
+    assertRetryConfig(`retryConfigs.${category}`, config);
+    if (config.maxRetries === 0) return { kind: 'dead-letter', reason: 'not_retryable' };
+    if (failedInRow > config.maxRetries || elapsedMs > (config.maxElapsedMs ?? Number.POSITIVE_INFINITY)) {
+      return { kind: 'dead-letter', reason: 'retries_exhausted' };
+    }
+    return { kind: 'retry', delayMs: retryAfterMs ?? backoffMs(config, failedInRow, this.#random) };
+  }
+
+  /** True when the user's own strategy decides about this category. */
+  hasStrategy(category: ErrorCategory): boolean {
+    return typeof this.recoveryStrategies[category] === 'function';
+  }
+
+  /**
+   * Runs the category's strategy, and writes into the report what came of it. False when there is none, when it throws,
+   * answers with anything but true, or has not answered within 10 s. Never rejects.
+   */
+  async attemptRecovery(report: ErrorReport, context: RecoveryContext = {}): Promise<boolean> {
+    const strategy = this.recoveryStrategies[report.category];
+    report.recovery_attempted = strategy !== undefined;
+    report.recovery_successful = strategy !== undefined && (await this.#run(strategy, report, context));
+    return report.recovery_successful;
+  }
+
+  /** The state of each breaker that a bus registered here, by name. */
+  getCircuitBreakerStatus(): Record<string, CircuitState> {
+    return Object.fromEntries([...this.#breakers].map(([name, state]) => [name, state()]));
+  }
+
+  /** @internal */
+  registerBreaker(name: string, state: () => CircuitState): void {
+    this.#breakers.set(name, state);
+  }
+
+  /** @internal */
+  forgetBreaker(name: string): void {
+    this.#breakers.delete(name);
+  }
+
+  async #run(strategy: RecoveryStrategy, report: ErrorReport, context: RecoveryContext): Promise<boolean> {
+    let giveUp: { cancel(): void } | undefined;
+    const timeout = new Promise<boolean>((resolve) => {
+      giveUp = this.#clock.after(STRATEGY_TIMEOUT_MS, () => resolve(false));
+    });
+    try {
+      return (await Promise.race([strategy(report, context), timeout])) === true;
+    } catch (thrown) {
+      report.context['recovery_error'] = thrown instanceof Error ? thrown.message.slice(0, 200) : typeof thrown;
+      return false;
+    } finally {
+      giveUp?.cancel();
+    }
+  }
+}
+
+function defaultRetryConfigs(): Record<ErrorCategory, RetryConfig> {
+  const none = (): RetryConfig => ({ maxRetries: 0, backoffMs: 0 });
+  return {
+    [ErrorCategory.CONNECTION_ERROR]: { maxRetries: 3, backoffMs: 2000 },
+    [ErrorCategory.MESSAGE_PROCESSING_ERROR]: { maxRetries: 2, backoffMs: 1000 },
+    [ErrorCategory.SERIALIZATION_ERROR]: { maxRetries: 1, backoffMs: 500 },
+    [ErrorCategory.TIMEOUT_ERROR]: { maxRetries: 2, backoffMs: 1500 },
+    [ErrorCategory.QUEUE_OVERFLOW]: none(),
+    [ErrorCategory.RESOURCE_EXHAUSTION]: none(),
+    [ErrorCategory.AUTHENTICATION_ERROR]: none(),
+    [ErrorCategory.CONFIGURATION_ERROR]: none(),
+  };
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertRetryConfig(option: string, config: unknown): asserts config is RetryConfig {
+  if (typeof config !== 'object' || config === null) throw invalidOption(option, 'a retry configuration', config);
+  const fields = config as Record<string, unknown>;
+  if (!Number.isInteger(fields['maxRetries']) || (fields['maxRetries'] as number) < 0) {
+    throw invalidOption(`${option}.maxRetries`, 'a whole number >= 0', fields['maxRetries']);
+  }
+  for (const [field, least] of [['backoffMs', 0], ['factor', 1], ['maxBackoffMs', 0], ['maxElapsedMs', 0]] as const) {
+    const value = fields[field];
+    if (value === undefined && field !== 'backoffMs') continue;
+    if (typeof value === 'number' && Number.isFinite(value) && value >= least) continue;
+    throw invalidOption(`${option}.${field}`, `a number >= ${least}`, value);
+  }
+  if (fields['jitter'] !== undefined && typeof fields['jitter'] !== 'boolean') {
+    throw invalidOption(`${option}.jitter`, 'true or false', fields['jitter']);
+  }
+}

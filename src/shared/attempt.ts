@@ -1,0 +1,74 @@
+// One attempt: a delivery while its handler runs, from decoding to the value or the error it ends with.
+import { decodePayload } from './codec.js';
+import type { Delivery } from './delivery.js';
+import { BusbarError, show } from './errors.js';
+import type { Handler, StandardSchema } from './handler.js';
+import type { Permit } from './breaker.js';
+import type { ErrorPhase } from './report.js';
+import type { AttemptContext } from './context.js';
+
+/** Where an attempt stands. */
+export class Attempt {
+  phase: ErrorPhase = 'decode';
+  payload: unknown;
+  /** True once its value or error was taken; what comes after is late. */
+  hasEnded = false;
+  /** From the breaker; null where there is none. */
+  readonly permit: Permit | null;
+  readonly context: AttemptContext;
+  readonly delivery: Delivery;
+  /** `Clock.elapsed()`. */
+  readonly startedAt: number;
+
+  constructor(permit: Permit | null, context: AttemptContext, delivery: Delivery, startedAt: number) {
+    this.permit = permit;
+    this.context = context;
+    this.delivery = delivery;
+    this.startedAt = startedAt;
+  }
+
+  /** Decodes, validates and calls. Returns or throws what the handler does; `phase` says how far it came. */
+  call(handle: Handler, schema: StandardSchema | undefined, mode: 'copy' | 'view'): unknown {
+    this.payload = decodePayload(this.delivery.codec, this.delivery.bytes, mode);
+    if (schema === undefined) return this.#handle(handle, this.payload);
+    this.phase = 'validate';
+    const checked = schema['~standard'].validate(this.payload);
+    if (!isThenable(checked)) return this.#handle(handle, validValue(checked));
+    return Promise.resolve(checked).then((result) => this.#handle(handle, validValue(result)));
+  }
+
+  #handle(handle: Handler, payload: unknown): unknown {
+    this.phase = 'handler';
+    return handle(payload, this.context);
+  }
+}
+
+/** True for a promise of any make. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+interface ValidationResult {
+  readonly value?: unknown;
+  readonly issues?: readonly { readonly message?: unknown; readonly path?: readonly unknown[] }[];
+}
+
+const MOST_ISSUES_SHOWN = 3;
+
+/** @throws BUSBAR_VALIDATION */
+function validValue(result: unknown): unknown {
+  const { issues, value } = result as ValidationResult;
+  if (issues === undefined) return value;
+  const shown = issues.slice(0, MOST_ISSUES_SHOWN).map(({ message, path }) => {
+    const where = (path ?? []).map(keyOf).join('.');
+    return where === '' ? String(message) : `${where}: ${String(message)}`;
+  });
+  const more = issues.length > MOST_ISSUES_SHOWN ? ` and ${issues.length - MOST_ISSUES_SHOWN} more` : '';
+  throw new BusbarError('BUSBAR_VALIDATION', `the payload does not satisfy the schema: ${shown.join('; ')}${more}`);
+}
+
+/** A path segment is a key, or an object that holds one. */
+function keyOf(segment: unknown): string {
+  const key = typeof segment === 'object' && segment !== null ? (segment as { key?: unknown }).key : segment;
+  return typeof key === 'string' || typeof key === 'number' ? String(key) : show(key);
+}

@@ -1,0 +1,110 @@
+// The circuit breaker for calls of any kind, usable without a bus.
+import { type BreakerOptions, type CircuitState, SharedBreaker } from './breaker.js';
+import { classifyError, countsForBreaker } from './classify.js';
+import { type Clock, systemClock } from './clock.js';
+import { BusbarError } from './errors.js';
+
+export interface CircuitBreakerOptions extends BreakerOptions {
+  /** Shown in errors. Default `breaker`. */
+  readonly name?: string;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+}
+
+/** The code of this error is BUSBAR_BREAKER_OPEN. */
+export class BreakerOpenError extends BusbarError {
+  /** Milliseconds until a probe is let through; 0 when that is not known. */
+  readonly retryAfterMs: number;
+  /** The breaker's name. */
+  readonly breaker: string;
+
+  constructor(breaker: string, retryAfterMs: number) {
+    super('BUSBAR_BREAKER_OPEN', `circuit breaker ${breaker} is open; retry in ${Math.ceil(retryAfterMs)} ms`);
+    this.breaker = breaker;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * Refuses calls for a while after failures in a row. Errors that are classified as serialization, authentication or
+ * configuration errors do not count. Runs on any thread.
+ */
+export class CircuitBreaker {
+  readonly name: string;
+  readonly #breaker: SharedBreaker;
+  readonly #listeners = new Set<(state: CircuitState, previous: CircuitState) => void>();
+  #lastState: CircuitState = 'closed';
+
+  /** @throws BUSBAR_INVALID_OPTION */
+  constructor({ name = 'breaker', clock = systemClock, ...options }: CircuitBreakerOptions = {}) {
+    this.name = name;
+    this.#breaker = new SharedBreaker(SharedBreaker.allocate(options), clock);
+  }
+
+  get state(): CircuitState {
+    return this.#breaker.state;
+  }
+
+  getState(): CircuitState {
+    return this.state;
+  }
+
+  /**
+   * Calls `run`, unless the breaker is open.
+   *
+   * @throws BUSBAR_BREAKER_OPEN with `retryAfterMs`, or what `run` throws
+   */
+  async execute<T>(run: () => T | Promise<T>): Promise<T> {
+    const permit = this.#breaker.enter();
+    if (permit === undefined) throw new BreakerOpenError(this.name, this.#breaker.retryAfterMs);
+    this.#announce();
+    try {
+      const value = await run();
+      this.#breaker.success(permit);
+      return value;
+    } catch (thrown) {
+      if (countsForBreaker(classifyError(thrown).category)) this.#breaker.failure(permit);
+      else this.#breaker.release(permit);
+      throw thrown;
+    } finally {
+      this.#announce();
+    }
+  }
+
+  /** Refuses every call until `reset()`. */
+  forceOpen(): void {
+    this.#breaker.forceOpen();
+    this.#announce();
+  }
+
+  /** Lets every call through and counts nothing until `reset()`. */
+  disable(): void {
+    this.#breaker.disable();
+    this.#announce();
+  }
+
+  /** Closes it and forgets what was counted. */
+  reset(): void {
+    this.#breaker.reset();
+    this.#announce();
+  }
+
+  /** Calls `listener` after each change of state that a call or a method of this object brought about or found. */
+  on(event: 'stateChange', listener: (state: CircuitState, previous: CircuitState) => void): this {
+    if (event === 'stateChange') this.#listeners.add(listener);
+    return this;
+  }
+
+  off(_event: 'stateChange', listener: (state: CircuitState, previous: CircuitState) => void): this {
+    this.#listeners.delete(listener);
+    return this;
+  }
+
+  #announce(): void {
+    const { state } = this.#breaker;
+    const previous = this.#lastState;
+    if (state === previous) return;
+    this.#lastState = state;
+    for (const listener of this.#listeners) listener(state, previous);
+  }
+}

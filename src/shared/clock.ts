@@ -1,0 +1,40 @@
+// The one place that reads time and starts timers, so that tests can step both.
+
+/** A timer that can be cancelled. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Where every part of busbar gets its time from. Runs on every thread. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since 1970. */
+  now(): number;
+  /** Monotonic time in milliseconds, with fractions, comparable between the threads of this process. */
+  elapsed(): number;
+  /** Calls `run` once after `delayMs`. A timer does not keep the process alive unless `keepAlive` is set. */
+  after(delayMs: number, run: () => void, keepAlive?: boolean): Timer;
+  /** Calls `run` every `periodMs` until cancelled. */
+  every(periodMs: number, run: () => void, keepAlive?: boolean): Timer;
+}
+
+/** setTimeout fires at once for longer delays; the longest real timer is about 24.8 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** performance.now() counts from the start of its own thread; timeOrigin makes threads comparable. */
+const origin = performance.timeOrigin;
+
+/** The real time. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  elapsed: () => origin + performance.now(),
+  after(delayMs, run, keepAlive = false) {
+    const timer = setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS));
+    if (!keepAlive) timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every(periodMs, run, keepAlive = false) {
+    const timer = setInterval(run, Math.min(periodMs, LONGEST_TIMER_MS));
+    if (!keepAlive) timer.unref();
+    return { cancel: () => clearInterval(timer) };
+  },
+};

@@ -1,0 +1,120 @@
+// What a handler is told about its delivery, and what it publishes and logs through it.
+import { encodePayload } from './codec.js';
+import { systemClock, type Timer } from './clock.js';
+import { type Delivery, messageId } from './delivery.js';
+import type { HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
+import type { Headers, Priority } from './message.js';
+import type { LogDetail, PublishedDetail } from './outcome.js';
+
+/** A message that waits for its attempt to succeed. */
+export interface HeldPublication {
+  readonly detail: PublishedDetail;
+  readonly bytes: Uint8Array;
+}
+
+/** Where a context's log lines go, and the limit of what it may publish. */
+export interface ContextOutlet {
+  log(line: LogDetail): void;
+  /** @throws BUSBAR_MESSAGE_TOO_LARGE */
+  assertFits(bytes: number, detail: unknown): void;
+}
+
+/** One attempt as its handler sees it. */
+export class AttemptContext implements HandlerContext {
+  readonly #delivery: Delivery;
+  readonly #instance: string;
+  readonly #timeoutMs: number;
+  readonly #startedAt: number;
+  readonly #outlet: ContextOutlet;
+  #abort: AbortController | undefined;
+  #timer: Timer | undefined;
+  /** Messages published by this attempt; released when it succeeds. */
+  publications: HeldPublication[] | undefined;
+
+  /** @param startedAt `Clock.elapsed()` when the attempt began */
+  constructor(delivery: Delivery, instance: string, timeoutMs: number, startedAt: number, outlet: ContextOutlet) {
+    this.#delivery = delivery;
+    this.#instance = instance;
+    this.#timeoutMs = timeoutMs;
+    this.#startedAt = startedAt;
+    this.#outlet = outlet;
+  }
+
+  get topic(): string {
+    return this.#delivery.topic;
+  }
+
+  get id(): string {
+    return messageId(this.#delivery, this.#instance);
+  }
+
+  get key(): string | null {
+    return this.#delivery.key;
+  }
+
+  get headers(): Headers | null {
+    return this.#delivery.headers;
+  }
+
+  get priority(): Priority {
+    return this.#delivery.priority;
+  }
+
+  get publishedAt(): number {
+    return this.#delivery.publishedAt;
+  }
+
+  get attempt(): number {
+    return this.#delivery.started + 1;
+  }
+
+  get deadline(): number {
+    return Math.round(systemClock.now() + this.#remaining());
+  }
+
+  /** Made when first asked for: an AbortController costs 2 µs, and most handlers never look. */
+  get signal(): Signal {
+    if (this.#abort === undefined) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      const late = (): void => abort.abort(new DOMException(`handler ran past ${this.#timeoutMs} ms`, 'TimeoutError'));
+      if (this.#remaining() <= 0) late();
+      else this.#timer = systemClock.after(this.#remaining(), late);
+    }
+    return this.#abort.signal as Signal;
+  }
+
+  get log(): HandlerLog {
+    const line =
+      (level: LogDetail['level']) =>
+      (message: string, fields?: Readonly<Record<string, unknown>>): void =>
+        this.#outlet.log({ level, message, fields: fields ?? null, id: this.id, topic: this.topic });
+    return { info: line('info'), warn: line('warn'), error: line('error') };
+  }
+
+  publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {
+    const { codec, bytes, lossy } = encodePayload(payload);
+    this.publications ??= [];
+    const detail: PublishedDetail = {
+      id: `${this.id}:${this.publications.length + 1}`,
+      topic,
+      codec,
+      lossy,
+      priority: options.priority ?? 'normal',
+      key: options.key ?? null,
+      headers: options.headers ?? null,
+      ttlMs: options.ttlMs ?? null,
+    };
+    this.#outlet.assertFits(bytes.byteLength, detail);
+    this.publications.push({ detail, bytes: new Uint8Array(bytes) });
+  }
+
+  /** Ends what the attempt holds: its deadline timer. */
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #remaining(): number {
+    return this.#startedAt + this.#timeoutMs - systemClock.elapsed();
+  }
+}

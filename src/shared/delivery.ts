@@ -1,0 +1,169 @@
+// A delivery, and how it lies in a lane's ring.
+//
+//   word 0   payload length in bytes
+//   word 1   codec, flags << 8, priority << 16
+//   word 2   attempts started before this one
+//   word 3   attempts failed before this one | threads ended << 16
+//   word 4   topic length | id length << 16       (0: the subscription's own pattern; the id made from the number)
+//   word 5   key length | headers length << 16
+//   byte 24  number        double   counts the messages of this bus
+//   byte 32  publishedAt   double   milliseconds since 1970
+//   byte 40  expiresAt     double   milliseconds since 1970, 0 for never
+//   byte 48  startedAt     double   written by the reader: Clock.elapsed() when the handler was called
+//   byte 56  payload, then topic, id, key and headers (JSON) as UTF-8
+import type { CodecId, EncodedMessage, Headers } from './message.js';
+import { RECORD_HEADER_BYTES } from './layout.js';
+import type { RingWriter } from './ring.js';
+
+/** Bytes before the payload. */
+export const DELIVERY_HEADER_BYTES = 56;
+
+/** Flags of a delivery. */
+export const LOSSY = 1;
+export const WANTS_REPLY = 2;
+export const HAS_KEY = 4;
+
+/** The largest topic, id or key and the largest headers, in bytes: their lengths share a word. */
+export const LARGEST_TEXT_BYTES = 0xffff;
+
+/** One message on its way to one subscription, with its counters. Its `id` is empty until {@link messageId} is asked. */
+export interface Delivery extends EncodedMessage {
+  /** Counts the messages of this bus; unique for a message, shared by its deliveries. */
+  readonly number: number;
+  readonly wantsReply: boolean;
+  /** Attempts started, those of innocents caught in another's crash among them. */
+  started: number;
+  /** Attempts that counted as failed. */
+  failed: number;
+  /** Threads that ended while this delivery ran. */
+  kills: number;
+}
+
+/** The numbers that stand for priorities on the wire. */
+const PRIORITY_NUMBER = { low: 0, normal: 1, high: 2, critical: 3 } as const;
+const PRIORITY_NAME = ['low', 'normal', 'high', 'critical'] as const;
+
+/** The place of a priority in a lane's list of rings, lowest first. */
+export function priorityNumber(delivery: Pick<Delivery, 'priority'>): number {
+  return PRIORITY_NUMBER[delivery.priority];
+}
+
+/** The message's id. One that was published without an id has it made from its number, and only when asked. */
+export function messageId(delivery: Pick<Delivery, 'id' | 'number'>, instance: string): string {
+  return delivery.id === '' ? `${instance}-${delivery.number.toString(36)}` : delivery.id;
+}
+
+/** What both ends of a lane agree on once, so that records need not repeat it. */
+export interface LaneNames {
+  /** Begins the ids of this bus's messages. */
+  readonly instance: string;
+  /** The subscription's pattern. */
+  readonly pattern: string;
+}
+
+/** Writes a delivery into a lane's ring. False: full, and nothing was written. */
+export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneNames): boolean {
+  const topic = delivery.topic === names.pattern ? '' : delivery.topic;
+  const id = delivery.id;
+  const headers = delivery.headers === null ? '' : JSON.stringify(delivery.headers);
+  const key = delivery.key ?? '';
+  const payload = delivery.bytes;
+  const texts = topic.length + id.length + key.length + headers.length;
+  const textBytes = texts === 0 ? 0 : utf8Length(topic) + utf8Length(id) + utf8Length(key) + utf8Length(headers);
+  const offset = ring.claim(DELIVERY_HEADER_BYTES + payload.byteLength + textBytes);
+  if (offset < 0) return false;
+
+  const { words, doubles, bytes } = ring;
+  const word = offset >> 2;
+  const double = offset >> 3;
+  const flags = (delivery.lossy ? LOSSY : 0) | (delivery.wantsReply ? WANTS_REPLY : 0) | (delivery.key === null ? 0 : HAS_KEY);
+  words[word] = payload.byteLength;
+  words[word + 1] = delivery.codec | (flags << 8) | (PRIORITY_NUMBER[delivery.priority] << 16);
+  words[word + 2] = delivery.started;
+  words[word + 3] = (delivery.failed & 0xffff) | (delivery.kills << 16);
+  words[word + 4] = 0;
+  words[word + 5] = 0;
+  doubles[double + 3] = delivery.number;
+  doubles[double + 4] = delivery.publishedAt;
+  doubles[double + 5] = delivery.expiresAt;
+  doubles[double + 6] = 0;
+  bytes.set(payload, offset + DELIVERY_HEADER_BYTES);
+  if (textBytes > 0) {
+    let at = offset + DELIVERY_HEADER_BYTES + payload.byteLength;
+    const topicBytes = topic === '' ? 0 : bytes.write(topic, at);
+    at += topicBytes;
+    const idBytes = id === '' ? 0 : bytes.write(id, at);
+    at += idBytes;
+    const keyBytes = key === '' ? 0 : bytes.write(key, at);
+    at += keyBytes;
+    const headersBytes = headers === '' ? 0 : bytes.write(headers, at);
+    words[word + 4] = topicBytes | (idBytes << 16);
+    words[word + 5] = keyBytes | (headersBytes << 16);
+  }
+  ring.commit(0);
+  return true;
+}
+
+function utf8Length(text: string): number {
+  return text === '' ? 0 : Buffer.byteLength(text);
+}
+
+/** The memory that a delivery is read from: a ring's records, or a copy of one. */
+export interface RecordMemory {
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+}
+
+/** The started-at slot of the delivery whose record header is at `headerWord`. */
+export function startedAtIndex(headerWord: number): number {
+  return ((headerWord << 2) + RECORD_HEADER_BYTES + 48) >> 3;
+}
+
+/**
+ * Reads the delivery whose body is at byte `offset`. Its `bytes` are a view on `memory`: copy them with
+ * {@link ownDelivery} before the record is released.
+ */
+export function readDelivery(memory: RecordMemory, offset: number, names: LaneNames): Delivery {
+  const { words, doubles, bytes } = memory;
+  const word = offset >> 2;
+  const double = offset >> 3;
+  const payloadLength = words[word] as number;
+  const kinds = words[word + 1] as number;
+  const failures = words[word + 3] as number;
+  const topicAndId = words[word + 4] as number;
+  const keyAndHeaders = words[word + 5] as number;
+  const flags = (kinds >> 8) & 0xff;
+  const number = doubles[double + 3] as number;
+
+  let at = offset + DELIVERY_HEADER_BYTES + payloadLength;
+  const text = (length: number): string => bytes.toString('utf8', at, (at += length));
+  const topic = topicAndId & 0xffff ? text(topicAndId & 0xffff) : names.pattern;
+  const id = topicAndId >>> 16 ? text(topicAndId >>> 16) : '';
+  const key = flags & HAS_KEY ? text(keyAndHeaders & 0xffff) : null;
+  const headers: Headers | null = keyAndHeaders >>> 16 ? (JSON.parse(text(keyAndHeaders >>> 16)) as Headers) : null;
+  return {
+    number,
+    id,
+    topic,
+    key,
+    headers,
+    priority: PRIORITY_NAME[(kinds >> 16) & 0xff] ?? 'normal',
+    publishedAt: doubles[double + 4] as number,
+    expiresAt: doubles[double + 5] as number,
+    codec: (kinds & 0xff) as CodecId,
+    lossy: (flags & LOSSY) !== 0,
+    wantsReply: (flags & WANTS_REPLY) !== 0,
+    bytes: bytes.subarray(offset + DELIVERY_HEADER_BYTES, offset + DELIVERY_HEADER_BYTES + payloadLength),
+    started: words[word + 2] as number,
+    failed: failures & 0xffff,
+    kills: failures >>> 16,
+  };
+}
+
+/** A delivery that owns its bytes, and so outlives the record or the scratch buffer it was read from. */
+export function ownDelivery(delivery: Delivery): Delivery {
+  const bytes = new Uint8Array(delivery.bytes.byteLength);
+  bytes.set(delivery.bytes);
+  return { ...delivery, bytes };
+}

@@ -1,0 +1,36 @@
+// What a thrown value is to main: a classified, bounded, redacted plain record.
+import { classifyError } from './classify.js';
+import { toErrorRecord } from './error-record.js';
+import type { HandlerRule } from './handler.js';
+import type { Failure } from './outcome.js';
+import { createRedactor, preview, type RedactOptions, type Redactor } from './redact.js';
+import type { ErrorPhase } from './report.js';
+import { signatureOf } from './signature.js';
+
+/** Describes the failures of one drain. */
+export class FailureDescriber {
+  readonly #redactor: Redactor;
+  readonly #rules: readonly HandlerRule[];
+  /** False: nobody will read stacks and previews. */
+  readonly #inFull: boolean;
+
+  constructor(redact: RedactOptions, rules: readonly HandlerRule[] | undefined, inFull: boolean) {
+    this.#redactor = createRedactor(redact);
+    this.#rules = rules ?? [];
+    this.#inFull = inFull;
+  }
+
+  /** Never throws, whatever was thrown. */
+  describe(thrown: unknown, phase: ErrorPhase, payload: unknown): Failure {
+    const { category, severity } = classifyError(thrown, { phase, rules: this.#rules });
+    const error = toErrorRecord(thrown, this.#redactor, { stack: this.#inFull });
+    return {
+      category,
+      severity,
+      phase,
+      error,
+      signature: this.#inFull ? signatureOf(category, error) : '',
+      preview: this.#inFull ? preview(payload, this.#redactor) : '',
+    };
+  }
+}

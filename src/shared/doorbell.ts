@@ -1,0 +1,41 @@
+// A doorbell in shared memory: wakes its one sleeper, and costs the ringer one atomic load when nobody sleeps.
+import { CHIME, DOORBELL_BYTES, SLEEPING } from './layout.js';
+
+/**
+ * Any thread may ring; one thread at a time sleeps.
+ *
+ * The sleeper raises SLEEPING, looks once more, then waits for CHIME to change from what it was before. The ringer has
+ * stored its work before it looks at SLEEPING, so one of the two always sees the other. Only the sleeper lowers
+ * SLEEPING: a ringer that did would let a second ringer skip a sleeper that is not awake yet.
+ */
+export class Doorbell {
+  readonly #words: Int32Array;
+
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer(DOORBELL_BYTES);
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Wakes the sleeper, if it sleeps. Call after storing what it waits for. */
+  ring(): void {
+    if (Atomics.load(this.#words, SLEEPING) === 0) return;
+    Atomics.add(this.#words, CHIME, 1);
+    Atomics.notify(this.#words, CHIME);
+  }
+
+  /**
+   * Sleeps until rung, unless `ready` says there is something to do already.
+   * Does not keep the thread's event loop alive: a worker must hold a handle of its own.
+   *
+   * @param timeoutMs how long at most, in milliseconds; default: for ever
+   */
+  async sleep(ready: () => boolean, timeoutMs?: number): Promise<void> {
+    const heard = Atomics.load(this.#words, CHIME);
+    Atomics.store(this.#words, SLEEPING, 1);
+    if (!ready()) await Atomics.waitAsync(this.#words, CHIME, heard, timeoutMs).value;
+    Atomics.store(this.#words, SLEEPING, 0);
+  }
+}

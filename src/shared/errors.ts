@@ -1,0 +1,86 @@
+// The errors busbar itself raises: one class, one stable code each.
+
+/**
+ * Stable codes of the errors that busbar raises itself. Test `error.code`, never the text.
+ *
+ * - `BUSBAR_INVALID_OPTION`: an option is wrong; the text names it, the rule, and the value received.
+ * - `BUSBAR_INVALID_TOPIC`: a topic or pattern is malformed.
+ * - `BUSBAR_NOT_RUNNING`: the bus, logger or queue is not started, or already closed.
+ * - `BUSBAR_DUPLICATE_SUBSCRIPTION`: this pattern and subscriberId are subscribed already.
+ * - `BUSBAR_HANDLER_LOAD`: a handler module is missing, throws at import, or has no such export.
+ * - `BUSBAR_IN_LANE_WORKER`: a MessageBus was constructed on one of its own worker threads.
+ * - `BUSBAR_LOG_FOLDER`: the log folder cannot be created or written.
+ * - `BUSBAR_FOLDER_LOCKED`: another process owns the log folder; the text names its pid.
+ * - `BUSBAR_BREAKER_OPEN`: a circuit breaker refused the call; carries `retryAfterMs` and `breaker`.
+ * - `BUSBAR_REQUEST_TIMEOUT`, `BUSBAR_REQUEST_FAILED`, `BUSBAR_NO_HANDLER`, `BUSBAR_AMBIGUOUS_REQUEST`: see `request()`.
+ * - `BUSBAR_ENCODING`: a payload cannot be encoded.
+ * - `BUSBAR_DECODING`: bytes cannot be decoded.
+ * - `BUSBAR_MESSAGE_TOO_LARGE`: an encoded message is larger than the stated limit.
+ * - `BUSBAR_QUEUE_FULL`: a queue limit was reached.
+ * - `BUSBAR_HANDLER_TIMEOUT`: a handler ran past its deadline.
+ * - `BUSBAR_WORKER_LOST`: the thread ended while the handler ran.
+ * - `BUSBAR_POISON`: a message ended two threads and was quarantined.
+ * - `BUSBAR_EXPIRED`: a message outlived its `ttlMs` before a handler started.
+ * - `BUSBAR_VALIDATION`: a payload does not satisfy the subscription's schema.
+ * - `BUSBAR_SHUTDOWN`: the bus stopped before the delivery was settled.
+ * - `BUSBAR_LOGGING_WORKER`: the logging worker is gone or did not answer.
+ */
+export type ErrorCode =
+  | 'BUSBAR_INVALID_OPTION'
+  | 'BUSBAR_INVALID_TOPIC'
+  | 'BUSBAR_NOT_RUNNING'
+  | 'BUSBAR_DUPLICATE_SUBSCRIPTION'
+  | 'BUSBAR_HANDLER_LOAD'
+  | 'BUSBAR_IN_LANE_WORKER'
+  | 'BUSBAR_LOG_FOLDER'
+  | 'BUSBAR_FOLDER_LOCKED'
+  | 'BUSBAR_BREAKER_OPEN'
+  | 'BUSBAR_REQUEST_TIMEOUT'
+  | 'BUSBAR_REQUEST_FAILED'
+  | 'BUSBAR_NO_HANDLER'
+  | 'BUSBAR_AMBIGUOUS_REQUEST'
+  | 'BUSBAR_ENCODING'
+  | 'BUSBAR_DECODING'
+  | 'BUSBAR_MESSAGE_TOO_LARGE'
+  | 'BUSBAR_QUEUE_FULL'
+  | 'BUSBAR_HANDLER_TIMEOUT'
+  | 'BUSBAR_WORKER_LOST'
+  | 'BUSBAR_POISON'
+  | 'BUSBAR_EXPIRED'
+  | 'BUSBAR_VALIDATION'
+  | 'BUSBAR_SHUTDOWN'
+  | 'BUSBAR_LOGGING_WORKER';
+
+/** An error raised by busbar itself. Runs on every thread. */
+export class BusbarError extends Error {
+  override readonly name = 'BusbarError';
+  /** Stable; see {@link ErrorCode}. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const SHOWN_CHARACTERS = 80;
+
+/** The value as a short one-line text, for an error message. Never throws. */
+export function show(value: unknown): string {
+  let text: string;
+  try {
+    if (typeof value === 'string') text = JSON.stringify(value);
+    else if (typeof value === 'bigint') text = `${value}n`;
+    else if (typeof value === 'function') text = `function ${value.name || '(anonymous)'}`;
+    else if (typeof value === 'object' && value !== null) text = JSON.stringify(value) ?? Object.prototype.toString.call(value);
+    else text = String(value);
+  } catch {
+    text = typeof value;
+  }
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+}
+
+/** A BUSBAR_INVALID_OPTION error that names the option, the rule and the value received. */
+export function invalidOption(option: string, rule: string, received: unknown): BusbarError {
+  return new BusbarError('BUSBAR_INVALID_OPTION', `${option} must be ${rule}; received ${show(received)}`);
+}

@@ -1,0 +1,155 @@
+// What the author of a handler needs: light enough to load in every worker (neither Piscina nor pino).
+import { invalidOption } from './errors.js';
+import type { Headers, Priority } from './message.js';
+import type { ErrorCategory, ErrorSeverity } from './report.js';
+
+/** The platform's AbortSignal where its types are known, else the part of it that busbar promises. */
+export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer T } }
+  ? T
+  : { readonly aborted: boolean; readonly reason: unknown };
+
+/** Structured log calls; they arrive on the main thread as the bus's `log` event. */
+export interface HandlerLog {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What a handler is told about its delivery. Lives on the handler's thread; valid until the handler settles. */
+export interface HandlerContext {
+  readonly topic: string;
+  readonly id: string;
+  readonly key: string | null;
+  readonly headers: Headers | null;
+  readonly priority: Priority;
+  /** Milliseconds since 1970. */
+  readonly publishedAt: number;
+  /** 1 for the first attempt. Above 1 the message may have been handled before, wholly or in part. */
+  readonly attempt: number;
+  /** Milliseconds since 1970 at which `signal` is aborted; the thread is ended one grace later. */
+  readonly deadline: number;
+  /** Aborted at the deadline, with a TimeoutError as its reason. */
+  readonly signal: Signal;
+  /**
+   * Publishes a message when, and only when, this attempt succeeds. Its id is `<id>:<n>`, so a retry repeats it.
+   *
+   * @throws BUSBAR_ENCODING when the payload cannot be encoded
+   */
+  publish(topic: string, payload: unknown, options?: HandlerPublishOptions): void;
+  readonly log: HandlerLog;
+}
+
+/** Options of `ctx.publish`. */
+export interface HandlerPublishOptions {
+  readonly priority?: Priority;
+  readonly key?: string;
+  readonly headers?: Headers;
+  /** Milliseconds after which no handler starts it any more. */
+  readonly ttlMs?: number;
+}
+
+/** Handles one delivery; what it returns answers a `request()`. */
+export type Handler<P = unknown, R = unknown> = (payload: P, context: HandlerContext) => R | Promise<R>;
+
+/** Puts errors of a handler's own making into a category, before busbar's table does. */
+export interface HandlerRule {
+  /** All that are given must hold. */
+  readonly when: { readonly name?: string; readonly code?: string; readonly status?: number; readonly message?: string | RegExp };
+  readonly category?: ErrorCategory;
+  readonly severity?: ErrorSeverity;
+}
+
+/** Anything that follows the Standard Schema specification (zod, valibot, arktype and others), as far as busbar uses it. */
+export interface StandardSchema {
+  readonly '~standard': {
+    readonly validate: (value: unknown) => unknown;
+  };
+}
+
+/** What runs beside a handler on its thread; functions cannot cross threads, so it belongs to the handler's module. */
+export interface HandlerOptions {
+  /** Name of the export that holds this definition. Default `default`. */
+  readonly export?: string;
+  /** Checks every payload before the handler sees it; a failure is a BUSBAR_VALIDATION error. */
+  readonly validate?: StandardSchema;
+  /** Classification rules that come before busbar's own. */
+  readonly rules?: readonly HandlerRule[];
+  /** Runs once on each thread before the first delivery. */
+  readonly setup?: () => void | Promise<void>;
+}
+
+const DEFINITION = Symbol.for('busbar.handler');
+
+/** A handler with the module it lives in, so that worker threads can load it. Made by {@link defineHandler}. */
+export interface HandlerDefinition<P = unknown, R = unknown> {
+  readonly url: string;
+  readonly handle: Handler<P, R>;
+  readonly options: HandlerOptions;
+}
+
+/**
+ * Marks a module's export as a handler that worker threads can load.
+ *
+ * @param url the module's own `import.meta.url`; a CommonJS module passes `__filename`
+ * @param handle called once for each attempt, on a lane worker
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function defineHandler<P = unknown, R = unknown>(
+  url: string,
+  handle: Handler<P, R>,
+  options: HandlerOptions = {},
+): HandlerDefinition<P, R> {
+  if (typeof url !== 'string' || url === '') {
+    throw invalidOption('defineHandler: url', 'import.meta.url or __filename', url);
+  }
+  if (typeof handle !== 'function') throw invalidOption('defineHandler: handler', 'a function', handle);
+  return Object.freeze({ [DEFINITION]: true, url, handle, options: Object.freeze({ ...options }) });
+}
+
+/** True for what {@link defineHandler} made, in whatever copy of busbar. */
+export function isHandlerDefinition(value: unknown): value is HandlerDefinition {
+  return typeof value === 'object' && value !== null && DEFINITION in value;
+}
+
+const VERDICT = Symbol.for('busbar.verdict');
+
+/** What a handler throws to say itself what becomes of its delivery. */
+export class HandlerVerdict extends Error {
+  override readonly name = 'HandlerVerdict';
+  readonly kind: 'retry-later' | 'discard' | 'dead-letter';
+  /** Milliseconds; only for `retry-later`. */
+  readonly delayMs: number;
+
+  constructor(kind: HandlerVerdict['kind'], reason: string, delayMs = 0) {
+    super(reason);
+    this.kind = kind;
+    this.delayMs = delayMs;
+    Object.defineProperty(this, VERDICT, { value: true });
+  }
+}
+
+/** True for a verdict, in whatever copy of busbar it was made. */
+export function isVerdict(thrown: unknown): thrown is HandlerVerdict {
+  return thrown instanceof Error && VERDICT in thrown;
+}
+
+/**
+ * Throw it to be called again after `delayMs`, at no cost of an attempt.
+ *
+ * @param delayMs milliseconds, 0 or more
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function retryLater(delayMs: number): HandlerVerdict {
+  if (!Number.isFinite(delayMs) || delayMs < 0) throw invalidOption('retryLater: delayMs', 'a number >= 0', delayMs);
+  return new HandlerVerdict('retry-later', `retry in ${delayMs} ms`, delayMs);
+}
+
+/** Throw it to drop the delivery without a retry or a dead letter. */
+export function discard(reason: string): HandlerVerdict {
+  return new HandlerVerdict('discard', reason);
+}
+
+/** Throw it to send the delivery to the dead-letter queue without a retry. */
+export function deadLetter(reason: string): HandlerVerdict {
+  return new HandlerVerdict('dead-letter', reason);
+}

@@ -1,0 +1,68 @@
+// What main sends to a lane worker as a Piscina task, and what comes back when the task ends.
+import type { LaneNames } from './delivery.js';
+import type { RedactOptions } from './redact.js';
+import type { ErrorRecord, ErrorCategory } from './report.js';
+
+/** Where a handler's module lies. */
+export interface HandlerSource {
+  /** `file:` URL of the module. */
+  readonly url: string;
+  readonly exportName: string;
+}
+
+/** Loads a handler, to find out early whether it can be. */
+export interface LoadTask {
+  readonly kind: 'load';
+  readonly handler: HandlerSource;
+  readonly redact: RedactOptions;
+}
+
+/** Reads a lane's rings and calls the handler until told to give the thread back. */
+export interface DrainTask {
+  readonly kind: 'drain';
+  readonly handler: HandlerSource;
+  readonly names: LaneNames;
+  /** By priority, lowest first; null: not in use yet. */
+  readonly rings: readonly (SharedArrayBuffer | null)[];
+  readonly outbox: SharedArrayBuffer;
+  /** The lane's doorbell, on which the drain sleeps. */
+  readonly bell: SharedArrayBuffer;
+  /** Main's doorbell. */
+  readonly mainBell: SharedArrayBuffer;
+  /** See `Turn`. */
+  readonly turn: SharedArrayBuffer;
+  /** Null: no breaker. */
+  readonly breaker: SharedArrayBuffer | null;
+  readonly whenOpen: 'hold' | 'dead-letter';
+  readonly timeoutMs: number;
+  readonly concurrency: number;
+  readonly bytes: 'copy' | 'view';
+  readonly redact: RedactOptions;
+  /** False: errors are described without stack or preview, for nobody will read them. */
+  readonly describeErrors: boolean;
+}
+
+export type LaneTask = LoadTask | DrainTask;
+
+/** A handler that cannot be loaded, as a plain record, because Piscina strips errors. */
+export interface LoadFailure {
+  readonly category: ErrorCategory;
+  readonly error: ErrorRecord;
+}
+
+/** How a task ended; a thread that dies rejects instead. `held`: the breaker is open. */
+export type LaneTaskResult =
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'not-loaded'; readonly failure: LoadFailure }
+  | { readonly kind: 'gave-way' }
+  | { readonly kind: 'held' };
+
+/** Words of a lane's turn, written by main, read by its drain. */
+export const Turn = {
+  /** 1: give the thread back as soon as nothing is in flight. */
+  LEAVE: 0,
+  /** 1: others wait for a thread; leave when idle or after the quantum. */
+  SHARE: 1,
+} as const;
+
+export const TURN_BYTES = 8;

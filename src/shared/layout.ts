@@ -1,0 +1,58 @@
+// Every word of shared memory: where it lies, who writes it, who reads it.
+//
+// A RING has one writer and one reader. Its SharedArrayBuffer begins with control words, each writer's words on a cache
+// line pair of their own (128 bytes: adjacent-line prefetch makes 64 too few), then the records:
+//
+//   byte 0    TAIL        writer   bytes committed since the beginning, mod 2^32
+//   byte 4    WRITTEN     writer   records committed since the beginning, mod 2^32
+//   byte 128  HEAD        reader   bytes released since the beginning, mod 2^32
+//   byte 132  SUCCEEDED   reader   records released because their handler succeeded (lane rings only)
+//   byte 256  WANTED      writer   a HEAD position, plus 1: ring the writer's doorbell once there; 0: do not
+//   byte 384  records     capacity bytes, a power of two
+//
+// A position is a byte count; its place is `position & (capacity - 1)`. A RECORD never wraps: where it does not fit
+// before the end, a padding record fills the rest. It is 8-byte aligned:
+//
+//   byte 0    LENGTH      writer   header and body in bytes, unpadded; negative: padding of -LENGTH bytes
+//   byte 4    KIND        writer   what the body is
+//   byte 8    SEQUENCE    writer   WRITTEN before this record
+//   byte 12   STATE       reader   READY 0, STARTED 1, DONE 2 (lane rings only; the writer sets READY)
+//   byte 16   body
+//
+// A DOORBELL wakes its one sleeper:
+//
+//   byte 0    CHIME       ringers  counts the rings that met a sleeper
+//   byte 128  SLEEPING    sleeper  1 while it sleeps or is about to; only the sleeper ever writes it
+//
+// When a reader's thread is dead, and only then, main owns the reader's words and may repair them.
+
+export const TAIL = 0;
+export const WRITTEN = 1;
+export const HEAD = 32;
+export const SUCCEEDED = 33;
+export const WANTED = 64;
+
+/** Bytes of control words before a ring's records. */
+export const RING_CONTROL_BYTES = 384;
+
+/** Offsets in a record, in words. */
+export const LENGTH = 0;
+export const KIND = 1;
+export const SEQUENCE = 2;
+export const STATE = 3;
+
+/** Bytes of a record before its body. */
+export const RECORD_HEADER_BYTES = 16;
+
+export const READY = 0;
+export const STARTED = 1;
+export const DONE = 2;
+
+export const CHIME = 0;
+export const SLEEPING = 32;
+export const DOORBELL_BYTES = 256;
+
+/** Rounds up to the 8 bytes that every record is aligned to. */
+export function aligned(bytes: number): number {
+  return (bytes + 7) & ~7;
+}

@@ -1,0 +1,158 @@
+// What a lane worker tells main about an attempt: the records of a lane's outbox ring.
+//
+//   word 0   place in the lane's list of rings
+//   word 1   SEQUENCE of the delivery's record in that ring
+//   word 2   length of the bytes
+//   word 3   length of the detail (JSON)
+//   byte 16  the bytes: a copy of the delivery's record body, or a payload; then the detail
+import { aligned } from './layout.js';
+import type { CodecId, Headers, Priority } from './message.js';
+import type { ErrorCategory, ErrorPhase, ErrorRecord, ErrorSeverity } from './report.js';
+import type { RecordMemory } from './delivery.js';
+import type { RingReader, RingWriter } from './ring.js';
+
+/** Bytes before an outcome's bytes. */
+const OUTCOME_HEADER_BYTES = 16;
+
+/** What an outbox record is. Those below HANDS_BACK give the delivery back to main, which settles it. */
+export const Outcome = {
+  FAILED: 1,
+  RETRY_LATER: 2,
+  DISCARDED: 3,
+  DEAD_LETTERED: 4,
+  EXPIRED: 5,
+  /** The breaker is open and the subscription does not hold. */
+  REFUSED: 6,
+  /** An attempt after a failed one succeeded. */
+  RECOVERED: 16,
+  REPLIED: 17,
+  PUBLISHED: 18,
+  LOGGED: 19,
+  /** Something of a delivery that was settled before threw afterwards. */
+  THREW_LATE: 20,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+const HANDS_BACK = 16;
+
+/** True when the delivery is main's again. */
+export function handsBack(kind: number): boolean {
+  return kind < HANDS_BACK;
+}
+
+/** A failed attempt, classified where the error still had its class. */
+export interface Failure {
+  category: ErrorCategory;
+  severity: ErrorSeverity;
+  phase: ErrorPhase;
+  error: ErrorRecord;
+  signature: string;
+  /** The payload, redacted, cut at 1000 characters. */
+  preview: string;
+}
+
+/** The details that go with each kind. */
+export interface OutcomeDetails {
+  [Outcome.FAILED]: Failure;
+  [Outcome.RETRY_LATER]: { delayMs: number };
+  [Outcome.DISCARDED]: Failure;
+  [Outcome.DEAD_LETTERED]: Failure;
+  [Outcome.EXPIRED]: null;
+  [Outcome.REFUSED]: null;
+  [Outcome.RECOVERED]: { number: number };
+  [Outcome.REPLIED]: { number: number; codec: CodecId };
+  [Outcome.PUBLISHED]: PublishedDetail;
+  [Outcome.LOGGED]: LogDetail;
+  [Outcome.THREW_LATE]: LateThrow;
+}
+
+/** A message that a handler published. */
+export interface PublishedDetail {
+  id: string;
+  topic: string;
+  codec: CodecId;
+  lossy: boolean;
+  priority: Priority;
+  key: string | null;
+  headers: Headers | null;
+  ttlMs: number | null;
+}
+
+/** A line that a handler logged. */
+export interface LogDetail {
+  level: 'info' | 'warn' | 'error';
+  message: string;
+  fields: unknown;
+  id: string;
+  topic: string;
+  /** Lines lost before this one because main could not keep up. */
+  lostLines?: number;
+}
+
+/** An error that came after its delivery was settled, and the message whose handler caused it, if known. */
+export interface LateThrow {
+  failure: Failure;
+  id: string | null;
+  topic: string | null;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Where the delivery of an outcome lies: its lane's ring and its record's SEQUENCE. */
+export interface RecordAddress {
+  readonly place: number;
+  readonly sequence: number;
+}
+
+/** Writes an outcome. False: the outbox is full, and nothing was written. */
+export function writeOutcome<K extends Outcome>(
+  outbox: RingWriter,
+  kind: K,
+  address: RecordAddress,
+  detail: OutcomeDetails[K],
+  bytes: Uint8Array = NOTHING,
+): boolean {
+  const text = detail === null ? '' : JSON.stringify(detail);
+  const textBytes = Buffer.byteLength(text);
+  const textStart = OUTCOME_HEADER_BYTES + aligned(bytes.byteLength);
+  const offset = outbox.claim(textStart + textBytes);
+  if (offset < 0) return false;
+  const word = offset >> 2;
+  outbox.words[word] = address.place;
+  outbox.words[word + 1] = address.sequence;
+  outbox.words[word + 2] = bytes.byteLength;
+  outbox.words[word + 3] = textBytes;
+  outbox.bytes.set(bytes, offset + OUTCOME_HEADER_BYTES);
+  outbox.bytes.write(text, offset + textStart);
+  outbox.commit(kind);
+  return true;
+}
+
+/** The bytes that an outcome of this size needs in the outbox. */
+export function outcomeBytes(bytes: number, detail: unknown): number {
+  return OUTCOME_HEADER_BYTES + aligned(bytes) + Buffer.byteLength(detail === null ? '' : JSON.stringify(detail));
+}
+
+/** One outbox record as read. `bytes` is a view, valid until the outbox reader releases. */
+export type ReadOutcome = {
+  [K in Outcome]: { kind: K; address: RecordAddress; detail: OutcomeDetails[K]; bytes: Uint8Array; bodyOffset: number };
+}[Outcome];
+
+/** Reads the next outcome; `bodyOffset` is where its bytes lie in the outbox's memory. */
+export function readOutcome(outbox: RingReader & RecordMemory): ReadOutcome | undefined {
+  const record = outbox.read();
+  if (record === undefined) return undefined;
+  const bodyOffset = record.bytes.byteOffset - outbox.bytes.byteOffset + OUTCOME_HEADER_BYTES;
+  const word = (bodyOffset - OUTCOME_HEADER_BYTES) >> 2;
+  const length = outbox.words[word + 2] as number;
+  const textLength = outbox.words[word + 3] as number;
+  const textStart = bodyOffset + aligned(length);
+  const detail = textLength === 0 ? null : JSON.parse(outbox.bytes.toString('utf8', textStart, textStart + textLength));
+  return {
+    kind: record.kind,
+    address: { place: outbox.words[word] as number, sequence: outbox.words[word + 1] as number },
+    detail,
+    bytes: outbox.bytes.subarray(bodyOffset, bodyOffset + length),
+    bodyOffset,
+  } as ReadOutcome;
+}

@@ -1,0 +1,178 @@
+// Takes secrets out of texts and values before they leave their thread, and cuts them to a bounded preview.
+import { invalidOption } from './errors.js';
+
+/** What to redact. Plain data, because functions cannot cross threads. */
+export interface RedactOptions {
+  /**
+   * Names of fields whose values are secret, at any depth, in any case, added to busbar's own (password, token,
+   * authorization, cookie and the like). A dotted path (`user.email`) matches the end of a field's path.
+   */
+  readonly paths?: readonly string[];
+  /** Sources of regular expressions whose matches are secret, added to busbar's own. Tried on texts of bounded length. */
+  readonly patterns?: readonly string[];
+}
+
+/** Replaces secrets by `[redacted]`. Never throws. */
+export interface Redactor {
+  /** A text without the secrets that busbar's patterns, or the user's, find. */
+  text(text: string): string;
+  /** A plain copy of a value, bounded in depth and size, without the values of secret fields. */
+  value(value: unknown): unknown;
+}
+
+const REDACTED = '[redacted]';
+
+const SECRET_NAMES = [
+  'authorization', 'proxy_authorization', 'password', 'passwd', 'passphrase', 'pwd', 'secret', 'token', 'api_key', 'apikey',
+  'x_api_key', 'cookie', 'set_cookie', 'access_token', 'refresh_token', 'id_token', 'session_token', 'auth_token',
+  'private_key', 'client_secret', 'secret_key', 'credentials', 'bearer',
+]; // biome-ignore format: a list to be read as one
+
+/** Each is linear in the text: no nested or overlapping repetition. */
+const SECRET_PATTERNS: readonly (readonly [RegExp, string])[] = [
+  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`],
+  [/\beyJ[\w-]{5,4096}\.[\w-]{5,8192}\.[\w-]{0,4096}/g, REDACTED],
+  [/(:\/\/)[^\s/@:]{0,256}:[^\s/@]{1,256}@/g, `$1${REDACTED}@`],
+  [
+    /\b(password|passwd|pwd|secret|token|api[_-]?key|access[_-]?token|refresh[_-]?token|client[_-]?secret|authorization|cookie)("?\s{0,4}[=:]\s{0,4})("[^"]{0,1024}"|[^\s,;&"]{1,1024})/gi,
+    `$1$2${REDACTED}`,
+  ],
+];
+
+const LONGEST_TEXT = 16 * 1024;
+const MOST_LEVELS = 8;
+const MOST_ITEMS = 100;
+const MOST_NODES = 2000;
+const PREVIEW_CHARACTERS = 1000;
+
+/** @throws BUSBAR_INVALID_OPTION when a path is no string, or a pattern no regular expression */
+export function createRedactor(options: RedactOptions = {}): Redactor {
+  const paths = (options.paths ?? []).map(checkedPath);
+  const names = new Set([...SECRET_NAMES, ...paths.filter((path) => !path.includes('.'))]);
+  const dotted = paths.filter((path) => path.includes('.'));
+  const patterns = [...SECRET_PATTERNS, ...(options.patterns ?? []).map(checkedPattern)];
+
+  const isSecret = (path: string, key: string): boolean =>
+    names.has(normal(key)) || (dotted.length > 0 && dotted.some((end) => path === end || path.endsWith(`.${end}`)));
+
+  const text = (input: string): string => {
+    let output = input.length > LONGEST_TEXT ? `${input.slice(0, LONGEST_TEXT)}…` : input;
+    for (const [pattern, replacement] of patterns) output = output.replace(pattern, replacement);
+    return output;
+  };
+  return { text, value: (input) => new Copier(text, isSecret).copy(input, '', 0) };
+}
+
+/** A payload as one short line of text, redacted, at most 1000 characters. Bounded work on payloads of any size. */
+export function preview(payload: unknown, redactor: Redactor): string {
+  let text: string;
+  try {
+    const plain = redactor.value(payload);
+    text = typeof plain === 'string' ? plain : (JSON.stringify(plain) ?? String(plain));
+  } catch {
+    text = `[${typeof payload}]`;
+  }
+  return text.length > PREVIEW_CHARACTERS ? `${text.slice(0, PREVIEW_CHARACTERS - 1)}…` : text;
+}
+
+/** Copies one value for reading by people. */
+class Copier {
+  readonly #text: (text: string) => string;
+  readonly #isSecret: (path: string, key: string) => boolean;
+  readonly #ancestors = new Set<object>();
+  #nodes = 0;
+
+  constructor(text: (text: string) => string, isSecret: (path: string, key: string) => boolean) {
+    this.#text = text;
+    this.#isSecret = isSecret;
+  }
+
+  copy(value: unknown, path: string, level: number): unknown {
+    if (typeof value === 'string') return this.#text(value.length > LONGEST_TEXT ? value.slice(0, LONGEST_TEXT) : value);
+    if (typeof value === 'bigint') return `${value}n`;
+    if (typeof value === 'function' || typeof value === 'symbol') return `[${typeof value}]`;
+    if (typeof value !== 'object' || value === null) return value;
+    if (++this.#nodes > MOST_NODES || level > MOST_LEVELS) return '[…]';
+    if (this.#ancestors.has(value)) return '[circular]';
+    this.#ancestors.add(value);
+    try {
+      return this.#copyObject(value, path, level);
+    } catch (thrown) {
+      return `[threw: ${thrown instanceof Error ? String(thrown.message).slice(0, 100) : typeof thrown}]`;
+    } finally {
+      this.#ancestors.delete(value);
+    }
+  }
+
+  #copyObject(value: object, path: string, level: number): unknown {
+    if (ArrayBuffer.isView(value)) return `[${value.constructor.name} of ${value.byteLength} bytes]`;
+    if (value instanceof ArrayBuffer) return `[ArrayBuffer of ${value.byteLength} bytes]`;
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+    if (value instanceof Error) return this.#text(`${value.name}: ${value.message}`);
+    if (value instanceof Map) return this.#entries(value.entries(), path, level);
+    if (value instanceof Set) return this.#items(value.values(), value.size, path, level);
+    if (Array.isArray(value)) return this.#items(value.slice(0, MOST_ITEMS).values(), value.length, path, level);
+    return this.#entries(ownEntries(value), path, level);
+  }
+
+  #items(items: Iterable<unknown>, total: number, path: string, level: number): unknown[] {
+    const copies: unknown[] = [];
+    for (const item of items) {
+      if (copies.length >= MOST_ITEMS) break;
+      copies.push(this.copy(item, path, level + 1));
+    }
+    if (total > copies.length) copies.push(`… ${total - copies.length} more`);
+    return copies;
+  }
+
+  #entries(entries: Iterable<readonly [unknown, unknown]>, path: string, level: number): Record<string, unknown> {
+    const copy: Record<string, unknown> = Object.create(null);
+    let count = 0;
+    for (const [rawKey, item] of entries) {
+      if (++count > MOST_ITEMS) {
+        copy['…'] = 'more';
+        break;
+      }
+      const key = typeof rawKey === 'string' ? rawKey.slice(0, 200) : String(rawKey);
+      const itsPath = path === '' ? normal(key) : `${path}.${normal(key)}`;
+      copy[key] = this.#isSecret(itsPath, key) ? REDACTED : this.copy(item, itsPath, level + 1);
+    }
+    return copy;
+  }
+}
+
+function* ownEntries(value: object): Generator<readonly [string, unknown]> {
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue;
+    let item: unknown;
+    try {
+      item = (value as Record<string, unknown>)[key];
+    } catch {
+      item = '[threw]';
+    }
+    yield [key, item];
+  }
+}
+
+/** apiKey, api-key and API_KEY are one name. */
+function normal(key: string): string {
+  return key
+    .slice(0, 200)
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll('-', '_')
+    .toLowerCase();
+}
+
+function checkedPath(path: unknown): string {
+  if (typeof path !== 'string' || path === '') throw invalidOption('redact.paths', 'field names', path);
+  return path.split('.').map(normal).join('.');
+}
+
+function checkedPattern(pattern: unknown): readonly [RegExp, string] {
+  if (typeof pattern !== 'string') throw invalidOption('redact.patterns', 'sources of regular expressions', pattern);
+  try {
+    return [new RegExp(pattern, 'g'), REDACTED];
+  } catch {
+    throw invalidOption('redact.patterns', 'a valid regular expression', pattern);
+  }
+}

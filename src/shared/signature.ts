@@ -1,0 +1,41 @@
+// A short name for a cause: failures of one class, code, place and message shape share it.
+import { createHash } from 'node:crypto';
+import type { ErrorCategory, ErrorRecord } from './report.js';
+
+const MOST_FRAMES = 3;
+const MOST_CACHED = 500;
+const cache = new Map<string, string>();
+
+/** `v1:` and 12 hexadecimal digits. Repeated causes are looked up, not hashed again. */
+export function signatureOf(category: ErrorCategory, error: ErrorRecord): string {
+  const source = [category, error.name, error.code ?? '', ...placesOf(error.stack), shapeOf(error.message)].join('\n');
+  const known = cache.get(source);
+  if (known !== undefined) return known;
+  const signature = `v1:${createHash('sha256').update(source).digest('hex').slice(0, 12)}`;
+  if (cache.size >= MOST_CACHED) cache.clear();
+  cache.set(source, signature);
+  return signature;
+}
+
+/** The innermost frames of the program's own code, as `function file`: lines move when code is edited, names rarely do. */
+function placesOf(stack: string | undefined): string[] {
+  const places: string[] = [];
+  for (const line of (stack ?? '').split('\n')) {
+    if (!/^\s+at /.test(line) || line.includes('node:') || line.includes('/node_modules/')) continue;
+    places.push(line.trim().replace(/:\d+:\d+\)?$/, '').replace(/[?#][^)\s]*/, ''));
+    if (places.length === MOST_FRAMES) break;
+  }
+  return places;
+}
+
+const LONGEST_SHAPE = 300;
+
+/** The message without what differs from one occurrence to the next. */
+function shapeOf(message: string): string {
+  return message
+    .slice(0, LONGEST_SHAPE)
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<uuid>')
+    .replace(/"[^"]*"|'[^']*'/g, '<text>')
+    .replace(/\b0x[0-9a-f]+\b|\b[0-9a-f]{12,}\b/gi, '<hex>')
+    .replace(/\d+/g, '<n>');
+}

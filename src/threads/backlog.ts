@@ -1,0 +1,102 @@
+// The deliveries of one lane that wait on main because its rings are full.
+import { type Delivery, priorityNumber } from '../shared/delivery.js';
+import { PRIORITIES, type Priority } from '../shared/message.js';
+
+/** One queue for each priority; first in, first out within each. Owns its deliveries' bytes. */
+export class Backlog {
+  readonly #queues: Queue[] = PRIORITIES.map(() => new Queue());
+  /** Bytes of the payloads that wait. */
+  bytes = 0;
+  size = 0;
+
+  /** @param delivery must own its bytes */
+  push(delivery: Delivery): void {
+    this.#queueOf(delivery.priority).push(delivery);
+    this.#count(delivery, 1);
+  }
+
+  /** Puts a delivery before all others of its priority. */
+  unshift(delivery: Delivery): void {
+    this.#queueOf(delivery.priority).unshift(delivery);
+    this.#count(delivery, 1);
+  }
+
+  /** True when deliveries of this priority wait, so that a newcomer must queue behind them. */
+  has(priority: Priority): boolean {
+    return this.size > 0 && this.#queueOf(priority).length > 0;
+  }
+
+  /**
+   * Moves deliveries to `accept` in order, higher priorities first, until it refuses. A priority that is refused does
+   * not hold up the others.
+   */
+  moveTo(accept: (delivery: Delivery) => boolean): void {
+    for (let index = this.#queues.length - 1; index >= 0; index--) {
+      const queue = this.#queues[index] as Queue;
+      for (let first = queue.first; first !== undefined && accept(first); first = queue.first) {
+        queue.shift();
+        this.#count(first, -1);
+      }
+    }
+  }
+
+  /** Takes the oldest delivery of this priority out, if there is one. */
+  evict(priority: Priority): Delivery | undefined {
+    const evicted = this.#queueOf(priority).shift();
+    if (evicted !== undefined) this.#count(evicted, -1);
+    return evicted;
+  }
+
+  /** Takes everything out. */
+  clear(): Delivery[] {
+    const all: Delivery[] = [];
+    this.moveTo((delivery) => all.push(delivery) > 0);
+    return all;
+  }
+
+  #queueOf(priority: Priority): Queue {
+    return this.#queues[priorityNumber({ priority })] as Queue;
+  }
+
+  #count(delivery: Delivery, sign: 1 | -1): void {
+    this.size += sign;
+    this.bytes += sign * delivery.bytes.byteLength;
+  }
+}
+
+/** Below this many taken places at the front of the array, moving the rest costs more than it saves. */
+const WORTH_COMPACTING = 1024;
+
+/** A queue whose shift does not move the rest each time. */
+class Queue {
+  #items: Delivery[] = [];
+  #start = 0;
+
+  get length(): number {
+    return this.#items.length - this.#start;
+  }
+
+  get first(): Delivery | undefined {
+    return this.#items[this.#start];
+  }
+
+  push(item: Delivery): void {
+    this.#items.push(item);
+  }
+
+  unshift(item: Delivery): void {
+    if (this.#start > 0) this.#items[--this.#start] = item;
+    else this.#items.unshift(item);
+  }
+
+  shift(): Delivery | undefined {
+    if (this.length === 0) return undefined;
+    const item = this.#items[this.#start] as Delivery;
+    this.#start++;
+    if (this.#start > WORTH_COMPACTING && this.#start * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#start);
+      this.#start = 0;
+    }
+    return item;
+  }
+}

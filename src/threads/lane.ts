@@ -1,0 +1,333 @@
+// The main half of a lane: feeds its rings, gives it a thread, collects its outcomes, and mends it when a thread dies.
+import type { SharedBreaker } from '../shared/breaker.js';
+import type { Clock, Timer } from '../shared/clock.js';
+import { type Delivery, type LaneNames, ownDelivery, readDelivery } from '../shared/delivery.js';
+import { Doorbell } from '../shared/doorbell.js';
+import { type DrainTask, type HandlerSource, type LaneTaskResult, Turn, TURN_BYTES } from '../shared/lane-task.js';
+import { handsBack, type ReadOutcome, readOutcome } from '../shared/outcome.js';
+import type { RedactOptions } from '../shared/redact.js';
+import { Backlog } from './backlog.js';
+import { LaneRings, type RingShape, type Suspect } from './lane-rings.js';
+import { type Pool, type ThreadEnd, ThreadLost } from './pool.js';
+import type { Turns, TurnTaker } from './turns.js';
+
+/** Why a delivery's thread ended under it. */
+export type KillCause = 'deadline' | 'exited' | 'out-of-memory';
+
+/** What a lane tells its subscription. All deliveries given here own their bytes. */
+export interface LaneEvents {
+  /** The delivery is main's again. */
+  handedBack(delivery: Delivery, outcome: ReadOutcome): void;
+  /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran. */
+  killed(delivery: Delivery, cause: KillCause, ranMs: number): void;
+  /** A handler published, replied, logged, succeeded after failures, or threw late. */
+  news(outcome: ReadOutcome): void;
+  /** The lane's thread keeps dying without a culprit: it stands still until `retryMs` have passed. */
+  storm(deaths: number, retryMs: number): void;
+}
+
+/** What all lanes of a bus share. */
+export interface LaneSurroundings {
+  readonly pool: Pool;
+  readonly turns: Turns;
+  readonly clock: Clock;
+  readonly mainBell: SharedArrayBuffer;
+}
+
+export interface LaneOptions {
+  readonly handler: HandlerSource;
+  readonly names: LaneNames;
+  readonly shape: RingShape;
+  readonly breaker: { readonly memory: SharedArrayBuffer; readonly local: SharedBreaker } | null;
+  readonly whenOpen: 'hold' | 'dead-letter';
+  readonly timeoutMs: number;
+  /** From the soft signal to the end of the thread, in milliseconds. */
+  readonly graceMs: number;
+  readonly bytes: 'copy' | 'view';
+  readonly redact: RedactOptions;
+  readonly describeErrors: boolean;
+}
+
+/** An open breaker is looked at again this soon at the latest, in milliseconds. */
+const HELD_POLL_MS = 50;
+/** This many deaths without a culprit within the window make a storm. */
+const STORM_DEATHS = 5;
+const STORM_WINDOW_MS = 60_000;
+
+type LaneState = 'idle' | 'waiting' | 'draining' | 'held' | 'storm' | 'closed';
+
+/** One partition of one subscription. Runs on the main thread. */
+export class Lane implements TurnTaker {
+  readonly backlog = new Backlog();
+  readonly #rings: LaneRings;
+  readonly #options: LaneOptions;
+  readonly #surroundings: LaneSurroundings;
+  readonly #events: LaneEvents;
+  readonly #bellMemory = Doorbell.allocate();
+  readonly #bell = new Doorbell(this.#bellMemory);
+  readonly #turn = new SharedArrayBuffer(TURN_BYTES);
+  readonly #turnWords = new Int32Array(this.#turn);
+  #state: LaneState = 'idle';
+  #kill = new AbortController();
+  #killedAt = 0;
+  #timer: Timer | undefined;
+  #isPaused = false;
+  /** Deliveries of which one ended the thread while several ran: they run one at a time until they have passed. */
+  #suspects: Suspect[] = [];
+  #deaths: number[] = [];
+  #ended: Promise<boolean> = Promise.resolve(false);
+
+  constructor(options: LaneOptions, surroundings: LaneSurroundings, events: LaneEvents) {
+    this.#options = options;
+    this.#surroundings = surroundings;
+    this.#events = events;
+    this.#rings = new LaneRings(options.names, options.shape);
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  /** Deliveries that this lane still has to see to: in rings and in the backlog. */
+  get unsettled(): number {
+    return this.#rings.unsettled + this.backlog.size;
+  }
+
+  /** Deliveries whose handler succeeded. */
+  get succeeded(): number {
+    return this.#rings.succeeded;
+  }
+
+  /** Deliveries whose handler runs now, as far as can be seen. */
+  get inFlight(): number {
+    return this.#state === 'draining' ? this.#rings.started().length : 0;
+  }
+
+  /** Takes the delivery if a ring has room for it, and no earlier one of its priority waits. Copies its bytes. */
+  offer(delivery: Delivery): boolean {
+    if (this.backlog.size > 0 && this.backlog.has(delivery.priority)) return false;
+    if (!this.#rings.write(delivery)) {
+      if (this.#rings.has(delivery) || this.#state === 'closed') return false;
+      this.#openRing(delivery);
+      if (!this.#rings.write(delivery)) return false;
+    }
+    this.#wake();
+    return true;
+  }
+
+  /** Lets a delivery wait on main. It must own its bytes. */
+  queue(delivery: Delivery, first = false): void {
+    if (first) this.backlog.unshift(delivery);
+    else this.backlog.push(delivery);
+    this.refill();
+  }
+
+  /** Moves the backlog into the rings as far as they have room. */
+  refill(): void {
+    do {
+      this.backlog.moveTo((delivery) => {
+        if (!this.#rings.has(delivery)) this.#openRing(delivery);
+        return this.#rings.write(delivery);
+      });
+    } while (this.#rings.wantRoom(this.backlog));
+    if (this.#rings.unsettled > 0) this.#wake();
+  }
+
+  /** Reads what the worker told, up to `most` outcomes. True: there is more. */
+  collect(most: number): boolean {
+    const { outbox } = this.#rings;
+    let read = 0;
+    while (read < most) {
+      const outcome = readOutcome(outbox);
+      if (outcome === undefined) break;
+      read++;
+      this.#take(outcome);
+    }
+    if (read > 0) outbox.release();
+    if (this.backlog.size > 0) this.refill();
+    return outbox.hasNext;
+  }
+
+  /** True when {@link collect} would find something. */
+  get hasNews(): boolean {
+    return this.#rings.outbox.hasNext || (this.backlog.size > 0 && this.#rings.hasWantedRoom);
+  }
+
+  /** Ends the thread if a handler ran past its deadline and the grace. */
+  checkDeadlines(elapsed: number): void {
+    if (this.#state !== 'draining') return;
+    if (this.#suspects.length > 0 && this.#suspects.every(({ ring, sequence }) => ring.hasPassed(sequence))) {
+      this.#suspects = [];
+      this.#askToLeave();
+    }
+    if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#isOverdue(attempt, elapsed))) return;
+    this.#killedAt = elapsed;
+    this.#kill.abort();
+  }
+
+  /** Stops taking turns; what runs, ends first. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#surroundings.turns.cancel(this);
+    if (this.#state === 'waiting') this.#state = 'idle';
+    this.#askToLeave();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    if (this.unsettled > 0) this.refill();
+  }
+
+  /** Stops for good: ends the thread if it is still busy, and returns what was not settled. */
+  async close(): Promise<Delivery[]> {
+    this.pause();
+    this.#timer?.cancel();
+    if (this.#state === 'draining') {
+      this.#kill.abort();
+      await this.#ended;
+    }
+    this.#state = 'closed';
+    while (this.collect(1000));
+    this.#rings.repair();
+    return [...this.#rings.takeAll(), ...this.backlog.clear()];
+  }
+
+  share(isWanted: boolean): void {
+    Atomics.store(this.#turnWords, Turn.SHARE, isWanted ? 1 : 0);
+    if (isWanted) this.#bell.ring();
+  }
+
+  take(): Promise<boolean> {
+    this.#ended = this.#drain();
+    return this.#ended;
+  }
+
+  async #drain(): Promise<boolean> {
+    this.#state = 'draining';
+    this.#kill = new AbortController();
+    Atomics.store(this.#turnWords, Turn.LEAVE, 0);
+    try {
+      const result = await this.#surroundings.pool.run(this.#task(), this.#kill.signal);
+      while (this.collect(1000));
+      this.#gaveBack(result);
+    } catch (lost) {
+      if (!(lost instanceof ThreadLost)) throw lost;
+      while (this.collect(1000));
+      this.#lost(lost.end);
+    }
+    return this.#wantsTurn();
+  }
+
+  /** True, and waiting from here on, when there is work and nothing that keeps this lane from it. */
+  #wantsTurn(): boolean {
+    if (this.#state !== 'idle' || this.#isPaused || this.#rings.unsettled === 0) return false;
+    this.#state = 'waiting';
+    return true;
+  }
+
+  #task(): DrainTask {
+    const { handler, names, shape, breaker, whenOpen, timeoutMs, bytes, redact, describeErrors } = this.#options;
+    return {
+      kind: 'drain',
+      handler,
+      names,
+      rings: this.#rings.memories,
+      outbox: this.#rings.outboxMemory,
+      bell: this.#bellMemory,
+      mainBell: this.#surroundings.mainBell,
+      turn: this.#turn,
+      breaker: breaker?.memory ?? null,
+      whenOpen,
+      timeoutMs,
+      concurrency: this.#suspects.length > 0 ? 1 : shape.concurrency,
+      bytes,
+      redact,
+      describeErrors,
+    };
+  }
+
+  #gaveBack(result: LaneTaskResult): void {
+    this.#state = 'idle';
+    if (result.kind === 'held') this.#rest('held', HELD_POLL_MS);
+    else if (result.kind === 'not-loaded') this.#died();
+  }
+
+  /** The thread is gone: names the culprit, absolves the others. */
+  #lost(end: ThreadEnd): void {
+    this.#state = 'idle';
+    const suspects = this.#rings.repair();
+    const culprits = this.#isPaused && end === 'killed' && this.#killedAt === 0 ? [] : this.#culprits(end, suspects);
+    const cause = end === 'killed' ? 'deadline' : end;
+    const now = this.#surroundings.clock.elapsed();
+    for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
+    const taken = culprits.map((culprit) => ({ delivery: this.#rings.take(culprit), ranMs: now - culprit.startedAt }));
+    this.#rings.releaseDone();
+    this.#killedAt = 0;
+    if (suspects.length === 0) this.#died();
+    for (const { delivery, ranMs } of taken) this.#events.killed(delivery, cause, ranMs);
+  }
+
+  #culprits(end: ThreadEnd, suspects: readonly Suspect[]): readonly Suspect[] {
+    if (end === 'killed') return suspects.filter((suspect) => this.#isOverdue(suspect, this.#killedAt));
+    if (suspects.length === 1) return suspects;
+    this.#suspects = [...suspects];
+    return [];
+  }
+
+  #isOverdue({ startedAt }: Suspect, elapsed: number): boolean {
+    return elapsed - startedAt > this.#options.timeoutMs + this.#options.graceMs;
+  }
+
+  /** A death that no delivery is to blame for. */
+  #died(): void {
+    const now = this.#surroundings.clock.elapsed();
+    this.#deaths = [...this.#deaths.filter((at) => now - at < STORM_WINDOW_MS), now];
+    if (this.#deaths.length < STORM_DEATHS) return;
+    const deaths = this.#deaths.length;
+    this.#deaths = [];
+    this.#rest('storm', STORM_WINDOW_MS);
+    this.#events.storm(deaths, STORM_WINDOW_MS);
+  }
+
+  #rest(state: 'held' | 'storm', ms: number): void {
+    this.#state = state;
+    const untilProbe = state === 'held' ? (this.#options.breaker?.local.retryAfterMs ?? 0) : 0;
+    this.#timer = this.#surroundings.clock.after(untilProbe > 0 ? untilProbe : ms, () => {
+      if (this.#state !== state) return;
+      if (state === 'held' && this.#options.breaker?.local.admits() === false) {
+        this.#rest('held', HELD_POLL_MS);
+        return;
+      }
+      this.#state = 'idle';
+      this.refill();
+    });
+  }
+
+  #wake(): void {
+    if (this.#state === 'draining') {
+      this.#bell.ring();
+    } else if (this.#wantsTurn()) {
+      this.#surroundings.turns.request(this);
+    }
+  }
+
+  #openRing(delivery: Delivery): void {
+    this.#rings.open(delivery);
+    if (this.#state === 'draining') this.#askToLeave();
+  }
+
+  #askToLeave(): void {
+    Atomics.store(this.#turnWords, Turn.LEAVE, 1);
+    this.#bell.ring();
+  }
+
+  #take(outcome: ReadOutcome): void {
+    if (!handsBack(outcome.kind)) {
+      this.#events.news(outcome);
+      return;
+    }
+    const delivery = ownDelivery(readDelivery(this.#rings.outbox, outcome.bodyOffset, this.#options.names));
+    this.#rings.handBack(outcome.address);
+    this.#events.handedBack(delivery, outcome);
+  }
+}

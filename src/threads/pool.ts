@@ -1,0 +1,87 @@
+// The pool of worker threads that lanes run on. The only file that knows Piscina.
+import { Piscina } from 'piscina';
+import type { LaneTask, LaneTaskResult } from '../shared/lane-task.js';
+
+/** Limits of one worker thread's JavaScript heap, in MiB. They do not cover Buffers. */
+export interface ThreadLimits {
+  readonly maxOldGenerationSizeMb?: number;
+  readonly maxYoungGenerationSizeMb?: number;
+  readonly codeRangeSizeMb?: number;
+  readonly stackSizeMb?: number;
+}
+
+export interface PoolOptions {
+  /** Threads that run lanes at the same time. */
+  readonly threads: number;
+  /** Threads that stand by, to take over at once when another dies. */
+  readonly spareThreads: number;
+  readonly limits: ThreadLimits;
+}
+
+/** How a thread ended under a task. */
+export type ThreadEnd = 'killed' | 'exited' | 'out-of-memory';
+
+/** Raised by {@link Pool.run} when the thread ended before the task did. */
+export class ThreadLost extends Error {
+  override readonly name = 'ThreadLost';
+  readonly end: ThreadEnd;
+
+  constructor(end: ThreadEnd, cause: unknown) {
+    super(`the worker thread ended: ${end}`, { cause });
+    this.end = end;
+  }
+}
+
+/** Belongs to one bus. Runs on the main thread. */
+export class Pool {
+  readonly #piscina: Piscina<LaneTask, LaneTaskResult>;
+  #closing = false;
+  /** Threads that ended and were replaced. */
+  threadsReplaced = 0;
+
+  constructor({ threads, spareThreads, limits }: PoolOptions) {
+    this.#piscina = new Piscina<LaneTask, LaneTaskResult>({
+      filename: new URL('../../workers/lane.js', import.meta.url).href,
+      minThreads: threads + spareThreads,
+      maxThreads: threads + spareThreads,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // 'sync' would freeze the timers of a handler's module while its thread has no task.
+      atomics: 'disabled',
+      recordTiming: false,
+      resourceLimits: limits,
+    });
+    // A thread that dies without a task would otherwise be an uncaught 'error' event.
+    this.#piscina.on('error', () => undefined);
+  }
+
+  /** Ids of the threads that live now. */
+  get threadIds(): number[] {
+    return this.#piscina.threads.map(({ threadId }) => threadId).filter((id) => id >= 0);
+  }
+
+  /**
+   * Runs a task on a free thread. Aborting `kill` ends the thread at once, endless loops included.
+   *
+   * @throws ThreadLost
+   */
+  async run(task: LaneTask, kill: AbortSignal): Promise<LaneTaskResult> {
+    try {
+      return await this.#piscina.run(task, { signal: kill });
+    } catch (cause) {
+      if (!this.#closing) this.threadsReplaced++;
+      throw new ThreadLost(endOf(cause, kill), cause);
+    }
+  }
+
+  /** Ends all threads, whatever they do. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#piscina.destroy();
+  }
+}
+
+function endOf(cause: unknown, kill: AbortSignal): ThreadEnd {
+  if (kill.aborted) return 'killed';
+  return (cause as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out-of-memory' : 'exited';
+}

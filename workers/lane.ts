@@ -1,0 +1,21 @@
+// The worker half of a lane: the Piscina task that main starts on a pool thread.
+import type { LaneTask, LaneTaskResult } from '../src/shared/lane-task.js';
+import { Drain } from './lane/drain.js';
+import { containLateThrows } from './lane/late.js';
+import { describeLoadFailure, loadHandler } from './lane/load.js';
+
+containLateThrows();
+
+export default async function runLaneTask(task: LaneTask): Promise<LaneTaskResult> {
+  switch (task.kind) {
+    case 'load':
+      return loadHandler(task.handler).then(
+        () => ({ kind: 'loaded' }),
+        (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
+      );
+    case 'drain':
+      return new Drain(task, await loadHandler(task.handler)).run();
+    default:
+      return task satisfies never;
+  }
+}

@@ -1,0 +1,157 @@
+// Reads a lane's rings and calls its handler, until main wants the thread back or the breaker opens.
+import { availableParallelism } from 'node:os';
+import { isThenable } from '../../src/shared/attempt.js';
+import { SharedBreaker } from '../../src/shared/breaker.js';
+import { systemClock } from '../../src/shared/clock.js';
+import { AttemptContext } from '../../src/shared/context.js';
+import { readDelivery } from '../../src/shared/delivery.js';
+import { Doorbell } from '../../src/shared/doorbell.js';
+import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
+import { Turn } from '../../src/shared/lane-task.js';
+import { DONE, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
+import { RingWriter } from '../../src/shared/ring.js';
+import { enterAttempt, listenToLateThrows } from './late.js';
+import type { LoadedHandler } from './load.js';
+import { Outbox } from './outbox.js';
+import { type Place, Places, RingAttempt } from './place.js';
+import { Settler } from './settler.js';
+
+/** The event loop gets a turn (timers, sockets, late throws) at least this often, in milliseconds. */
+const LOOP_TURN_MS = 8;
+/** A lane keeps its thread this long while others wait for one, in milliseconds. */
+const QUANTUM_MS = 10;
+/** Looking again for about 30 µs is cheaper than the 25 µs that waking a sleeper costs both sides. */
+const SPINS = availableParallelism() > 1 ? 1500 : 0;
+
+/** One run of the lane's task. */
+export class Drain {
+  readonly #task: DrainTask;
+  readonly #handler: LoadedHandler;
+  readonly #places: Places;
+  readonly #bell: Doorbell;
+  readonly #turn: Int32Array;
+  readonly #breaker: SharedBreaker | null;
+  readonly #outbox: Outbox;
+  readonly #settler: Settler;
+  #inFlight = 0;
+  #onEnd: (() => void) | undefined;
+  #lastLoopTurn = systemClock.elapsed();
+  readonly #leaveAfter = this.#lastLoopTurn + QUANTUM_MS;
+
+  constructor(task: DrainTask, handler: LoadedHandler) {
+    this.#task = task;
+    this.#handler = handler;
+    this.#places = new Places(task.rings);
+    this.#bell = new Doorbell(task.bell);
+    this.#turn = new Int32Array(task.turn);
+    this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, systemClock);
+    const mainBell = new Doorbell(task.mainBell);
+    this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell);
+    this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, () => this.#ended());
+  }
+
+  async run(): Promise<LaneTaskResult> {
+    listenToLateThrows((thrown, attempt) => this.#settler.failLate(thrown, attempt));
+    try {
+      return { kind: await this.#loop() };
+    } finally {
+      listenToLateThrows(undefined);
+    }
+  }
+
+  async #loop(): Promise<'gave-way' | 'held'> {
+    for (;;) {
+      while (this.#inFlight >= this.#task.concurrency) await this.#oneEnds();
+      if (this.#mustLeave()) return this.#leave('gave-way');
+      const place = this.#places.next() ?? this.#spin();
+      if (place === undefined) {
+        if (this.#isWanted()) return this.#leave('gave-way');
+        await this.#bell.sleep(() => this.#mustLeave() || this.#isWanted() || this.#places.next() !== undefined);
+        this.#lastLoopTurn = systemClock.elapsed();
+        continue;
+      }
+      if (this.#breaker?.admits() === false && this.#task.whenOpen === 'hold') return this.#leave('held');
+      const startedAt = systemClock.elapsed();
+      if (!this.#start(place, startedAt)) return this.#leave('held');
+      if (startedAt - this.#lastLoopTurn > LOOP_TURN_MS) {
+        if (startedAt > this.#leaveAfter && this.#isWanted()) return this.#leave('gave-way');
+        await new Promise<void>((resume) => setImmediate(resume));
+        this.#lastLoopTurn = systemClock.elapsed();
+      }
+    }
+  }
+
+  /** Starts the next delivery of this place. False: the breaker refused it, and it was not touched. */
+  #start(place: Place, startedAt: number): boolean {
+    const { reader } = place;
+    const permit = this.#breaker === null ? null : this.#breaker.enter();
+    if (permit === undefined && this.#task.whenOpen === 'hold') return false;
+    const word = reader.next();
+    const delivery = readDelivery(reader, (word << 2) + RECORD_HEADER_BYTES, this.#task.names);
+    const { names, timeoutMs } = this.#task;
+    const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outbox);
+    const attempt = new RingAttempt(permit ?? null, context, delivery, startedAt, place, word);
+    place.track(attempt);
+    this.#inFlight++;
+    if (reader.words[word + STATE] === DONE) this.#settler.skip(attempt);
+    else if (permit === undefined) this.#settler.refuse(attempt);
+    else if (delivery.expiresAt !== 0 && systemClock.now() > delivery.expiresAt) this.#settler.expire(attempt);
+    else this.#call(attempt);
+    return true;
+  }
+
+  #call(attempt: RingAttempt): void {
+    attempt.place.begin(attempt);
+    enterAttempt(attempt);
+    let result: unknown;
+    try {
+      result = attempt.call(this.#handler.handle, this.#handler.options.validate, this.#task.bytes);
+    } catch (thrown) {
+      this.#settler.fail(attempt, thrown);
+      return;
+    }
+    if (!isThenable(result)) {
+      this.#settler.succeed(attempt, result);
+      return;
+    }
+    result.then(
+      (value) => this.#settler.succeed(attempt, value),
+      (thrown) => this.#settler.fail(attempt, thrown),
+    );
+  }
+
+  /** Looks again for a short while. */
+  #spin(): Place | undefined {
+    if (this.#inFlight > 0) return undefined;
+    for (let spins = 0; spins < SPINS; spins++) {
+      const place = this.#places.next();
+      if (place !== undefined) return place;
+    }
+    return undefined;
+  }
+
+  #mustLeave(): boolean {
+    return Atomics.load(this.#turn, Turn.LEAVE) === 1;
+  }
+
+  #isWanted(): boolean {
+    return Atomics.load(this.#turn, Turn.SHARE) === 1;
+  }
+
+  async #leave<K extends 'gave-way' | 'held'>(kind: K): Promise<K> {
+    while (this.#inFlight > 0) await this.#oneEnds();
+    return kind;
+  }
+
+  #oneEnds(): Promise<void> {
+    return new Promise((resume) => {
+      this.#onEnd = resume;
+    });
+  }
+
+  #ended(): void {
+    this.#inFlight--;
+    this.#onEnd?.();
+    this.#onEnd = undefined;
+  }
+}

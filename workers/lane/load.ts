@@ -1,0 +1,81 @@
+// Loads a handler's module on this thread, once.
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { classifyError } from '../../src/shared/classify.js';
+import { toErrorRecord } from '../../src/shared/error-record.js';
+import { BusbarError, show } from '../../src/shared/errors.js';
+import { type Handler, type HandlerOptions, isHandlerDefinition } from '../../src/shared/handler.js';
+import type { HandlerSource, LoadFailure } from '../../src/shared/lane-task.js';
+import { createRedactor, type RedactOptions } from '../../src/shared/redact.js';
+
+/** A handler ready to be called on this thread; its `setup` has run. */
+export interface LoadedHandler {
+  readonly handle: Handler;
+  readonly options: HandlerOptions;
+}
+
+const loaded = new Map<string, Promise<LoadedHandler>>();
+
+/** @throws BUSBAR_HANDLER_LOAD, with what the module or its set-up threw as the cause */
+export function loadHandler(source: HandlerSource): Promise<LoadedHandler> {
+  const name = `${source.url}#${source.exportName}`;
+  let handler = loaded.get(name);
+  if (handler === undefined) {
+    handler = importHandler(source);
+    loaded.set(name, handler);
+  }
+  return handler;
+}
+
+/** A failed load as a plain record; the category comes from the cause, seen as set-up. */
+export function describeLoadFailure(thrown: unknown, redact: RedactOptions): LoadFailure {
+  return {
+    category: classifyError(thrown, { phase: 'setup' }).category,
+    error: toErrorRecord(thrown, createRedactor(redact)),
+  };
+}
+
+async function importHandler(source: HandlerSource): Promise<LoadedHandler> {
+  const exported = pickExport(await importModule(source.url), source);
+  const options = isHandlerDefinition(exported) ? exported.options : {};
+  const handle = isHandlerDefinition(exported) ? exported.handle : exported;
+  if (typeof handle !== 'function') {
+    const what = `export "${source.exportName}" of ${source.url}`;
+    throw new BusbarError('BUSBAR_HANDLER_LOAD', `${what} must be a function or a defineHandler value; found ${show(handle)}`);
+  }
+  try {
+    await options.setup?.();
+  } catch (cause) {
+    throw new BusbarError('BUSBAR_HANDLER_LOAD', `setup of ${source.url} threw: ${textOf(cause)}`, { cause });
+  }
+  return { handle: handle as Handler, options };
+}
+
+async function importModule(url: string): Promise<Record<string, unknown>> {
+  try {
+    if (/\.[cm]?ts$/.test(url)) await registerTypeScript(url);
+    return (await import(url)) as Record<string, unknown>;
+  } catch (cause) {
+    throw new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} cannot be imported: ${textOf(cause)}`, { cause });
+  }
+}
+
+/** A CommonJS module's `exports` is its default export; `exports.default` inside it, when a compiler wrote that. */
+function pickExport(module: Record<string, unknown>, source: HandlerSource): unknown {
+  const commonJs = module['default'];
+  const inner = typeof commonJs === 'object' && commonJs !== null ? (commonJs as Record<string, unknown>) : {};
+  if (source.exportName === 'default') return isHandlerDefinition(commonJs) ? commonJs : (inner['default'] ?? commonJs);
+  return module[source.exportName] ?? inner[source.exportName];
+}
+
+/** Node 20 cannot strip types: the handler's own project must have tsx. Newer versions need nothing. */
+async function registerTypeScript(url: string): Promise<void> {
+  if ((process.features as { typescript?: unknown }).typescript) return;
+  const tsx = createRequire(url).resolve('tsx/esm/api');
+  const module = (await import(pathToFileURL(tsx).href)) as { register?: () => void; default?: { register: () => void } };
+  (module.register ?? module.default?.register)?.();
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : show(thrown);
+}

@@ -1,0 +1,92 @@
+// The rings of one lane as its drain reads them: which comes next, and what may be released.
+import { DONE, READY, STARTED, STATE } from '../../src/shared/layout.js';
+import { RingReader } from '../../src/shared/ring.js';
+import { type Delivery, startedAtIndex } from '../../src/shared/delivery.js';
+import { Attempt } from '../../src/shared/attempt.js';
+import type { Permit } from '../../src/shared/breaker.js';
+import type { AttemptContext } from '../../src/shared/context.js';
+
+/** An attempt at the record `word` of a place. */
+export class RingAttempt extends Attempt {
+  readonly place: Place;
+  readonly word: number;
+  /** The ring position after the record. */
+  readonly end: number;
+  /** True once its record may be released. */
+  isDone = false;
+
+  constructor(permit: Permit | null, context: AttemptContext, delivery: Delivery, startedAt: number, place: Place, word: number) {
+    super(permit, context, delivery, startedAt);
+    this.place = place;
+    this.word = word;
+    this.end = place.reader.cursor;
+  }
+}
+
+/** One ring of the lane, which is that of one priority, and the attempts that read from it. */
+export class Place {
+  /** In the lane's list of rings: 0 is the lowest priority. */
+  readonly index: number;
+  readonly reader: RingReader;
+  /** Attempts whose records are not released, oldest first. */
+  readonly #window: RingAttempt[] = [];
+
+  constructor(index: number, memory: SharedArrayBuffer) {
+    this.index = index;
+    this.reader = new RingReader(memory);
+  }
+
+  /** Its record was read. */
+  track(attempt: RingAttempt): void {
+    this.#window.push(attempt);
+  }
+
+  /** From here on a death of this thread is pinned to this attempt. */
+  begin(attempt: RingAttempt): void {
+    this.reader.doubles[startedAtIndex(attempt.word)] = attempt.startedAt;
+    Atomics.store(this.reader.words, attempt.word + STATE, STARTED);
+  }
+
+  /** The handler has ended, but its outcome waits for room: a death of this thread is not its doing. */
+  suspend(attempt: RingAttempt): void {
+    Atomics.store(this.reader.words, attempt.word + STATE, READY);
+  }
+
+  /** The attempt's outcome is with main, or it succeeded: its record, and those done before, may go. */
+  finish(attempt: RingAttempt, succeeded: boolean): void {
+    attempt.isDone = true;
+    Atomics.store(this.reader.words, attempt.word + STATE, DONE);
+    if (succeeded) this.reader.countSuccess();
+    const window = this.#window;
+    let released: RingAttempt | undefined;
+    while (window[0]?.isDone === true) released = window.shift();
+    if (released !== undefined) this.reader.releaseTo(released.end);
+  }
+}
+
+/** One pick in this many looks at the lower priorities first, so that none starves. */
+const TURN_OF_THE_LOWER = 16;
+
+/** Chooses the next record: higher priorities first. */
+export class Places {
+  /** Highest priority first. */
+  readonly #places: readonly Place[];
+  #picks = 0;
+  #lower = 0;
+
+  constructor(rings: readonly (SharedArrayBuffer | null)[]) {
+    this.#places = rings.flatMap((ring, index) => (ring === null ? [] : [new Place(index, ring)])).reverse();
+  }
+
+  /** The place whose record comes next, or undefined when all are empty. */
+  next(): Place | undefined {
+    const places = this.#places;
+    if (places.length > 1 && ++this.#picks % TURN_OF_THE_LOWER === 0) {
+      this.#lower = (this.#lower + 1) % places.length;
+      const lower = places[this.#lower];
+      if (lower?.reader.hasNext) return lower;
+    }
+    for (const place of places) if (place.reader.hasNext) return place;
+    return undefined;
+  }
+}

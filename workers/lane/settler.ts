@@ -1,0 +1,180 @@
+// The worker's half of settling: tells main what an attempt came to, and the breaker, and releases the record.
+import type { Permit, SharedBreaker } from '../../src/shared/breaker.js';
+import { countsForBreaker } from '../../src/shared/classify.js';
+import { encodePayload } from '../../src/shared/codec.js';
+import { DELIVERY_HEADER_BYTES } from '../../src/shared/delivery.js';
+import { FailureDescriber } from '../../src/shared/describe.js';
+import type { Doorbell } from '../../src/shared/doorbell.js';
+import { type HandlerRule, type HandlerVerdict, isVerdict } from '../../src/shared/handler.js';
+import type { DrainTask } from '../../src/shared/lane-task.js';
+import { LENGTH, RECORD_HEADER_BYTES, SEQUENCE } from '../../src/shared/layout.js';
+import { type Failure, Outcome, type RecordAddress } from '../../src/shared/outcome.js';
+import { ErrorSeverity, type ErrorPhase } from '../../src/shared/report.js';
+import { NOWHERE, type Outbox, type PendingOutcome } from './outbox.js';
+import type { RingAttempt } from './place.js';
+
+const NONE: readonly PendingOutcome[] = [];
+
+/** Ends the attempts of one drain. */
+export class Settler {
+  readonly #describer: FailureDescriber;
+  readonly #outbox: Outbox;
+  readonly #breaker: SharedBreaker | null;
+  readonly #mainBell: Doorbell;
+  readonly #onDone: () => void;
+
+  constructor(
+    task: DrainTask,
+    rules: readonly HandlerRule[] | undefined,
+    outbox: Outbox,
+    breaker: SharedBreaker | null,
+    mainBell: Doorbell,
+    onDone: () => void,
+  ) {
+    this.#describer = new FailureDescriber(task.redact, rules, task.describeErrors);
+    this.#outbox = outbox;
+    this.#breaker = breaker;
+    this.#mainBell = mainBell;
+    this.#onDone = onDone;
+  }
+
+  /** The handler returned `value`. A reply that cannot be encoded fails the attempt. */
+  succeed(attempt: RingAttempt, value: unknown): void {
+    if (attempt.hasEnded) return;
+    const { delivery, context, permit } = attempt;
+    if (!delivery.wantsReply && delivery.failed === 0 && context.publications === undefined) {
+      this.#countSuccess(permit);
+      this.#end(attempt, NONE, true);
+      return;
+    }
+    let outcomes: PendingOutcome[];
+    try {
+      outcomes = this.#newsOf(attempt, value);
+    } catch (thrown) {
+      this.fail(attempt, thrown, 'reply');
+      return;
+    }
+    this.#countSuccess(permit);
+    this.#end(attempt, outcomes, true);
+  }
+
+  /** The handler threw, rejected, or never got its payload. */
+  fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
+    if (attempt.hasEnded) return;
+    if (isVerdict(thrown)) {
+      this.#release(attempt.permit);
+      this.#end(attempt, [this.#handedBack(attempt, this.#verdictOf(attempt, thrown, phase))], false);
+      return;
+    }
+    const failure = this.#describer.describe(thrown, phase, attempt.payload);
+    this.#countFailure(attempt, failure);
+    this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.FAILED, detail: failure })], false);
+  }
+
+  /** An error that nobody awaited: fails the attempt it belongs to, unless that has ended. */
+  failLate(thrown: unknown, attempt: RingAttempt | undefined): void {
+    if (attempt !== undefined && !attempt.hasEnded) {
+      this.fail(attempt, thrown, 'late');
+      return;
+    }
+    const failure = this.#describer.describe(thrown, 'late', undefined);
+    const detail = { failure, id: attempt?.context.id ?? null, topic: attempt?.delivery.topic ?? null };
+    this.#write(NOWHERE, [{ kind: Outcome.THREW_LATE, detail }], () => undefined);
+  }
+
+  /** The message outlived its time before a handler started. */
+  expire(attempt: RingAttempt): void {
+    this.#release(attempt.permit);
+    this.#handBackUnstarted(attempt, Outcome.EXPIRED);
+  }
+
+  /** The breaker is open, and this subscription does not wait for it. */
+  refuse(attempt: RingAttempt): void {
+    this.#handBackUnstarted(attempt, Outcome.REFUSED);
+  }
+
+  /** A record that was settled before its reader's thread died. */
+  skip(attempt: RingAttempt): void {
+    this.#release(attempt.permit);
+    attempt.hasEnded = true;
+    attempt.place.finish(attempt, false);
+    this.#onDone();
+  }
+
+  #handBackUnstarted(attempt: RingAttempt, kind: typeof Outcome.EXPIRED | typeof Outcome.REFUSED): void {
+    this.#end(attempt, [this.#handedBack(attempt, { kind, detail: null })], false);
+  }
+
+  /** What main has to hear about a success. */
+  #newsOf(attempt: RingAttempt, value: unknown): PendingOutcome[] {
+    const { delivery, context } = attempt;
+    const news: PendingOutcome[] = (context.publications ?? []).map(({ detail, bytes }) => ({
+      kind: Outcome.PUBLISHED,
+      detail,
+      bytes,
+    }));
+    if (delivery.wantsReply) {
+      const { codec, bytes } = encodePayload(value);
+      const detail = { number: delivery.number, codec };
+      this.#outbox.assertFits(bytes.byteLength, detail);
+      news.push({ kind: Outcome.REPLIED, detail, bytes: new Uint8Array(bytes) });
+    }
+    if (delivery.failed > 0) news.push({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
+    return news;
+  }
+
+  #verdictOf(attempt: RingAttempt, verdict: HandlerVerdict, phase: ErrorPhase): PendingOutcome {
+    if (verdict.kind === 'retry-later') return { kind: Outcome.RETRY_LATER, detail: { delayMs: verdict.delayMs } };
+    const failure = this.#describer.describe(verdict, phase, attempt.payload);
+    if (verdict.kind === 'dead-letter') return { kind: Outcome.DEAD_LETTERED, detail: failure };
+    return { kind: Outcome.DISCARDED, detail: { ...failure, severity: ErrorSeverity.LOW } };
+  }
+
+  /** With it goes a copy of the record: from here on the delivery is main's. */
+  #handedBack(attempt: RingAttempt, outcome: PendingOutcome): PendingOutcome {
+    const { reader } = attempt.place;
+    const start = (attempt.word << 2) + RECORD_HEADER_BYTES;
+    const end = (attempt.word << 2) + (reader.words[attempt.word + LENGTH] as number);
+    return { ...outcome, bytes: reader.bytes.subarray(start, Math.max(end, start + DELIVERY_HEADER_BYTES)) };
+  }
+
+  #end(attempt: RingAttempt, outcomes: readonly PendingOutcome[], succeeded: boolean): void {
+    attempt.hasEnded = true;
+    attempt.context.close();
+    const address = { place: attempt.place.index, sequence: attempt.place.reader.words[attempt.word + SEQUENCE] as number };
+    this.#write(address, outcomes, () => this.#finish(attempt, succeeded), attempt);
+  }
+
+  #finish(attempt: RingAttempt, succeeded: boolean): void {
+    attempt.place.finish(attempt, succeeded);
+    if (attempt.place.reader.hasWantedRoom) this.#mainBell.ring();
+    this.#onDone();
+  }
+
+  #write(address: RecordAddress, outcomes: readonly PendingOutcome[], done: () => void, attempt?: RingAttempt): void {
+    const written = outcomes.length === 0 ? 0 : this.#outbox.writeAll(address, outcomes);
+    if (written === outcomes.length) {
+      done();
+      return;
+    }
+    attempt?.place.suspend(attempt);
+    void this.#outbox.writeAllSoon(address, outcomes, written).then(done);
+  }
+
+  #countSuccess(permit: Permit | null): void {
+    if (permit !== null) this.#breaker?.success(permit);
+  }
+
+  /** A delivery counts once, at its first failed attempt; a probe whose attempt fails is a failed probe. */
+  #countFailure(attempt: RingAttempt, { category }: Failure): void {
+    const { permit, delivery } = attempt;
+    if (permit === null || this.#breaker === null) return;
+    const counts = countsForBreaker(category) && (delivery.failed === 0 || permit.isProbe);
+    if (counts) this.#breaker.failure(permit);
+    else this.#breaker.release(permit);
+  }
+
+  #release(permit: Permit | null): void {
+    if (permit !== null) this.#breaker?.release(permit);
+  }
+}
