@@ -14,7 +14,10 @@ export default async function runLaneTask(task: LaneTask): Promise<LaneTaskResul
         (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
       );
     case 'drain':
-      return new Drain(task, await loadHandler(task.handler)).run();
+      return loadHandler(task.handler).then(
+        (handler) => new Drain(task, handler).run(),
+        (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
+      );
     default:
       return task satisfies never;
   }

@@ -224,6 +224,11 @@ export class RingReader extends Ring {
     return this.#cursor;
   }
 
+  /** Reads again from the first record that was not released. */
+  rewind(): void {
+    this.#cursor = this.#head;
+  }
+
   /** Gives the space of everything read so far back to the writer. */
   release(): void {
     this.releaseTo(this.#cursor);

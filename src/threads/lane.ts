@@ -54,7 +54,7 @@ const HELD_POLL_MS = 50;
 const STORM_DEATHS = 5;
 const STORM_WINDOW_MS = 60_000;
 
-type LaneState = 'idle' | 'waiting' | 'draining' | 'held' | 'storm' | 'closed';
+export type LaneState = 'idle' | 'waiting' | 'draining' | 'held' | 'storm' | 'closed';
 
 /** One partition of one subscription. Runs on the main thread. */
 export class Lane implements TurnTaker {

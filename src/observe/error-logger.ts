@@ -1,0 +1,92 @@
+// The error log for its users: hand a report in, ask for what was.
+import { resolve } from 'node:path';
+import { invalidOption } from '../shared/errors.js';
+import type { ErrorFilter, ErrorStatistics } from '../shared/logging-task.js';
+import type { ErrorReport } from '../shared/report.js';
+import { closedError, Logging } from './logging.js';
+
+export interface ErrorLoggerOptions {
+  /** Folder of the log; made if it is missing. Resolved once, here. */
+  readonly logDir: string;
+  /** The log is rotated before it grows above this, in bytes, at least 1024. Default 10 485 760. */
+  readonly maxLogSize?: number;
+  /** Rotated files that are kept, 1 or more. Default 5. */
+  readonly maxFiles?: number;
+}
+
+/**
+ * Writes error reports as JSON Lines, from a thread of its own. Opens at first use; a process ends by itself only after
+ * {@link close}. Runs on the main thread; no call blocks it.
+ */
+export class ErrorLogger {
+  readonly #logging: Logging;
+  #closing: Promise<void> | undefined;
+
+  /** @throws BUSBAR_INVALID_OPTION */
+  constructor(options: ErrorLoggerOptions) {
+    const { logDir, maxLogSize, maxFiles } = options ?? {};
+    if (typeof logDir !== 'string' || logDir === '') throw invalidOption('logDir', 'the path of a folder', logDir);
+    assertWhole('maxLogSize', maxLogSize, 1024);
+    assertWhole('maxFiles', maxFiles, 1);
+    this.#logging = Logging.of(resolve(logDir), undefined, {
+      ...(maxLogSize === undefined ? {} : { maxLogBytes: maxLogSize }),
+      ...(maxFiles === undefined ? {} : { maxLogFiles: maxFiles }),
+    });
+  }
+
+  /**
+   * Hands a report over, in about a microsecond. False: there was no room, or the logger is closed; reports that found
+   * no room are counted, and the log says how many.
+   */
+  logError(report: ErrorReport): boolean {
+    if (this.#closing !== undefined) return false;
+    // Opening may fail (an unwritable folder): every query tells, and health counts.
+    this.#logging.open().catch(() => undefined);
+    return this.#logging.report(report);
+  }
+
+  /**
+   * Totals across restarts; every key is there also when there was no error.
+   *
+   * @throws BUSBAR_NOT_RUNNING, BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED, BUSBAR_LOGGING_WORKER
+   */
+  async getErrorStatistics(): Promise<ErrorStatistics> {
+    this.#assertOpen();
+    return this.#logging.ask((worker) => worker.statistics());
+  }
+
+  /**
+   * Up to the last 1000 reports of this process, the newest first; 100 unless `limit` says otherwise.
+   *
+   * @throws as {@link getErrorStatistics}
+   */
+  async recentErrors(filter: ErrorFilter = {}): Promise<ErrorReport[]> {
+    this.#assertOpen();
+    return this.#logging.ask((worker) => worker.recentErrors(filter));
+  }
+
+  /**
+   * Resolves when everything handed over is in the files.
+   *
+   * @throws as {@link getErrorStatistics}
+   */
+  async flush(): Promise<void> {
+    this.#assertOpen();
+    await this.#logging.ask((worker) => worker.flush());
+  }
+
+  /** Writes everything and ends the thread, unless others use the same folder. Closing twice is harmless. */
+  close(): Promise<void> {
+    this.#closing ??= this.#logging.close();
+    return this.#closing;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw closedError('error logger');
+  }
+}
+
+function assertWhole(option: string, value: unknown, least: number): void {
+  if (value === undefined || (Number.isInteger(value) && (value as number) >= least)) return;
+  throw invalidOption(option, `a whole number >= ${least}`, value);
+}

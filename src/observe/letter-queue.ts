@@ -1,0 +1,155 @@
+// Dead letters on their way to the disk: through the ring while it has room, on main while it has none.
+import type { Doorbell } from '../shared/doorbell.js';
+import { type LetterHeader, LogRecord, Status } from '../shared/logging-task.js';
+import type { RingWriter } from '../shared/ring.js';
+
+/** What may wait on main beside the ring, in bytes. */
+const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+
+interface Letter {
+  readonly parts: readonly Uint8Array[];
+  readonly bytes: number;
+  onStored: ((isStored: boolean) => void) | undefined;
+  readonly insists: boolean;
+}
+
+/** Runs on the main thread. */
+export class LetterQueue {
+  readonly #ring: RingWriter;
+  readonly #bell: Doorbell;
+  readonly #mainBell: Doorbell;
+  readonly #status: Int32Array;
+  readonly #store: (header: LetterHeader, payload: Uint8Array) => Promise<void>;
+  /** In the ring, not stored yet, oldest first. */
+  readonly #inRing: Letter[] = [];
+  /** Not in the ring yet. */
+  readonly #behind: Letter[] = [];
+  #behindBytes = 0;
+  #acknowledged: number;
+  #isListening = false;
+  #isClosed = false;
+  #onMoved: (() => void)[] = [];
+  /** Letters dropped because the disk fails and too many wait. */
+  lost = 0;
+
+  /** @param store takes a letter that is too large for the ring */
+  constructor(
+    ring: RingWriter,
+    bell: Doorbell,
+    mainBell: Doorbell,
+    status: Int32Array,
+    store: (header: LetterHeader, payload: Uint8Array) => Promise<void>,
+  ) {
+    this.#ring = ring;
+    this.#bell = bell;
+    this.#mainBell = mainBell;
+    this.#status = status;
+    this.#store = store;
+    this.#acknowledged = ring.succeeded;
+  }
+
+  /** Letters that are not stored yet. */
+  get waiting(): number {
+    return this.#inRing.length + this.#behind.length;
+  }
+
+  add(header: LetterHeader, payload: Uint8Array, onStored: (isStored: boolean) => void, insists: boolean): void {
+    const json = Buffer.from(JSON.stringify(header));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(json.length);
+    const bytes = 4 + json.length + payload.byteLength;
+    if (bytes > this.#ring.largestRecord) {
+      this.#store(header, Uint8Array.from(payload)).then(
+        () => onStored(true),
+        () => {
+          this.lost++;
+          onStored(false);
+        },
+      );
+      return;
+    }
+    const letter: Letter = { parts: [length, json, payload], bytes, onStored, insists };
+    if (this.#behind.length > 0 || !this.#write(letter)) this.#wait(letter);
+    if (this.#isFailing && !insists) this.#settle(letter, false);
+    void this.#listen();
+  }
+
+  /** Resolves once everything added so far is in the ring, or cannot be. */
+  handedOver(): Promise<void> {
+    if (this.#behind.length === 0 || this.#isFailing) return Promise.resolve();
+    return new Promise((done) => this.#onMoved.push(done));
+  }
+
+  /** Settles what is left: nobody will store it any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#takeAcknowledged();
+    for (const letter of [...this.#inRing.splice(0), ...this.#behind.splice(0)]) this.#settle(letter, false);
+  }
+
+  get #isFailing(): boolean {
+    return Atomics.load(this.#status, Status.FAILING) === 1;
+  }
+
+  #write(letter: Letter): boolean {
+    if (!this.#ring.tryWrite(LogRecord.LETTER, ...letter.parts)) return false;
+    this.#inRing.push(letter);
+    this.#bell.ring();
+    return true;
+  }
+
+  #wait(letter: Letter): void {
+    if (this.#behindBytes + letter.bytes > MOST_WAITING_BYTES) {
+      this.lost++;
+      this.#settle(letter, false);
+      return;
+    }
+    // The payload is a view on memory that will be used again.
+    const [length, json, payload] = letter.parts as readonly [Uint8Array, Uint8Array, Uint8Array];
+    this.#behind.push(Object.assign(letter, { parts: [length, json, Uint8Array.from(payload)] }));
+    this.#behindBytes += letter.bytes;
+  }
+
+  /** Wakes when the worker has stored letters, or says that it cannot. */
+  async #listen(): Promise<void> {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    while (this.waiting > 0 && !this.#isClosed) {
+      this.#takeAcknowledged();
+      if (this.#isFailing) this.#giveUpWaiting();
+      this.#moveUp();
+      if (this.waiting === 0) break;
+      await this.#mainBell.sleep(() => this.#ring.succeeded !== this.#acknowledged, 1000);
+    }
+    this.#isListening = false;
+  }
+
+  #takeAcknowledged(): void {
+    const stored = (this.#ring.succeeded - this.#acknowledged) | 0;
+    this.#acknowledged = (this.#acknowledged + stored) | 0;
+    for (const letter of this.#inRing.splice(0, stored)) this.#settle(letter, true);
+  }
+
+  /** The disk fails: verdicts stand all the same, and the letters are written when they can be. */
+  #giveUpWaiting(): void {
+    for (const letter of this.#inRing) if (!letter.insists) this.#settle(letter, false);
+    for (const letter of this.#behind) if (!letter.insists) this.#settle(letter, false);
+  }
+
+  #moveUp(): void {
+    let moved = 0;
+    for (const letter of this.#behind) {
+      if (!this.#write(letter)) break;
+      this.#behindBytes -= letter.bytes;
+      moved++;
+    }
+    this.#behind.splice(0, moved);
+    if (this.#behind.length > 0 && !this.#isFailing) return;
+    for (const done of this.#onMoved.splice(0)) done();
+  }
+
+  #settle(letter: Letter, isStored: boolean): void {
+    letter.onStored?.(isStored);
+    letter.onStored = undefined;
+  }
+}

@@ -1,0 +1,206 @@
+// The main half of the logging worker: hands over reports and letters, asks queries, replaces the worker when it dies.
+import { join, resolve } from 'node:path';
+import { type Clock, systemClock } from '../shared/clock.js';
+import { Doorbell } from '../shared/doorbell.js';
+import { BusbarError } from '../shared/errors.js';
+import {
+  type LetterHeader,
+  type LoggingQueries,
+  type LoggingStart,
+  type LogLimits,
+  LogRecord,
+  Status,
+  STATUS_BYTES,
+} from '../shared/logging-task.js';
+import type { ErrorReport } from '../shared/report.js';
+import { allocateRing, RingWriter } from '../shared/ring.js';
+import { LetterQueue } from './letter-queue.js';
+import { LoggingThread } from './logging-thread.js';
+
+const REPORT_RING_BYTES = 1024 * 1024;
+const LETTER_RING_BYTES = 4 * 1024 * 1024;
+
+export const DEFAULT_LIMITS: LogLimits = {
+  maxLogBytes: 10 * 1024 * 1024,
+  maxLogFiles: 5,
+  maxLetters: 1_000_000,
+  maxLetterBytes: 4 * 1024 * 1024 * 1024,
+  maxLetterAgeMs: 30 * 24 * 60 * 60 * 1000,
+};
+
+/** How the logging worker does, as far as it is known on main without asking. */
+export interface LoggingHealth {
+  readonly up: boolean;
+  /** Times the worker died and was replaced. */
+  readonly restarts: number;
+  /** Error reports that found no room; the log says how many. */
+  readonly lostReports: number;
+  readonly deadLetters: number;
+  /** Dead letters that are not on the disk yet because it fails. */
+  readonly unpersisted: number;
+  /** Dead letters dropped because too many could not be written. */
+  readonly lostLetters: number;
+  readonly corruptLines: number;
+  readonly tornTails: number;
+  readonly failedWrites: number;
+  readonly lostLogLines: number;
+}
+
+/** Users of one folder in this process share one worker; kept here, so that two copies of this module share it, too. */
+const REGISTRY = Symbol.for('busbar.logging');
+const registry = ((globalThis as Record<symbol, unknown>)[REGISTRY] ??= new Map<string, Logging>()) as Map<string, Logging>;
+
+/** Belongs to all that log into one folder. Runs on the main thread. */
+export class Logging {
+  readonly #key: string;
+  readonly #letterFolder: string;
+  readonly #reports: RingWriter;
+  readonly #letters: LetterQueue;
+  readonly #thread: LoggingThread;
+  readonly #bell: Doorbell;
+  readonly #status: Int32Array;
+  #users = 0;
+  #opening: Promise<void> | undefined;
+  #lost = 0;
+  #lostTold = 0;
+
+  /**
+   * The one for this folder; give it back with {@link close}.
+   *
+   * @param folder of the error log
+   * @param letterFolder of the dead letters; default: `dead_letter` in it
+   * @param limits those of the first user count
+   */
+  static of(folder: string, letterFolder = join(folder, 'dead_letter'), limits: Partial<LogLimits> = {}, clock = systemClock): Logging {
+    const key = `${resolve(folder)}\n${resolve(letterFolder)}`;
+    let logging = registry.get(key);
+    if (logging === undefined) {
+      logging = new Logging(key, resolve(folder), resolve(letterFolder), { ...DEFAULT_LIMITS, ...limits }, clock);
+      registry.set(key, logging);
+    }
+    logging.#users++;
+    return logging;
+  }
+
+  private constructor(key: string, folder: string, letterFolder: string, limits: LogLimits, clock: Clock) {
+    this.#key = key;
+    this.#letterFolder = letterFolder;
+    const start: LoggingStart = {
+      folder,
+      letterFolder,
+      limits,
+      reports: allocateRing(REPORT_RING_BYTES),
+      letters: allocateRing(LETTER_RING_BYTES),
+      bell: Doorbell.allocate(),
+      mainBell: Doorbell.allocate(),
+      status: new SharedArrayBuffer(STATUS_BYTES),
+      isReplacement: false,
+    };
+    this.#reports = new RingWriter(start.reports);
+    this.#bell = new Doorbell(start.bell);
+    this.#status = new Int32Array(start.status);
+    this.#thread = new LoggingThread(start, clock);
+    const store = (header: LetterHeader, payload: Uint8Array): Promise<void> => this.#thread.ask((worker) => worker.storeLetter(header, payload));
+    this.#letters = new LetterQueue(new RingWriter(start.letters), this.#bell, new Doorbell(start.mainBell), this.#status, store);
+  }
+
+  /** Where the dead letters lie. */
+  get letterFolder(): string {
+    return this.#letterFolder;
+  }
+
+  /**
+   * Starts the worker, unless it runs.
+   *
+   * @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED
+   */
+  open(): Promise<void> {
+    this.#opening ??= this.#thread.start().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  /** Hands a report over. False: no room; it is counted, and the next one tells. Never blocks. */
+  report(report: ErrorReport): boolean {
+    if (this.#lost > this.#lostTold && this.#write(this.#lossReport(report))) this.#lostTold = this.#lost;
+    const isWritten = this.#write(report);
+    if (isWritten) this.#bell.ring();
+    else this.#lost++;
+    return isWritten;
+  }
+
+  /**
+   * Hands a dead letter over.
+   *
+   * @param payload as encoded; copied
+   * @param onStored called with true once it survives a power cut; with false when the disk fails. Called once
+   * @param insists only ever called with true, unless the letter has to be dropped
+   */
+  letter(header: LetterHeader, payload: Uint8Array, onStored: (isStored: boolean) => void, insists = false): void {
+    this.#letters.add(header, payload, onStored, insists);
+  }
+
+  /**
+   * Asks the worker; the answer comes after all that was handed over before.
+   *
+   * @throws BUSBAR_LOGGING_WORKER when it dies meanwhile, or what opening throws
+   */
+  async ask<T>(query: (worker: LoggingQueries) => Promise<T>): Promise<T> {
+    await this.open();
+    await this.#letters.handedOver();
+    return this.#thread.ask(query);
+  }
+
+  health(): LoggingHealth {
+    const word = (index: number): number => Atomics.load(this.#status, index);
+    return {
+      up: this.#thread.isUp,
+      restarts: this.#thread.restarts,
+      lostReports: this.#lost,
+      deadLetters: word(Status.LETTERS),
+      unpersisted: word(Status.FAILING) === 1 || !this.#thread.isUp ? this.#letters.waiting : 0,
+      lostLetters: this.#letters.lost,
+      corruptLines: word(Status.CORRUPT_LINES),
+      tornTails: word(Status.TORN_TAILS),
+      failedWrites: word(Status.FAILED_WRITES),
+      lostLogLines: word(Status.LOST_LINES),
+    };
+  }
+
+  /** Ends the worker once its last user has closed; everything handed over is written first. */
+  async close(): Promise<void> {
+    if (--this.#users > 0) return;
+    registry.delete(this.#key);
+    if (this.#opening !== undefined) {
+      await this.#opening.catch(() => undefined);
+      await this.#letters.handedOver();
+    }
+    await this.#thread.stop();
+    this.#letters.close();
+  }
+
+  #write(report: ErrorReport): boolean {
+    const bytes = Buffer.from(JSON.stringify(report));
+    return bytes.length <= this.#reports.largestRecord && this.#reports.tryWrite(LogRecord.REPORT, bytes);
+  }
+
+  #lossReport(like: ErrorReport): ErrorReport {
+    const repeats = this.#lost - this.#lostTold;
+    return {
+      ...like,
+      error_id: `${like.error_id}-lost`,
+      component: 'logging_worker',
+      message: `${repeats} error reports found no room`,
+      exception_type: 'LostReports',
+      traceback: null,
+      context: { repeats },
+    };
+  }
+}
+
+/** @internal so that its code shows in errors of users of a closed logger or queue */
+export function closedError(what: string): BusbarError {
+  return new BusbarError('BUSBAR_NOT_RUNNING', `this ${what} is closed`);
+}

@@ -1,0 +1,160 @@
+// What main and the logging worker say to each other: start data, ring records, queries.
+import type { CodecId } from './message.js';
+import type { DeadLetter, DeadLetterReason, ErrorCategory, ErrorReport, ErrorSeverity } from './report.js';
+
+/** Limits of what is kept on disk. */
+export interface LogLimits {
+  /** The error log is rotated before it grows above this, in bytes. */
+  readonly maxLogBytes: number;
+  /** Rotated error logs that are kept. */
+  readonly maxLogFiles: number;
+  /** Dead letters kept, the oldest go first. */
+  readonly maxLetters: number;
+  /** Bytes of dead letters kept, the oldest go first. */
+  readonly maxLetterBytes: number;
+  /** Dead letters are kept this long, in milliseconds. */
+  readonly maxLetterAgeMs: number;
+}
+
+/** The logging worker's `workerData`. */
+export interface LoggingStart {
+  readonly folder: string;
+  /** Where dead letters lie. */
+  readonly letterFolder: string;
+  readonly limits: LogLimits;
+  readonly reports: SharedArrayBuffer;
+  readonly letters: SharedArrayBuffer;
+  /** The worker sleeps on it. */
+  readonly bell: SharedArrayBuffer;
+  /** Main sleeps on it, waiting for letters to be stored. */
+  readonly mainBell: SharedArrayBuffer;
+  /** See {@link Status}. */
+  readonly status: SharedArrayBuffer;
+  /** True when an earlier worker of this process died and left its lock. */
+  readonly isReplacement: boolean;
+}
+
+/** Words of the status memory; the worker writes, main reads. */
+export const Status = {
+  /** 1: letters cannot be written now. */
+  FAILING: 0,
+  /** Letters in the queue. */
+  LETTERS: 1,
+  /** Bad lines set aside. */
+  CORRUPT_LINES: 2,
+  /** Torn tails cut. */
+  TORN_TAILS: 3,
+  /** Writes that failed. */
+  FAILED_WRITES: 4,
+  /** Log lines lost because they could not be written. */
+  LOST_LINES: 5,
+} as const;
+export const STATUS_BYTES = 64;
+
+/** Kinds of records in the two rings. */
+export const LogRecord = { REPORT: 1, LETTER: 2 } as const;
+
+/** A letter without its payload, which follows as bytes. */
+export type LetterHeader = Omit<DeadLetter, 'message'> & {
+  message: Omit<DeadLetter['message'], 'payload'>;
+  payload_codec: CodecId;
+};
+
+/** Where a letter stands. `pending_replay`: given back to its subscription, and not heard of yet. */
+export type LetterState = 'dead' | 'pending_replay' | 'archived';
+
+/** Which letters; all that are given must hold. An empty filter matches all. */
+export interface LetterFilter {
+  /** Exact topic, or a pattern's first part followed by `.>`. */
+  readonly topic?: string;
+  readonly subscriberId?: string;
+  readonly category?: ErrorCategory;
+  readonly reason?: DeadLetterReason;
+  readonly signature?: string;
+  readonly state?: LetterState;
+  /** Seconds since 1970. */
+  readonly since?: number;
+  readonly limit?: number;
+}
+
+/** What the queue knows of a letter without reading its payload. */
+export interface LetterSummary {
+  readonly error_id: string;
+  readonly timestamp: number;
+  readonly message_id: string;
+  readonly topic: string;
+  readonly subscriber_id: string;
+  readonly pattern: string;
+  readonly error_category: ErrorCategory;
+  readonly reason: DeadLetterReason;
+  readonly signature: string;
+  readonly retry_count: number;
+  readonly state: LetterState;
+  /** Replays issued so far. */
+  readonly replays: number;
+  /** Length of its line on disk, in bytes. */
+  readonly bytes: number;
+}
+
+/** A letter as kept. */
+export type StoredLetter = DeadLetter & {
+  readonly state: LetterState;
+  readonly replays: number;
+  /** Set when the payload's bytes could not be decoded: `message.payload` holds them as they are. */
+  readonly undecodable?: true;
+};
+
+/** Which error reports. */
+export interface ErrorFilter {
+  readonly category?: ErrorCategory;
+  readonly severity?: ErrorSeverity;
+  readonly topic?: string;
+  readonly subscriberId?: string;
+  /** Seconds since 1970. */
+  readonly since?: number;
+  readonly limit?: number;
+}
+
+/** Totals of the error log, across restarts. */
+export interface ErrorStatistics {
+  readonly totalErrors: number;
+  readonly recentErrors1h: number;
+  /** Errors per minute over the last hour. */
+  readonly errorRate1h: number;
+  /** From 0 to 1; 1 when nothing was tried. */
+  readonly recoverySuccessRate: number;
+  readonly categories: Record<ErrorCategory, number>;
+  readonly severityDistribution: Record<ErrorSeverity, number>;
+}
+
+export interface LetterStats {
+  readonly letters: number;
+  readonly bytes: number;
+  readonly byReason: Record<string, number>;
+  readonly byCategory: Record<string, number>;
+  readonly bySubscriber: Record<string, number>;
+  readonly bySignature: Record<string, number>;
+}
+
+/** What may be asked of the logging worker, by Comlink. Each answer comes after what was handed over before. */
+export interface LoggingQueries {
+  /** @throws with a code and a message that the main half turns into a BusbarError */
+  open(): Promise<OpenResult>;
+  recentErrors(filter: ErrorFilter): Promise<ErrorReport[]>;
+  statistics(): Promise<ErrorStatistics>;
+  flush(): Promise<void>;
+  listLetters(filter: LetterFilter): Promise<LetterSummary[]>;
+  readLetters(ids: readonly string[]): Promise<StoredLetter[]>;
+  letterStats(): Promise<LetterStats>;
+  /** Returns how many changed. */
+  setLetterState(ids: readonly string[], state: LetterState): Promise<number>;
+  removeLetters(ids: readonly string[]): Promise<number>;
+  clearLetters(): Promise<number>;
+  /** A letter too large for the ring. */
+  storeLetter(header: LetterHeader, payload: Uint8Array): Promise<void>;
+  /** Ends the thread on the spot; for tests of what comes after. */
+  die(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type OpenResult = { readonly ok: true } | { readonly ok: false; readonly code: 'BUSBAR_FOLDER_LOCKED' | 'BUSBAR_LOG_FOLDER'; readonly message: string };

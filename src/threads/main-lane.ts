@@ -1,0 +1,236 @@
+// A lane for a plain function: its handler runs on the main thread, so only what an event loop allows can be promised.
+import { Attempt, isThenable } from '../shared/attempt.js';
+import type { SharedBreaker } from '../shared/breaker.js';
+import { countsForBreaker } from '../shared/classify.js';
+import type { Clock, Timer } from '../shared/clock.js';
+import { encodePayload } from '../shared/codec.js';
+import { AttemptContext, type ContextOutlet } from '../shared/context.js';
+import type { Delivery, LaneNames } from '../shared/delivery.js';
+import type { FailureDescriber } from '../shared/describe.js';
+import { BusbarError } from '../shared/errors.js';
+import { type Handler, isVerdict, type StandardSchema } from '../shared/handler.js';
+import { Outcome, type OutcomeDetails, type ReadOutcome } from '../shared/outcome.js';
+import { ErrorSeverity, type ErrorPhase } from '../shared/report.js';
+import { Backlog } from './backlog.js';
+import type { LaneEvents, LaneState } from './lane.js';
+
+export interface MainLaneOptions {
+  readonly handle: Handler;
+  readonly validate: StandardSchema | undefined;
+  readonly names: LaneNames;
+  readonly breaker: SharedBreaker | null;
+  readonly whenOpen: 'hold' | 'dead-letter';
+  readonly timeoutMs: number;
+  readonly graceMs: number;
+  readonly concurrency: number;
+  readonly describer: FailureDescriber;
+}
+
+const NOWHERE = { place: 0, sequence: 0 };
+const HELD_POLL_MS = 50;
+
+/** The same to its subscription as a lane on a worker. Runs on the main thread, one turn of the loop for each call. */
+export class MainLane {
+  readonly backlog = new Backlog();
+  readonly #options: MainLaneOptions;
+  readonly #clock: Clock;
+  readonly #events: LaneEvents;
+  readonly #running = new Set<Attempt>();
+  readonly #outlet: ContextOutlet;
+  #state: LaneState = 'idle';
+  #isPaused = false;
+  #timer: Timer | undefined;
+  succeeded = 0;
+
+  constructor(options: MainLaneOptions, clock: Clock, events: LaneEvents) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#events = events;
+    this.#outlet = {
+      log: (detail) => this.#news({ kind: Outcome.LOGGED, detail }),
+      assertFits: () => undefined,
+    };
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  get unsettled(): number {
+    return this.#running.size + this.backlog.size;
+  }
+
+  get inFlight(): number {
+    return this.#running.size;
+  }
+
+  /** Never: its deliveries always wait on main, in the backlog. */
+  offer(_delivery: Delivery): boolean {
+    return false;
+  }
+
+  queue(delivery: Delivery, first = false): void {
+    if (first) this.backlog.unshift(delivery);
+    else this.backlog.push(delivery);
+    this.refill();
+  }
+
+  refill(): void {
+    if (this.#state !== 'idle' || this.#isPaused || this.backlog.size === 0) return;
+    this.#state = 'waiting';
+    setImmediate(() => this.#turn());
+  }
+
+  collect(_most: number): boolean {
+    return false;
+  }
+
+  get hasNews(): boolean {
+    return false;
+  }
+
+  /** Gives up on handlers that are past their deadline: their promises are abandoned, for nothing can end them. */
+  checkDeadlines(elapsed: number): void {
+    const { timeoutMs, graceMs } = this.#options;
+    for (const attempt of this.#running) {
+      if (elapsed - attempt.startedAt <= timeoutMs + graceMs) continue;
+      this.#fail(attempt, new BusbarError('BUSBAR_HANDLER_TIMEOUT', `the handler ran past ${timeoutMs} ms`));
+    }
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.refill();
+  }
+
+  /** Stops for good, and returns what was not settled. A handler that still runs is abandoned. */
+  async close(): Promise<Delivery[]> {
+    this.pause();
+    this.#timer?.cancel();
+    const abandoned = [...this.#running].map(({ delivery }) => delivery);
+    for (const attempt of this.#running) attempt.hasEnded = true;
+    this.#running.clear();
+    this.#state = 'closed';
+    return [...abandoned, ...this.backlog.clear()];
+  }
+
+  #turn(): void {
+    if (this.#state !== 'waiting') return;
+    this.#state = 'idle';
+    const { breaker, whenOpen, concurrency } = this.#options;
+    if (this.#isPaused || this.#running.size >= concurrency) return;
+    if (breaker?.admits() === false && whenOpen === 'hold') {
+      this.#hold();
+      return;
+    }
+    let next: Delivery | undefined;
+    this.backlog.moveTo((delivery) => {
+      if (next !== undefined) return false;
+      next = delivery;
+      return true;
+    });
+    if (next !== undefined) this.#start(next);
+    this.refill();
+  }
+
+  #hold(): void {
+    this.#state = 'held';
+    this.#timer = this.#clock.after(this.#options.breaker?.retryAfterMs || HELD_POLL_MS, () => {
+      if (this.#state !== 'held') return;
+      this.#state = 'idle';
+      this.refill();
+    });
+  }
+
+  #start(delivery: Delivery): void {
+    const { breaker, names, timeoutMs, handle, validate } = this.#options;
+    if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) {
+      this.#events.handedBack(delivery, outcome({ kind: Outcome.EXPIRED, detail: null }));
+      return;
+    }
+    const permit = breaker === null ? null : breaker.enter();
+    if (permit === undefined) {
+      this.#events.handedBack(delivery, outcome({ kind: Outcome.REFUSED, detail: null }));
+      return;
+    }
+    const startedAt = this.#clock.elapsed();
+    const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
+    const attempt = new Attempt(permit, context, delivery, startedAt);
+    this.#running.add(attempt);
+    let result: unknown;
+    try {
+      result = attempt.call(handle, validate, 'copy');
+    } catch (thrown) {
+      this.#fail(attempt, thrown);
+      return;
+    }
+    if (!isThenable(result)) this.#succeed(attempt, result);
+    else
+      result.then(
+        (value) => this.#succeed(attempt, value),
+        (thrown) => this.#fail(attempt, thrown),
+      );
+  }
+
+  #succeed(attempt: Attempt, value: unknown): void {
+    if (attempt.hasEnded) return;
+    const { delivery, context, permit } = attempt;
+    if (delivery.wantsReply) {
+      try {
+        const { codec, bytes } = encodePayload(value);
+        this.#news({ kind: Outcome.REPLIED, detail: { number: delivery.number, codec } }, bytes);
+      } catch (thrown) {
+        this.#fail(attempt, thrown, 'reply');
+        return;
+      }
+    }
+    if (permit !== null) this.#options.breaker?.success(permit);
+    this.#end(attempt);
+    this.succeeded++;
+    for (const { detail, bytes } of context.publications ?? []) this.#news({ kind: Outcome.PUBLISHED, detail }, bytes);
+    if (delivery.failed > 0) this.#news({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
+  }
+
+  #fail(attempt: Attempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
+    if (attempt.hasEnded) return;
+    const { delivery, permit, payload } = attempt;
+    const { breaker, describer } = this.#options;
+    this.#end(attempt);
+    if (isVerdict(thrown) && thrown.kind === 'retry-later') {
+      if (permit !== null) breaker?.release(permit);
+      this.#events.handedBack(delivery, outcome({ kind: Outcome.RETRY_LATER, detail: { delayMs: thrown.delayMs } }));
+      return;
+    }
+    const failure = describer.describe(thrown, phase, payload);
+    if (isVerdict(thrown)) {
+      if (permit !== null) breaker?.release(permit);
+      const kind = thrown.kind === 'discard' ? Outcome.DISCARDED : Outcome.DEAD_LETTERED;
+      const severity = thrown.kind === 'discard' ? ErrorSeverity.LOW : failure.severity;
+      this.#events.handedBack(delivery, outcome({ kind, detail: { ...failure, severity } }));
+      return;
+    }
+    const counts = countsForBreaker(failure.category) && (delivery.failed === 0 || permit?.isProbe === true);
+    if (permit !== null && counts) breaker?.failure(permit);
+    else if (permit !== null) breaker?.release(permit);
+    this.#events.handedBack(delivery, outcome({ kind: Outcome.FAILED, detail: failure }));
+  }
+
+  #end(attempt: Attempt): void {
+    attempt.hasEnded = true;
+    attempt.context.close();
+    this.#running.delete(attempt);
+    this.refill();
+  }
+
+  #news<K extends Outcome>(news: { kind: K; detail: OutcomeDetails[K] }, bytes?: Uint8Array): void {
+    this.#events.news(outcome(news, bytes));
+  }
+}
+
+function outcome<K extends Outcome>({ kind, detail }: { kind: K; detail: OutcomeDetails[K] }, bytes: Uint8Array = new Uint8Array(0)): ReadOutcome {
+  return { kind, address: NOWHERE, detail, bytes, bodyOffset: 0 } as ReadOutcome;
+}

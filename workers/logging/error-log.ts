@@ -1,0 +1,141 @@
+// The error log on disk: pino writes the lines, rotation keeps the file below its limit.
+import { closeSync, fstatSync, openSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Level, type Logger, pino } from 'pino';
+import type { LogLimits } from '../../src/shared/logging-task.js';
+import type { ErrorReport, ErrorSeverity } from '../../src/shared/report.js';
+import { FILE_MODE } from './folder.js';
+
+const NAME = 'message_bus_errors.json';
+const ROTATED = /^message_bus_errors_\d{8}T\d{9}Z_\d+\.json$/;
+
+const LEVEL_OF: Readonly<Record<ErrorSeverity, Level>> = { low: 'info', medium: 'warn', high: 'error', critical: 'fatal' };
+
+/** Lines that could not be written are kept up to this many bytes. */
+const MOST_PENDING_BYTES = 1024 * 1024;
+
+/** Belongs to the logging worker. Nothing here throws: a disk that fails is counted, and tried again. */
+export class ErrorLog {
+  readonly #folder: string;
+  readonly #limits: LogLimits;
+  readonly #pino: Logger;
+  readonly #now: () => number;
+  readonly #onFailure: (error: unknown, lostLines: number) => void;
+  #file: number | undefined;
+  #bytes = 0;
+  #rotations = 0;
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+
+  /** @param now milliseconds since 1970 */
+  constructor(folder: string, limits: LogLimits, now: () => number, onFailure: (error: unknown, lostLines: number) => void) {
+    this.#folder = folder;
+    this.#now = now;
+    this.#limits = limits;
+    this.#onFailure = onFailure;
+    const options = { base: null, timestamp: false, formatters: { level: (level: string) => ({ level }) } };
+    this.#pino = pino(options, { write: (line: string) => this.#add(Buffer.from(line)) });
+  }
+
+  /** Adds one line; {@link flush} brings it to the disk. */
+  write(report: ErrorReport): void {
+    this.#pino[LEVEL_OF[report.severity] ?? 'error'](report);
+  }
+
+  /** Writes what waits. Lines go to the disk cache, not through fsync: the log is a record, not a promise. */
+  flush(): void {
+    if (this.#pending.length === 0) return;
+    try {
+      this.#reopenIfReplaced();
+      while (this.#pending.length > 0) this.#writeSome();
+    } catch (error) {
+      this.close();
+      this.#onFailure(error, this.#dropExcess());
+    }
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  get #path(): string {
+    return join(this.#folder, NAME);
+  }
+
+  #add(line: Buffer): void {
+    this.#pending.push(line);
+    this.#pendingBytes += line.length;
+  }
+
+  /** Writes as many lines as the file has room for; rotates first when it has none. */
+  #writeSome(): void {
+    const first = this.#pending[0] as Buffer;
+    if (this.#bytes > 0 && this.#bytes + first.length > this.#limits.maxLogBytes) this.#rotate();
+    let count = 0;
+    let bytes = 0;
+    for (const line of this.#pending) {
+      if (count > 0 && this.#bytes + bytes + line.length > this.#limits.maxLogBytes) break;
+      bytes += line.length;
+      count++;
+    }
+    const batch = Buffer.concat(this.#pending.slice(0, count), bytes);
+    for (let written = 0; written < bytes; ) written += writeSync(this.#open(), batch, written);
+    this.#bytes += bytes;
+    this.#pendingBytes -= bytes;
+    this.#pending.splice(0, count);
+  }
+
+  #open(): number {
+    if (this.#file === undefined) {
+      this.#file = openSync(this.#path, 'a', FILE_MODE);
+      this.#bytes = fstatSync(this.#file).size;
+    }
+    return this.#file;
+  }
+
+  /** A file that was moved or deleted under us would swallow all lines from then on. */
+  #reopenIfReplaced(): void {
+    if (this.#file !== undefined) {
+      const there = statSync(this.#path, { throwIfNoEntry: false });
+      if (there?.ino !== fstatSync(this.#file).ino) this.close();
+    }
+    this.#open();
+  }
+
+  #rotate(): void {
+    this.close();
+    const utc = new Date(this.#now()).toISOString().replace(/[-:.]/g, '');
+    let target: string;
+    do {
+      target = join(this.#folder, `message_bus_errors_${utc}_${this.#rotations++}.json`);
+    } while (statSync(target, { throwIfNoEntry: false }) !== undefined);
+    renameSync(this.#path, target);
+    const rotated = readdirSync(this.#folder).filter((name) => ROTATED.test(name)).sort(byAge);
+    for (const name of rotated.slice(0, Math.max(0, rotated.length - this.#limits.maxLogFiles))) {
+      rmSync(join(this.#folder, name), { force: true });
+    }
+    this.#open();
+  }
+
+  #dropExcess(): number {
+    let lost = 0;
+    while (this.#pendingBytes > MOST_PENDING_BYTES) {
+      this.#pendingBytes -= (this.#pending.shift() as Buffer).length;
+      lost++;
+    }
+    return lost;
+  }
+}
+
+/** By time, then by number: within one millisecond the number tells. */
+function byAge(a: string, b: string): number {
+  const [timeA, numberA] = partsOf(a);
+  const [timeB, numberB] = partsOf(b);
+  return timeA === timeB ? numberA - numberB : timeA < timeB ? -1 : 1;
+}
+
+function partsOf(name: string): [time: string, number: number] {
+  const [, , , time = '', number = ''] = name.split('_');
+  return [time, Number.parseInt(number, 10)];
+}

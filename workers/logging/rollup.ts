@@ -1,0 +1,56 @@
+// Keeps a storm of identical failures from filling the log: the first ones in full, then one line for many.
+import type { ErrorReport } from '../../src/shared/report.js';
+
+/** Reports of one signature written in full before the rest is rolled up. */
+const IN_FULL = 10;
+/** One rolled-up line for each signature at most this often, in seconds. */
+const LINE_EVERY_S = 10;
+const MOST_SIGNATURES = 1000;
+
+interface Group {
+  seen: number;
+  windowStart: number;
+  last: ErrorReport;
+  /** Reports since the last line. */
+  count: number;
+  first: number;
+}
+
+/** Belongs to the logging worker. Times in seconds since 1970. */
+export class Rollup {
+  readonly #groups = new Map<string, Group>();
+
+  /** True: write this report in full. False: it is counted, and a line will tell. */
+  admits(report: ErrorReport): boolean {
+    const { signature } = report.context;
+    if (typeof signature !== 'string' || signature === '') return true;
+    let group = this.#groups.get(signature);
+    if (group === undefined || report.timestamp - group.last.timestamp > LINE_EVERY_S * 6) {
+      group = { seen: 0, windowStart: report.timestamp, last: report, count: 0, first: 0 };
+      if (this.#groups.size >= MOST_SIGNATURES) this.#forgetQuiet();
+      this.#groups.set(signature, group);
+    }
+    group.last = report;
+    if (++group.seen <= IN_FULL) return true;
+    if (group.count++ === 0) group.first = report.timestamp;
+    return false;
+  }
+
+  /** The lines that are due, or all. */
+  take(now: number, all: boolean): ErrorReport[] {
+    const lines: ErrorReport[] = [];
+    for (const group of this.#groups.values()) {
+      if (group.count === 0 || (!all && now - group.windowStart < LINE_EVERY_S)) continue;
+      const { last, count, first } = group;
+      const rollup = { count, first, last: last.timestamp };
+      lines.push({ ...last, traceback: null, message: `${last.message} (${count} more like this)`, context: { ...last.context, rollup } });
+      group.count = 0;
+      group.windowStart = now;
+    }
+    return lines;
+  }
+
+  #forgetQuiet(): void {
+    for (const [signature, { count }] of this.#groups) if (count === 0) this.#groups.delete(signature);
+  }
+}

@@ -1,0 +1,104 @@
+// Totals of the error log: kept in memory, written to error_metrics.json, read again at the next start.
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ErrorFilter, ErrorStatistics } from '../../src/shared/logging-task.js';
+import { ErrorCounters } from '../../src/shared/error-counters.js';
+import type { ErrorReport } from '../../src/shared/report.js';
+import { FILE_MODE } from './folder.js';
+
+const NAME = 'error_metrics.json';
+const MOST_RECENT = 1000;
+const RECENT_IN_FILE = 100;
+const DEFAULT_LIMIT = 100;
+
+/** Belongs to the logging worker. Times in seconds since 1970. */
+export class Statistics {
+  readonly #path: string;
+  readonly #counters = new ErrorCounters();
+  /** The last ones, oldest first. */
+  readonly #recent: ErrorReport[] = [];
+  #isChanged = false;
+
+  constructor(folder: string) {
+    this.#path = join(folder, NAME);
+    this.#load();
+  }
+
+  add(report: ErrorReport, count = 1): void {
+    this.#isChanged = true;
+    this.#counters.add(report, count);
+    this.#recent.push(report);
+    if (this.#recent.length > MOST_RECENT) this.#recent.shift();
+  }
+
+  /** The newest first. */
+  recent(filter: ErrorFilter): ErrorReport[] {
+    const { category, severity, topic, subscriberId, since, limit = DEFAULT_LIMIT } = filter;
+    const found: ErrorReport[] = [];
+    for (let index = this.#recent.length - 1; index >= 0 && found.length < limit; index--) {
+      const report = this.#recent[index] as ErrorReport;
+      const isWanted =
+        (category === undefined || report.category === category) &&
+        (severity === undefined || report.severity === severity) &&
+        (topic === undefined || report.context.topic === topic) &&
+        (subscriberId === undefined || report.context.subscriber_id === subscriberId) &&
+        (since === undefined || report.timestamp >= since);
+      if (isWanted) found.push(report);
+    }
+    return found;
+  }
+
+  summary(now: number): ErrorStatistics {
+    return this.#counters.summary(now);
+  }
+
+  /**
+   * Replaces the metrics file as a whole, if there is news.
+   *
+   * @throws what the disk throws
+   */
+  save(now: number): void {
+    if (!this.#isChanged) return;
+    const { total, categories, severities, recoveriesTried, recoveriesDone } = this.#counters;
+    const metrics = {
+      total_errors: total,
+      error_counts_by_category: categories,
+      error_counts_by_severity: severities,
+      recoveries_tried: recoveriesTried,
+      recoveries_done: recoveriesDone,
+      last_updated: now,
+      recent_errors: this.#recent
+        .slice(-RECENT_IN_FILE)
+        .map(({ category, severity, timestamp, component }) => ({ category, severity, timestamp, component })),
+    };
+    const temporary = `${this.#path}.tmp`;
+    writeFileSync(temporary, JSON.stringify(metrics), { mode: FILE_MODE });
+    renameSync(temporary, this.#path);
+    this.#isChanged = false;
+  }
+
+  /** What was counted before this start; a missing or damaged file counts as nothing. */
+  #load(): void {
+    let metrics: Record<string, unknown>;
+    try {
+      metrics = JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, unknown>;
+      if (typeof metrics !== 'object' || metrics === null) return;
+    } catch {
+      return;
+    }
+    this.#counters.total = countOf(metrics['total_errors']);
+    this.#counters.recoveriesTried = countOf(metrics['recoveries_tried']);
+    this.#counters.recoveriesDone = countOf(metrics['recoveries_done']);
+    restore(this.#counters.categories, metrics['error_counts_by_category']);
+    restore(this.#counters.severities, metrics['error_counts_by_severity']);
+  }
+}
+
+function restore(target: Record<string, number>, saved: unknown): void {
+  if (typeof saved !== 'object' || saved === null) return;
+  for (const name of Object.keys(target)) target[name] = countOf((saved as Record<string, unknown>)[name]);
+}
+
+function countOf(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : 0;
+}
