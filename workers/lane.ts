@@ -1,9 +1,11 @@
 // The worker half of a lane: the Piscina task that main starts on a pool thread.
 import type { LaneTask, LaneTaskResult } from '../src/shared/lane-task.js';
+import { markLaneWorker } from '../src/shared/lane-worker.js';
 import { Drain } from './lane/drain.js';
 import { containLateThrows } from './lane/late.js';
 import { describeLoadFailure, loadHandler } from './lane/load.js';
 
+markLaneWorker();
 containLateThrows();
 
 export default async function runLaneTask(task: LaneTask): Promise<LaneTaskResult> {

@@ -32,6 +32,8 @@ export interface LaneSurroundings {
   readonly turns: Turns;
   readonly clock: Clock;
   readonly mainBell: SharedArrayBuffer;
+  /** Something may run now: see that it keeps its deadline. Cheap while somebody looks already. */
+  readonly watch: () => void;
 }
 
 export interface LaneOptions {
@@ -304,6 +306,7 @@ export class Lane implements TurnTaker {
   }
 
   #wake(): void {
+    this.#surroundings.watch();
     if (this.#state === 'draining') {
       this.#bell.ring();
     } else if (this.#wantsTurn()) {

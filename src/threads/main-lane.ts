@@ -34,6 +34,7 @@ export class MainLane {
   readonly backlog = new Backlog();
   readonly #options: MainLaneOptions;
   readonly #clock: Clock;
+  readonly #watch: () => void;
   readonly #events: LaneEvents;
   readonly #running = new Set<Attempt>();
   readonly #outlet: ContextOutlet;
@@ -42,9 +43,11 @@ export class MainLane {
   #timer: Timer | undefined;
   succeeded = 0;
 
-  constructor(options: MainLaneOptions, clock: Clock, events: LaneEvents) {
+  /** @param watch see `LaneSurroundings.watch` */
+  constructor(options: MainLaneOptions, clock: Clock, watch: () => void, events: LaneEvents) {
     this.#options = options;
     this.#clock = clock;
+    this.#watch = watch;
     this.#events = events;
     this.#outlet = {
       log: (detail) => this.#news({ kind: Outcome.LOGGED, detail }),
@@ -161,6 +164,7 @@ export class MainLane {
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
     const attempt = new Attempt(permit, context, delivery, startedAt);
     this.#running.add(attempt);
+    this.#watch();
     let result: unknown;
     try {
       result = attempt.call(handle, validate, 'copy');

@@ -1,0 +1,49 @@
+// What a bus tells those who listen.
+import { EventEmitter } from 'node:events';
+import type { CircuitState } from './shared/breaker.js';
+import type { DeadLetterReason } from './shared/report.js';
+
+/** The events of a bus, by name, with what each listener is given. */
+export interface BusEvents {
+  /** A handler logged a line. */
+  log: [line: { readonly level: 'info' | 'warn' | 'error'; readonly message: string; readonly fields: unknown; readonly id: string; readonly topic: string; readonly subscriberId: string }];
+  /** A delivery was given up, and its letter is kept. */
+  deadLetter: [letter: { readonly subscriberId: string; readonly topic: string; readonly id: string; readonly reason: DeadLetterReason }];
+  /** A breaker changed its state. Noticed when its subscription is heard of, within 100 ms while messages wait. */
+  breaker: [change: { readonly name: string; readonly state: CircuitState; readonly previous: CircuitState }];
+}
+
+type Listener<K extends keyof BusEvents> = (...args: BusEvents[K]) => void;
+
+/** Listeners of a bus. One that throws is reported, and does not hurt the others or the bus. */
+export class BusEmitter {
+  readonly #emitter = new EventEmitter();
+  readonly #onThrow: (event: string, thrown: unknown) => void;
+
+  constructor(onThrow: (event: string, thrown: unknown) => void) {
+    this.#onThrow = onThrow;
+    this.#emitter.setMaxListeners(0);
+  }
+
+  on<K extends keyof BusEvents>(event: K, listener: Listener<K>): void {
+    this.#emitter.on(event, listener as (...args: unknown[]) => void);
+  }
+
+  once<K extends keyof BusEvents>(event: K, listener: Listener<K>): void {
+    this.#emitter.once(event, listener as (...args: unknown[]) => void);
+  }
+
+  off<K extends keyof BusEvents>(event: K, listener: Listener<K>): void {
+    this.#emitter.off(event, listener as (...args: unknown[]) => void);
+  }
+
+  emit<K extends keyof BusEvents>(event: K, ...args: BusEvents[K]): void {
+    for (const listener of this.#emitter.rawListeners(event)) {
+      try {
+        listener.apply(this.#emitter, args);
+      } catch (thrown) {
+        this.#onThrow(event, thrown);
+      }
+    }
+  }
+}

@@ -1,0 +1,177 @@
+// Writes down failures: the error report of an attempt, the letter of a delivery, and failures that main itself found.
+import type { LetterHeader } from './shared/logging-task.js';
+import { decodePayload } from './shared/codec.js';
+import type { Clock } from './shared/clock.js';
+import { type Delivery, messageId } from './shared/delivery.js';
+import type { FailureDescriber } from './shared/describe.js';
+import { BusbarError } from './shared/errors.js';
+import type { Failure } from './shared/outcome.js';
+import { type DeadLetterReason, ErrorCategory, type ErrorPhase, type ErrorReport, ErrorSeverity } from './shared/report.js';
+import { nanoid } from 'nanoid';
+import type { LiveSubscription } from './subscription.js';
+import type { KillCause } from './threads/lane.js';
+
+/** Begins the ids of replayed messages, before the letter's own: see {@link FailureNotes.isReplay}. */
+const REPLAY = '/replay/';
+
+/** Belongs to one bus. Decides nothing, has no effects. Runs on the main thread. */
+export class FailureNotes {
+  readonly #describer: FailureDescriber;
+  readonly #clock: Clock;
+  readonly #instance: string;
+
+  constructor(describer: FailureDescriber, clock: Clock, instance: string) {
+    this.#describer = describer;
+    this.#clock = clock;
+    this.#instance = instance;
+  }
+
+  /** The id of a letter's message when it is replayed for the `n`th time. */
+  replayId(id: string, n: number): string {
+    return `${id}${REPLAY}${n}`;
+  }
+
+  isReplay(delivery: Delivery): boolean {
+    return delivery.wantsReply && delivery.id.includes(REPLAY);
+  }
+
+  report(subscription: LiveSubscription, delivery: Delivery, failure: Failure, errorId: string, verdict?: string): ErrorReport {
+    const { category, severity, phase, error, signature, preview } = failure;
+    const id = messageId(delivery, this.#instance);
+    return {
+      error_id: errorId,
+      timestamp: this.#clock.now() / 1000,
+      category,
+      severity,
+      component: `subscription ${subscription.options.breakerName}`,
+      message: error.message,
+      exception_type: error.name,
+      traceback: error.stack ?? null,
+      context: {
+        message: preview,
+        subscriber_id: subscription.subscriberId,
+        pattern: subscription.pattern,
+        topic: delivery.topic,
+        message_id: id,
+        delivery_id: `${id}@${subscription.subscriberId}`,
+        phase,
+        ...(error.code === undefined ? {} : { code: error.code }),
+        signature,
+        ...(error.cause === undefined ? {} : { cause: error.cause }),
+        ...(verdict === undefined ? {} : { verdict }),
+      },
+      recovery_attempted: false,
+      recovery_successful: false,
+      retry_count: Math.max(0, delivery.failed - 1),
+    };
+  }
+
+  letter(
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    failure: Failure,
+    reason: DeadLetterReason,
+    errorId: string,
+  ): LetterHeader {
+    const { topic, key, priority, headers, publishedAt, started, failed, codec } = delivery;
+    const now = this.#clock.now() / 1000;
+    const { category, signature, error } = failure;
+    return {
+      error_id: errorId,
+      timestamp: now,
+      message: { id: messageId(delivery, this.#instance), topic, key, priority, headers, published_at: publishedAt / 1000 },
+      payload_codec: codec,
+      error_category: category,
+      retry_count: Math.max(0, failed - 1),
+      reason,
+      signature,
+      topic,
+      subscriber_id: subscription.subscriberId,
+      pattern: subscription.pattern,
+      priority,
+      key,
+      headers,
+      started,
+      failed,
+      history: subscription.trails.get(delivery.number)?.history ?? [{ category, signature, count: 1, first: now, last: now }],
+      error,
+    };
+  }
+
+  /** A report of something that is no delivery. */
+  incident(component: string, thrown: unknown, phase: ErrorPhase, context: Record<string, unknown> = {}): ErrorReport {
+    return this.incidentOf(component, this.#describer.describe(thrown, phase, undefined), context);
+  }
+
+  /** The same of a failure that is described already. */
+  incidentOf(component: string, failure: Failure, context: Record<string, unknown> = {}): ErrorReport {
+    const { category, severity, error, phase, signature } = failure;
+    return {
+      error_id: nanoid(),
+      timestamp: this.#clock.now() / 1000,
+      category,
+      severity,
+      component,
+      message: error.message,
+      exception_type: error.name,
+      traceback: error.stack ?? null,
+      context: { phase, signature, ...(error.code === undefined ? {} : { code: error.code }), ...context },
+      recovery_attempted: false,
+      recovery_successful: false,
+      retry_count: 0,
+    };
+  }
+
+  misconfigured(thrown: unknown): ErrorReport {
+    return this.incident('recovery', thrown, 'setup');
+  }
+
+  killed(subscription: LiveSubscription, delivery: Delivery, cause: KillCause, ranMs: number): Failure {
+    const { timeoutMs } = subscription.options;
+    const error = {
+      deadline: () => new BusbarError('BUSBAR_HANDLER_TIMEOUT', `the handler ran past ${timeoutMs} ms; its thread was ended after ${Math.round(ranMs)} ms`),
+      exited: () => new BusbarError('BUSBAR_WORKER_LOST', `the worker thread ended while the handler ran (after ${Math.round(ranMs)} ms)`),
+      'out-of-memory': () => Object.assign(new Error('the worker thread ran out of memory while the handler ran'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }),
+    }[cause]();
+    // Where this was noticed says nothing about where it happened.
+    error.stack = '';
+    return this.#describer.describe(error, 'thread', payloadOf(delivery));
+  }
+
+  expired(): Failure {
+    const error = new BusbarError('BUSBAR_EXPIRED', 'the message outlived its ttlMs before a handler started');
+    return { ...this.#describer.describe(error, 'queue', undefined), severity: ErrorSeverity.LOW };
+  }
+
+  breakerOpen(subscription: LiveSubscription): Failure {
+    const error = new BusbarError('BUSBAR_BREAKER_OPEN', `circuit breaker ${subscription.options.breakerName} is open`);
+    return this.#describer.describe(error, 'queue', undefined);
+  }
+
+  overflow(subscription: LiveSubscription, delivery: Delivery): Failure {
+    const { maxQueueSize, maxQueueBytes } = subscription.options;
+    const limits = `maxQueueSize ${maxQueueSize}, maxQueueBytes ${maxQueueBytes}`;
+    const error = new BusbarError('BUSBAR_QUEUE_FULL', `the queue of ${subscription.subscriberId} is full (${limits})`);
+    return this.#describer.describe(error, 'queue', payloadOf(delivery));
+  }
+
+  tooLarge(bytes: number, most: number): Failure {
+    const error = new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', `a message of ${bytes} bytes is larger than ${most} bytes, a quarter of ringBytes`);
+    return this.#describer.describe(error, 'encode', undefined);
+  }
+
+  shutdown(delivery: Delivery): Failure {
+    const error = new BusbarError('BUSBAR_SHUTDOWN', 'the bus stopped before the delivery was settled');
+    error.stack = '';
+    const failure = this.#describer.describe(error, 'queue', payloadOf(delivery));
+    return { ...failure, category: ErrorCategory.MESSAGE_PROCESSING_ERROR, severity: ErrorSeverity.LOW };
+  }
+}
+
+function payloadOf(delivery: Delivery): unknown {
+  try {
+    return decodePayload(delivery.codec, delivery.bytes);
+  } catch {
+    return `[${delivery.bytes.byteLength} bytes that do not decode]`;
+  }
+}

@@ -1,0 +1,47 @@
+// The front door: everything that users of busbar may import from it.
+export { type HandlerLike, MessageBus, type PayloadOf, type StopOptions, type TopicMap } from './bus.js';
+export type { BusEvents } from './events.js';
+export type { RetryConfig } from './failure/backoff.js';
+export {
+  ErrorRecoveryManager,
+  type RecoveryContext,
+  type RecoveryOptions,
+  type RecoveryStrategy,
+  type RetryOverrides,
+} from './failure/recovery.js';
+export {
+  DeadLetterQueue,
+  type DeadLetterQueueOptions,
+  type GivenUpMessage,
+  type ReplayOptions,
+  type ReplayResult,
+} from './observe/dead-letter-queue.js';
+export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js';
+export type { HealthLevel, HealthStatus, SubscriptionHealth } from './observe/health.js';
+export type { LoggingHealth } from './observe/logging.js';
+export type { MessageBusOptions, SubscribeOptions } from './options.js';
+export type { PublishOptions } from './publish.js';
+export type { BreakerOptions, CircuitState } from './shared/breaker.js';
+export { BreakerOpenError, CircuitBreaker, type CircuitBreakerOptions } from './shared/circuit-breaker.js';
+export { type Classification, type ClassifyOptions, classifyError } from './shared/classify.js';
+export type { Clock, Timer } from './shared/clock.js';
+export { BusbarError, type ErrorCode } from './shared/errors.js';
+export {
+  deadLetter,
+  defineHandler,
+  discard,
+  type Handler,
+  type HandlerContext,
+  type HandlerDefinition,
+  type HandlerOptions,
+  type HandlerRule,
+  HandlerVerdict,
+  retryLater,
+  type StandardSchema,
+} from './shared/handler.js';
+export type { ErrorFilter, ErrorStatistics, LetterFilter, LetterState, LetterStats, LetterSummary, StoredLetter } from './shared/logging-task.js';
+export type { Headers, Priority } from './shared/message.js';
+export type { RedactOptions } from './shared/redact.js';
+export { type DeadLetter, type DeadLetterReason, ErrorCategory, type ErrorPhase, type ErrorRecord, type ErrorReport, ErrorSeverity } from './shared/report.js';
+export type { Subscription } from './subscription.js';
+export type { ThreadLimits } from './threads/pool.js';

@@ -1,0 +1,194 @@
+// The way of a message in: checked, routed, encoded once, given to every subscription that matches.
+import type { FailureNotes } from './failure-notes.js';
+import type { Router } from './routing/router.js';
+import { isTopic } from './routing/topics.js';
+import type { Clock } from './shared/clock.js';
+import { encodeLossy, encodePayload, type Encoded } from './shared/codec.js';
+import { type Delivery, LARGEST_TEXT_BYTES } from './shared/delivery.js';
+import { BusbarError, invalidOption } from './shared/errors.js';
+import { type Headers, PRIORITIES, type Priority } from './shared/message.js';
+import type { PublishedDetail } from './shared/outcome.js';
+import type { Settler } from './settle.js';
+import type { LiveSubscription } from './subscription.js';
+
+/** Options of `publish`. */
+export interface PublishOptions {
+  /** Default `normal`. */
+  readonly priority?: Priority;
+  /** Messages of one key always go to the same lane. At most 1024 characters. */
+  readonly key?: string;
+  /** Strings that travel with the message; at most 16 384 characters as JSON. */
+  readonly headers?: Headers;
+  /** Milliseconds after which no handler starts it any more, more than 0. Default: never. */
+  readonly ttlMs?: number;
+  /** Default: made by the bus. 1 to 1024 characters. */
+  readonly id?: string;
+}
+
+/** What publishing needs of the rest of the bus. */
+export interface PublishParts {
+  readonly clock: Clock;
+  readonly router: Router<LiveSubscription>;
+  readonly settler: Settler;
+  readonly notes: FailureNotes;
+  /** The largest payload that goes through a ring, in bytes. */
+  readonly largestPayload: number;
+}
+
+const NO_OPTIONS: PublishOptions = {};
+const MOST_CHARACTERS = 1024;
+const MOST_HEADER_CHARACTERS = LARGEST_TEXT_BYTES / 4;
+
+/** Belongs to one bus. Runs on the main thread. */
+export class Publisher {
+  readonly #parts: PublishParts;
+  isOpen = false;
+  #numbers = 0;
+  /** Deliveries that were routed. */
+  routed = 0;
+  /** Messages that nobody had subscribed to. */
+  unrouted = 0;
+
+  constructor(parts: PublishParts) {
+    this.#parts = parts;
+  }
+
+  /** Never throws. False: not running, malformed, or refused by at least one subscription. */
+  publish(topic: string, payload: unknown, options: PublishOptions = NO_OPTIONS): boolean {
+    if (!this.isOpen) return false;
+    const { router, settler, notes } = this.#parts;
+    let problem: unknown;
+    try {
+      const subscriptions = router.match(topic);
+      if (subscriptions !== undefined) {
+        if (options !== NO_OPTIONS) assertPublishOptions(options);
+        return this.#route(topic, payload, options, subscriptions);
+      }
+      problem = new BusbarError('BUSBAR_INVALID_TOPIC', `not a topic: ${JSON.stringify(topic)?.slice(0, 80)}`);
+    } catch (thrown) {
+      problem = thrown;
+    }
+    settler.report(notes.incident('publisher', problem, 'encode', { topic: String(topic).slice(0, 256) }));
+    return false;
+  }
+
+  /** A message that a handler published: its payload is encoded already. */
+  publishEncoded(detail: PublishedDetail, bytes: Uint8Array): boolean {
+    if (!isTopic(detail.topic)) {
+      const error = new BusbarError('BUSBAR_INVALID_TOPIC', `ctx.publish: not a topic: ${JSON.stringify(detail.topic).slice(0, 80)}`);
+      this.#parts.settler.report(this.#parts.notes.incident('publisher', error, 'encode'));
+      return false;
+    }
+    const subscriptions = this.#parts.router.match(detail.topic) ?? [];
+    return this.#deliver(this.#delivery(detail.topic, { codec: detail.codec, bytes, lossy: detail.lossy }, detail), subscriptions);
+  }
+
+  /**
+   * One delivery to one subscription, whose final verdict comes as a reply.
+   *
+   * @param wait called with the message's number before the message is on its way
+   * @throws BUSBAR_ENCODING
+   */
+  request<T>(subscription: LiveSubscription, topic: string, payload: unknown, options: PublishOptions, wait: (number: number) => T): T {
+    const delivery = { ...this.#delivery(topic, encodePayload(payload), options), wantsReply: true };
+    const reply = wait(delivery.number);
+    this.#give(subscription, delivery);
+    return reply;
+  }
+
+  #route(topic: string, payload: unknown, options: PublishOptions, subscriptions: readonly LiveSubscription[]): boolean {
+    if (subscriptions.length === 0) {
+      this.unrouted++;
+      return true;
+    }
+    return this.#deliver(this.#delivery(topic, this.#encode(topic, payload), options), subscriptions);
+  }
+
+  #deliver(delivery: Delivery, subscriptions: readonly LiveSubscription[]): boolean {
+    if (subscriptions.length === 0) this.unrouted++;
+    let isAccepted = true;
+    for (const subscription of subscriptions) {
+      if (!this.#give(subscription, subscriptions.length === 1 ? delivery : { ...delivery })) isAccepted = false;
+    }
+    return isAccepted;
+  }
+
+  #give(subscription: LiveSubscription, delivery: Delivery): boolean {
+    const { settler, notes, clock, largestPayload } = this.#parts;
+    subscription.routed++;
+    this.routed++;
+    if (delivery.bytes.byteLength > largestPayload) {
+      settler.giveUp(subscription, delivery, notes.tooLarge(delivery.bytes.byteLength, largestPayload), 'not_retryable');
+      return false;
+    }
+    const { isAccepted, evicted } = subscription.accept(delivery, clock.elapsed);
+    for (const victim of evicted) settler.giveUp(subscription, victim, notes.overflow(subscription, victim), 'overflow');
+    if (isAccepted) return true;
+    settler.giveUp(subscription, delivery, notes.overflow(subscription, delivery), 'overflow');
+    return false;
+  }
+
+  /** A payload that cannot be encoded goes as far as it can, flagged, and is reported. */
+  #encode(topic: string, payload: unknown): Encoded {
+    try {
+      return encodePayload(payload);
+    } catch (thrown) {
+      const { settler, notes } = this.#parts;
+      const report = notes.incident('publisher', thrown, 'encode', { topic, fallback: 'lossy' });
+      settler.report({ ...report, recovery_attempted: true, recovery_successful: true });
+      return encodeLossy(payload);
+    }
+  }
+
+  #delivery(topic: string, { codec, bytes, lossy }: Encoded, options: Partial<Nullable<PublishOptions>>): Delivery {
+    const now = this.#parts.clock.now();
+    return {
+      number: this.#numbers++,
+      id: options.id ?? '',
+      topic,
+      key: options.key ?? null,
+      priority: options.priority ?? 'normal',
+      headers: options.headers ?? null,
+      publishedAt: now,
+      expiresAt: options.ttlMs == null ? 0 : now + options.ttlMs,
+      codec,
+      bytes,
+      lossy,
+      wantsReply: false,
+      started: 0,
+      failed: 0,
+      kills: 0,
+    };
+  }
+}
+
+type Nullable<T> = { [K in keyof T]: T[K] | null };
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertPublishOptions(options: PublishOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
+  const { priority, key, headers, ttlMs, id } = options;
+  if (priority !== undefined && !PRIORITIES.includes(priority)) {
+    throw invalidOption('priority', PRIORITIES.map((name) => `'${name}'`).join(', '), priority);
+  }
+  assertText('key', key, 0);
+  assertText('id', id, 1);
+  if (ttlMs !== undefined && !(typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs > 0)) {
+    throw invalidOption('ttlMs', 'a number of milliseconds > 0', ttlMs);
+  }
+  if (headers !== undefined) assertHeaders(headers);
+}
+
+function assertText(option: string, value: unknown, least: number): void {
+  if (value === undefined) return;
+  if (typeof value === 'string' && value.length >= least && value.length <= MOST_CHARACTERS) return;
+  throw invalidOption(option, `a text of ${least} to ${MOST_CHARACTERS} characters`, value);
+}
+
+function assertHeaders(headers: unknown): void {
+  const isRecord = typeof headers === 'object' && headers !== null && !Array.isArray(headers);
+  if (isRecord && Object.values(headers).every((value) => typeof value === 'string')) {
+    if (JSON.stringify(headers).length <= MOST_HEADER_CHARACTERS) return;
+  }
+  throw invalidOption('headers', `strings by name, at most ${MOST_HEADER_CHARACTERS} characters as JSON`, headers);
+}

@@ -1,0 +1,128 @@
+// All that runs beside the main thread: the pool, whose turn it is, who wakes main, and who is past a deadline.
+import type { Clock, Timer } from '../shared/clock.js';
+import { Doorbell } from '../shared/doorbell.js';
+import { BusbarError } from '../shared/errors.js';
+import type { HandlerSource, LaneTaskResult } from '../shared/lane-task.js';
+import type { RedactOptions } from '../shared/redact.js';
+import { ErrorCategory } from '../shared/report.js';
+import { Lane, type LaneSurroundings } from './lane.js';
+import type { MainLane } from './main-lane.js';
+import { Pool, type PoolOptions, ThreadLost } from './pool.js';
+import { Turns, type TurnTaker } from './turns.js';
+
+export type AnyLane = Lane | MainLane;
+
+/** Outcomes taken from one lane before the next lane has its turn. */
+const MOST_AT_ONCE = 64;
+/** How exact deadlines are, in milliseconds. */
+const WATCH_MS = 25;
+/** A module that takes longer to load is not going to, in milliseconds. */
+const LOAD_TIMEOUT_MS = 30_000;
+
+/** Belongs to one bus, from start to stop. Runs on the main thread. */
+export class Threads {
+  readonly surroundings: LaneSurroundings;
+  readonly #pool: Pool;
+  readonly #turns: Turns;
+  readonly #clock: Clock;
+  readonly #bell: Doorbell;
+  readonly #lanes = new Set<AnyLane>();
+  readonly #options: PoolOptions;
+  #watch: Timer | undefined;
+  #isStopped = false;
+
+  constructor(options: PoolOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#pool = new Pool(options);
+    this.#turns = new Turns(options.threads);
+    const mainBell = Doorbell.allocate();
+    this.#bell = new Doorbell(mainBell);
+    this.surroundings = { pool: this.#pool, turns: this.#turns, clock, mainBell, watch: () => this.#startWatch() };
+    void this.#listen();
+  }
+
+  get health(): { configured: number; alive: number; replaced: number } {
+    const { threads, spareThreads } = this.#options;
+    return { configured: threads + spareThreads, alive: this.#pool.threadIds.length, replaced: this.#pool.threadsReplaced };
+  }
+
+  add(lane: AnyLane): void {
+    this.#lanes.add(lane);
+  }
+
+  remove(lane: AnyLane): void {
+    this.#lanes.delete(lane);
+  }
+
+  /** Loads a handler on a worker, to find out whether it can be. Never rejects. */
+  load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult> {
+    return new Promise((resolve) => {
+      const turn: TurnTaker = {
+        share: () => undefined,
+        take: async () => {
+          const kill = new AbortController();
+          const timer = this.#clock.after(LOAD_TIMEOUT_MS, () => kill.abort(), true);
+          try {
+            resolve(await this.#pool.run({ kind: 'load', handler, redact }, kill.signal));
+          } catch (lost) {
+            resolve({ kind: 'not-loaded', failure: lostWhileLoading(handler.url, lost) });
+          }
+          timer.cancel();
+          return false;
+        },
+      };
+      this.#turns.request(turn);
+    });
+  }
+
+  /** Reads all that workers have told so far. */
+  collect(): void {
+    for (const lane of this.#lanes) while (lane.collect(MOST_AT_ONCE));
+  }
+
+  /** Ends all threads. Lanes must be closed. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#watch?.cancel();
+    // Wakes its own listener, which looks at #isStopped.
+    this.#bell.ring();
+    await this.#pool.close();
+  }
+
+  async #listen(): Promise<void> {
+    while (!this.#isStopped) {
+      let more = false;
+      for (const taker of this.#turns.running) if (taker instanceof Lane && taker.collect(MOST_AT_ONCE)) more = true;
+      if (more) await new Promise<void>((resume) => setImmediate(resume));
+      else await this.#bell.sleep(() => this.#isStopped || this.#hasNews());
+    }
+  }
+
+  #hasNews(): boolean {
+    for (const taker of this.#turns.running) if (taker instanceof Lane && taker.hasNews) return true;
+    return false;
+  }
+
+  #startWatch(): void {
+    if (this.#isStopped || this.#watch !== undefined) return;
+    this.#watch = this.#clock.every(WATCH_MS, () => {
+      const elapsed = this.#clock.elapsed();
+      let isBusy = false;
+      for (const lane of this.#lanes) {
+        lane.checkDeadlines(elapsed);
+        if (lane.unsettled > 0) isBusy = true;
+      }
+      if (isBusy) return;
+      this.#watch?.cancel();
+      this.#watch = undefined;
+    });
+  }
+}
+
+function lostWhileLoading(url: string, lost: unknown): { category: ErrorCategory; error: { name: string; message: string } } {
+  const end = lost instanceof ThreadLost ? lost.end : String(lost);
+  const what = end === 'killed' ? `did not load within ${LOAD_TIMEOUT_MS} ms` : `ended its thread while loading (${end})`;
+  const { name, message } = new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} ${what}`);
+  return { category: ErrorCategory.CONFIGURATION_ERROR, error: { name, message } };
+}
