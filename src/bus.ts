@@ -301,7 +301,7 @@ export class MessageBus<Topics extends object = TopicMap> {
     if (subscription === undefined || !this.#publisher.isOpen) return 'no-subscription';
     const { id, topic, payload, key, priority, headers } = letter.message;
     const options = { id: notes.replayId(id, letter.replays + 1), priority, ...(key === null ? {} : { key }), ...(headers === null ? {} : { headers }) };
-    return this.#publisher.request(subscription, topic, payload, options, (number) => this.#replies.wait(number)).then(
+    return this.#publisher.replay(subscription, topic, payload, options, (number) => this.#replies.wait(number)).then(
       () => 'succeeded',
       () => 'failed',
     );

@@ -4,7 +4,7 @@ import type { Router } from './routing/router.js';
 import { isTopic } from './routing/topics.js';
 import type { Clock } from './shared/clock.js';
 import { encodeLossy, encodePayload, type Encoded } from './shared/codec.js';
-import { type Delivery, LARGEST_TEXT_BYTES } from './shared/delivery.js';
+import { type Delivery, LARGEST_TEXT_BYTES, ownDelivery } from './shared/delivery.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import { type Headers, PRIORITIES, type Priority } from './shared/message.js';
 import type { PublishedDetail } from './shared/outcome.js';
@@ -93,6 +93,16 @@ export class Publisher {
     const delivery = { ...this.#delivery(topic, encodePayload(payload), options), wantsReply: true };
     const reply = wait(delivery.number);
     this.#give(subscription, delivery);
+    return reply;
+  }
+
+  /** As {@link request}, for a message that was accepted once before: limits do not apply. */
+  replay<T>(subscription: LiveSubscription, topic: string, payload: unknown, options: PublishOptions, wait: (number: number) => T): T {
+    const delivery = { ...this.#delivery(topic, encodePayload(payload), options), wantsReply: true };
+    const reply = wait(delivery.number);
+    subscription.routed++;
+    this.routed++;
+    subscription.requeue(ownDelivery(delivery));
     return reply;
   }
 
