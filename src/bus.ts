@@ -28,11 +28,31 @@ import { Subscriber } from './subscribe.js';
 import type { LiveSubscription, Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
 
-/** Payload types by topic, for a bus whose topics are known. */
-export type TopicMap = Record<string, unknown>;
+/** A bus whose topics are not declared takes any payload and any handler. */
+// biome-ignore lint/suspicious/noExplicitAny: only `any` lets handlers of every payload type in
+export type AnyTopics = Record<string, any>;
 
-/** The payload of a topic; of a pattern with wildcards, or of a topic that is not in the map, whatever it may be. */
-export type PayloadOf<Topics, Topic extends string> = Topic extends keyof Topics ? Topics[Topic] : unknown;
+/** True when a topic matches a pattern. */
+type Matches<Topic extends string, Pattern extends string> = Pattern extends '>'
+  ? true
+  : Pattern extends `${infer PatternToken}.${infer PatternRest}`
+    ? Topic extends `${infer Token}.${infer Rest}`
+      ? PatternToken extends '*' | Token
+        ? Matches<Rest, PatternRest>
+        : false
+      : false
+    : Topic extends `${string}.${string}`
+      ? false
+      : Pattern extends '*' | Topic
+        ? true
+        : false;
+
+/** The payloads that a pattern may bring: those of all declared topics that match. */
+export type PayloadOf<Topics, Pattern extends string> = Pattern extends keyof Topics
+  ? Topics[Pattern]
+  : string extends Pattern
+    ? unknown
+    : { [Topic in keyof Topics & string]: Matches<Topic, Pattern> extends true ? Topics[Topic] : never }[keyof Topics & string];
 
 /** A handler: what `defineHandler` made, the `file:` URL of a module, or a plain function that runs on the main thread. */
 export type HandlerLike<P> = HandlerDefinition<P, unknown> | Handler<P, unknown> | URL | string;
@@ -53,7 +73,7 @@ const SETTLED_POLL_MS = 5;
  *
  * `Topics` maps topics to payload types, so that a wrong payload or handler does not compile.
  */
-export class MessageBus<Topics extends object = TopicMap> {
+export class MessageBus<Topics extends object = AnyTopics> {
   readonly #options: ResolvedBusOptions;
   readonly #instance = nanoid(10);
   readonly #router = new Router<LiveSubscription>();
@@ -160,7 +180,7 @@ export class MessageBus<Topics extends object = TopicMap> {
    * @throws BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_DUPLICATE_SUBSCRIPTION, BUSBAR_HANDLER_LOAD,
    *   BUSBAR_NOT_RUNNING
    */
-  async subscribe<Pattern extends (keyof Topics & string) | (string & {})>(
+  async subscribe<Pattern extends string>(
     pattern: Pattern,
     handler: HandlerLike<PayloadOf<Topics, Pattern>>,
     options: SubscribeOptions,
@@ -176,11 +196,7 @@ export class MessageBus<Topics extends object = TopicMap> {
    * False: the bus does not run, the topic or an option is malformed (a report says what), or a queue was full (and the
    * overflow policy has taken care of the message).
    */
-  publish<Topic extends (keyof Topics & string) | (string & {})>(
-    topic: Topic,
-    payload: PayloadOf<Topics, Topic>,
-    options?: PublishOptions,
-  ): boolean {
+  publish<Topic extends keyof Topics & string>(topic: Topic, payload: Topics[Topic], options?: PublishOptions): boolean {
     return this.#publisher.publish(topic, payload, options);
   }
 
@@ -192,9 +208,9 @@ export class MessageBus<Topics extends object = TopicMap> {
    * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_NO_HANDLER, BUSBAR_AMBIGUOUS_REQUEST,
    *   BUSBAR_ENCODING, BUSBAR_REQUEST_TIMEOUT, BUSBAR_REQUEST_FAILED, BUSBAR_BREAKER_OPEN
    */
-  async request<R = unknown, Topic extends (keyof Topics & string) | (string & {}) = string>(
+  async request<R = unknown, Topic extends keyof Topics & string = keyof Topics & string>(
     topic: Topic,
-    payload: PayloadOf<Topics, Topic>,
+    payload: Topics[Topic],
     { timeoutMs = 10_000, ...options }: PublishOptions & { readonly timeoutMs?: number } = {},
   ): Promise<R> {
     if (!this.#publisher.isOpen) throw notRunning('request');

@@ -1,5 +1,5 @@
 // The front door: everything that users of busbar may import from it.
-export { type HandlerLike, MessageBus, type PayloadOf, type StopOptions, type TopicMap } from './bus.js';
+export { type AnyTopics, type HandlerLike, MessageBus, type PayloadOf, type StopOptions } from './bus.js';
 export type { BusEvents } from './events.js';
 export type { RetryConfig } from './failure/backoff.js';
 export {

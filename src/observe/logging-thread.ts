@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { type Endpoint, type Remote, wrap } from 'comlink';
 import type { Clock, Timer } from '../shared/clock.js';
+import { workerExecArgv } from '../shared/exec-argv.js';
 import { BusbarError } from '../shared/errors.js';
 import type { LoggingQueries, LoggingStart } from '../shared/logging-task.js';
 
@@ -39,7 +40,8 @@ export class LoggingThread {
   /** @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED */
   async start(isReplacement = false): Promise<void> {
     const url = new URL('../../workers/logging.js', import.meta.url);
-    const worker = new Worker(url, { name: 'busbar-logging', workerData: { ...this.#start, isReplacement } });
+    const workerData: LoggingStart = { ...this.#start, isReplacement };
+    const worker = new Worker(url, { name: 'busbar-logging', workerData, execArgv: workerExecArgv() });
     this.#worker = worker;
     this.#queries = wrap<LoggingQueries>(nodeEndpoint(worker));
     this.#death = new Promise((_, reject) => {

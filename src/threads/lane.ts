@@ -258,20 +258,26 @@ export class Lane implements TurnTaker {
   #lost(end: ThreadEnd): void {
     this.#state = 'idle';
     const suspects = this.#rings.repair();
-    const culprits = this.#isPaused && end === 'killed' && this.#killedAt === 0 ? [] : this.#culprits(end, suspects);
+    const isClosing = end === 'killed' && this.#killedAt === 0;
+    const culprits = isClosing ? [] : this.#culprits(end, suspects);
     const cause = end === 'killed' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
     for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
     const taken = culprits.map((culprit) => ({ delivery: this.#rings.take(culprit), ranMs: now - culprit.startedAt }));
     this.#rings.releaseDone();
     this.#killedAt = 0;
-    if (suspects.length === 0) this.#died();
+    if (suspects.length === 0 && !isClosing) this.#died();
     for (const { delivery, ranMs } of taken) this.#events.killed(delivery, cause, ranMs);
   }
 
+  /**
+   * One attempt in flight is the culprit. Of several, any may have blocked or ended the thread, and those past their
+   * deadline may have been kept from ending by another: they run again one at a time, and then it shows.
+   */
   #culprits(end: ThreadEnd, suspects: readonly Suspect[]): readonly Suspect[] {
-    if (end === 'killed') return suspects.filter((suspect) => this.#isOverdue(suspect, this.#killedAt));
-    if (suspects.length === 1) return suspects;
+    if (suspects.length === 1) {
+      return end === 'killed' ? suspects.filter((suspect) => this.#isOverdue(suspect, this.#killedAt)) : suspects;
+    }
     this.#suspects = [...suspects];
     return [];
   }

@@ -1,5 +1,6 @@
 // The pool of worker threads that lanes run on. The only file that knows Piscina.
 import { Piscina } from 'piscina';
+import { workerExecArgv } from '../shared/exec-argv.js';
 import type { LaneTask, LaneTaskResult } from '../shared/lane-task.js';
 
 /** Limits of one worker thread's JavaScript heap, in MiB. They do not cover Buffers. */
@@ -49,6 +50,7 @@ export class Pool {
       // 'sync' would freeze the timers of a handler's module while its thread has no task.
       atomics: 'disabled',
       recordTiming: false,
+      execArgv: workerExecArgv(),
       resourceLimits: limits,
     });
     // A thread that dies without a task would otherwise be an uncaught 'error' event.

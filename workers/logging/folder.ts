@@ -1,6 +1,6 @@
 // The log folder: made, checked, and owned by one process at a time.
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import lockfile from 'proper-lockfile';
 import type { OpenResult } from '../../src/shared/logging-task.js';
 
@@ -32,9 +32,7 @@ export class Folder {
   async open(subfolder: string): Promise<OpenResult> {
     try {
       for (const folder of [this.path, subfolder]) {
-        const isNew = !existsSync(folder);
-        mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-        if (isNew) chmodSync(folder, FOLDER_MODE);
+        makeFolder(folder);
         accessSync(folder, constants.W_OK | constants.X_OK);
       }
     } catch (error) {
@@ -105,6 +103,13 @@ export class Folder {
     const started = startOf(owner.pid);
     return started !== undefined && started !== owner.started;
   }
+}
+
+/** Node's own `recursive` never returns where a file system answers ENOENT to every attempt, as /proc does. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: FOLDER_MODE });
 }
 
 /** Field 22 of /proc/<pid>/stat: start time in clock ticks since boot. Undefined where there is no /proc. */

@@ -1,0 +1,206 @@
+// Bad input: each a clear, coded, one-line error, and nothing left behind.
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { BusbarError, defineHandler, MessageBus, type MessageBusOptions, retryLater, type SubscribeOptions } from '../src/index.js';
+import doubles from './fixtures/doubles.js';
+import makesABus from './fixtures/makes-a-bus.js';
+import { neverReady } from './fixtures/named.js';
+import { fixture, lettersOf, startBus, temporaryFolder } from './test-bus.js';
+
+/** What a function throws, or a promise rejects with. */
+async function errorOf(run: () => unknown): Promise<BusbarError> {
+  try {
+    await run();
+  } catch (error) {
+    expect(error).toBeInstanceOf(BusbarError);
+    expect((error as BusbarError).message).not.toContain('\n');
+    return error as BusbarError;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('a bus is not made', () => {
+  it.each<[string, unknown, string]>([
+    ['maxQueueSize', 0, '0'],
+    ['maxQueueSize', '10', '"10"'],
+    ['threads', 0.5, '0.5'],
+    ['threads', 1000, '1000'],
+    ['spareThreads', -1, '-1'],
+    ['ringBytes', 100_000, '100000'],
+    ['ringBytes', 1024, '1024'],
+    ['errorLogDir', 5, '5'],
+    ['errorLogDir', '', '""'],
+    ['enableErrorHandling', 'yes', '"yes"'],
+    ['resourceLimits', { maxHeap: 1 }, '"maxHeap"'],
+    ['resourceLimits', { stackSizeMb: 'big' }, '"big"'],
+    ['retry', { timeouts: {} }, '"timeouts"'],
+    ['retry', { timeout_error: { maxRetries: -1, backoffMs: 1 } }, '-1'],
+    ['redact', { patterns: ['('] }, '"("'],
+    ['maxQueueSze', 10, '"maxQueueSze"'],
+  ])('with %s %j', async (name, value, shown) => {
+    const error = await errorOf(() => new MessageBus({ [name]: value } as MessageBusOptions));
+    expect(error.code).toBe('BUSBAR_INVALID_OPTION');
+    expect(error.message).toContain(`received ${shown}`);
+  });
+});
+
+describe('a subscription is refused', () => {
+  it.each<[string, object]>([
+    ['without a subscriberId', {}],
+    ['with lanes 0', { subscriberId: 's', lanes: 0 }],
+    ['with a timeout that is no number', { subscriberId: 's', timeoutMs: Number.NaN }],
+    ['with an unknown option', { subscriberId: 's', timeout: 5 }],
+    ['with a breaker that never opens', { subscriberId: 's', breaker: { failureThreshold: 0 } }],
+    ['with an unknown whenOpen', { subscriberId: 's', whenOpen: 'drop' }],
+    ['with something that is no schema', { subscriberId: 's', validate: {} }],
+  ])('%s', async (_name, options) => {
+    const bus = await startBus({ enableErrorHandling: false });
+    const error = await errorOf(() => bus.subscribe('a', doubles, options as SubscribeOptions));
+    expect(error.code).toBe('BUSBAR_INVALID_OPTION');
+  });
+
+  it.each(['', 'a..b', '.a', 'a.', 'a b', 'a.>.b', 'a*', 'x'.repeat(300), 5])('for the pattern %j', async (pattern) => {
+    const bus = await startBus({ enableErrorHandling: false });
+    const error = await errorOf(() => bus.subscribe(pattern as string, doubles, { subscriberId: 's' }));
+    expect(error.code).toBe('BUSBAR_INVALID_TOPIC');
+  });
+
+  it.each<[string, unknown, string]>([
+    ['whose module is missing', fixture('not-there'), 'cannot be imported'],
+    ['whose module has no such export', fixture('exports-nothing'), 'must be a function'],
+    ['whose module throws at import', fixture('throws-at-import'), 'thrown at import'],
+    ['whose set-up fails', neverReady, 'no camera'],
+  ])('for a handler %s', async (_name, handler, text) => {
+    const bus = await startBus();
+    const error = await errorOf(() => bus.subscribe('a', handler as URL, { subscriberId: 's' }));
+    expect(error.code).toBe('BUSBAR_HANDLER_LOAD');
+    expect(error.message).toContain(text);
+    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error' }]);
+    expect(bus.getHealthStatus().subscriptions).toEqual([]);
+  });
+
+  it.each([5, 'handler.js', 'https://example.org/handler.js', null])('for the handler %j', async (handler) => {
+    const bus = await startBus({ enableErrorHandling: false });
+    const error = await errorOf(() => bus.subscribe('a', handler as string, { subscriberId: 's' }));
+    expect(error.code).toBe('BUSBAR_INVALID_OPTION');
+  });
+
+  it('when it is there already, also when both are made at once', async () => {
+    const bus = await startBus({ enableErrorHandling: false });
+    const both = await Promise.allSettled([1, 2].map(() => bus.subscribe('a', doubles, { subscriberId: 's' })));
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    const error = await errorOf(() => bus.subscribe('a', doubles, { subscriberId: 's' }));
+    expect(error.code).toBe('BUSBAR_DUPLICATE_SUBSCRIPTION');
+  });
+});
+
+describe('publishing', () => {
+  it('is refused before start and after stop', async () => {
+    const bus = new MessageBus({ enableErrorHandling: false });
+    expect(bus.publish('a', 1)).toBe(false);
+    expect((await errorOf(() => bus.request('a', 1))).code).toBe('BUSBAR_NOT_RUNNING');
+    expect((await errorOf(() => bus.subscribe('a', doubles, { subscriberId: 's' }))).code).toBe('BUSBAR_NOT_RUNNING');
+    await bus.start();
+    await bus.stop();
+    expect(bus.publish('a', 1)).toBe(false);
+    expect((await errorOf(() => bus.start())).code).toBe('BUSBAR_NOT_RUNNING');
+  });
+
+  it.each<[string, unknown, unknown]>([
+    ['a bad topic', 'a..b', undefined],
+    ['a pattern', 'a.*', undefined],
+    ['no topic', undefined, undefined],
+    ['a bad priority', 'a', { priority: 'urgent' }],
+    ['a key that is no text', 'a', { key: 5 }],
+    ['a negative ttl', 'a', { ttlMs: -1 }],
+    ['headers that are no texts', 'a', { headers: { n: 1 } }],
+    ['options that are none', 'a', 5],
+  ])('with %s returns false, and a report tells why', async (_name, topic, options) => {
+    const bus = await startBus();
+    await bus.subscribe('a', doubles, { subscriberId: 's' });
+    expect(bus.publish(topic as string, 1, options as object)).toBe(false);
+    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error', component: 'publisher' }]);
+    expect(bus.getHealthStatus().subscriptions[0]?.routed).toBe(0);
+  });
+
+  it('what cannot be encoded goes as far as it can, and is reported', async () => {
+    const bus = await startBus();
+    await bus.subscribe('a', (payload) => payload, { subscriberId: 's' });
+    bus.publish('a', { ok: 1, nope: () => 1 });
+    await bus.idle();
+    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'serialization_error', recovery_successful: true }]);
+    expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ succeeded: 1 });
+  });
+
+  it('what is larger than the rings allow is given up with a clear error', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    await bus.subscribe('a', doubles, { subscriberId: 's' });
+    expect(bus.publish('a', Buffer.alloc(20_000))).toBe(false);
+    await bus.idle();
+    expect(await lettersOf(bus)).toMatchObject([{ error_category: 'serialization_error', error: { code: 'BUSBAR_MESSAGE_TOO_LARGE' } }]);
+  });
+});
+
+describe('a request is refused', () => {
+  it('when nobody, or more than one, would answer', async () => {
+    const bus = await startBus({ enableErrorHandling: false });
+    expect((await errorOf(() => bus.request('a', 1))).code).toBe('BUSBAR_NO_HANDLER');
+    await bus.subscribe('a', doubles, { subscriberId: 's' });
+    await bus.subscribe('*', doubles, { subscriberId: 't' });
+    expect((await errorOf(() => bus.request('a', 1))).code).toBe('BUSBAR_AMBIGUOUS_REQUEST');
+    expect((await errorOf(() => bus.request('a', 1, { timeoutMs: 0 }))).code).toBe('BUSBAR_INVALID_OPTION');
+    expect((await errorOf(() => bus.request('a..', 1))).code).toBe('BUSBAR_INVALID_TOPIC');
+    expect((await errorOf(() => bus.request('a', () => 1))).code).toBe('BUSBAR_AMBIGUOUS_REQUEST');
+  });
+
+  it('when no answer comes in time', async () => {
+    const bus = await startBus();
+    await bus.subscribe('a', () => new Promise(() => undefined), { subscriberId: 's' });
+    expect((await errorOf(() => bus.request('a', 1, { timeoutMs: 20 }))).code).toBe('BUSBAR_REQUEST_TIMEOUT');
+  });
+});
+
+describe('a log folder', () => {
+  it('that cannot be made is told at start', async () => {
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, 'in the way');
+    const bus = new MessageBus({ errorLogDir: join(file, 'logs') });
+    const error = await errorOf(() => bus.start());
+    expect(error.code).toBe('BUSBAR_LOG_FOLDER');
+    expect(error.message).toContain(join(file, 'logs'));
+    expect(bus.publish('a', 1)).toBe(false);
+    await bus.stop();
+  });
+
+  // The superuser may write anywhere: there, nothing could fail.
+  (process.getuid?.() === 0 ? it.failing : it)('that cannot be written is told at start', async () => {
+    const folder = join(temporaryFolder(), 'read-only');
+    mkdirSync(folder);
+    chmodSync(folder, 0o500);
+    const bus = new MessageBus({ errorLogDir: folder });
+    const start = bus.start();
+    const result = await start.then(
+      () => 'started',
+      (error: BusbarError) => error.code,
+    );
+    await bus.stop();
+    expect(result).toBe('BUSBAR_LOG_FOLDER');
+  });
+});
+
+describe('handlers', () => {
+  it('are not defined by nonsense', async () => {
+    expect((await errorOf(() => defineHandler('', () => 1))).code).toBe('BUSBAR_INVALID_OPTION');
+    expect((await errorOf(() => defineHandler(import.meta.url, 5 as never))).code).toBe('BUSBAR_INVALID_OPTION');
+    expect((await errorOf(() => retryLater(-1))).code).toBe('BUSBAR_INVALID_OPTION');
+  });
+
+  it('cannot make a bus of their own', async () => {
+    const bus = await startBus();
+    await bus.subscribe('a', makesABus, { subscriberId: 's', retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
+    bus.publish('a', 1);
+    await bus.idle();
+    expect(await lettersOf(bus)).toMatchObject([{ error_category: 'configuration_error', error: { code: 'BUSBAR_IN_LANE_WORKER' } }]);
+  });
+});

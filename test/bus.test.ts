@@ -1,0 +1,148 @@
+// A message all the way through: published, routed, handled on a worker, answered, counted.
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import doubles from './fixtures/doubles.js';
+import echoes from './fixtures/echoes.js';
+import logs from './fixtures/logs.js';
+import { onlyEven } from './fixtures/named.js';
+import publishes from './fixtures/publishes.js';
+import tallies from './fixtures/tallies.js';
+import { accountOf, fixture, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+describe('a bus', () => {
+  it('hands a message to a handler on a worker, and counts it', async () => {
+    const bus = await startBus();
+    await bus.subscribe('numbers.*', doubles, { subscriberId: 'doubler' });
+    expect(bus.publish('numbers.one', 1)).toBe(true);
+    await bus.idle();
+    expect(accountOf(bus, 'doubler')).toEqual({ routed: 1, succeeded: 1, deadLettered: 0, dropped: 0, pending: 0 });
+  });
+
+  it('answers a request with what the handler returns', async () => {
+    const bus = await startBus();
+    await bus.subscribe('numbers.*', doubles, { subscriberId: 'doubler' });
+    expect(await bus.request('numbers.one', 21)).toBe(42);
+  });
+
+  it('tells the handler about its message', async () => {
+    const bus = await startBus();
+    await bus.subscribe('a.>', echoes, { subscriberId: 'echo' });
+    const options = { id: 'my-id', key: 'front', headers: { trace: 'ä' }, priority: 'high' } as const;
+    expect(await bus.request('a.b.c', { deep: [1, { x: null }] }, options)).toEqual({
+      payload: { deep: [1, { x: null }] },
+      topic: 'a.b.c',
+      attempt: 1,
+      ...options,
+    });
+  });
+
+  it.each([
+    ['bytes', Buffer.from([0, 1, 255])],
+    ['a typed array', new Float64Array([1.5, -0, Number.NaN])],
+    ['a map in a set', new Set([new Map([[1n, new Date(5)]])])],
+    ['nothing', undefined],
+    ['a text', 'grüße 👋'],
+    ['an empty object', {}],
+  ])('carries %s there and back', async (_name, payload) => {
+    const bus = await startBus();
+    await bus.subscribe('a.b', echoes, { subscriberId: 'echo' });
+    const { payload: answered } = await bus.request<{ payload: unknown }>('a.b', payload);
+    expect(answered).toEqual(payload);
+  });
+
+  it('keeps the order of messages, from the ring into the backlog and on', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    const file = join(temporaryFolder(), 'tally');
+    await bus.subscribe('a', tallies, { subscriberId: 'tally' });
+    const numbers = Array.from({ length: 5000 }, (_, n) => n);
+    for (const n of numbers) expect(bus.publish('a', { n, file })).toBe(true);
+    await bus.idle();
+    expect(linesOf(file)).toEqual(numbers.map(String));
+  });
+
+  it('gives every matching subscription its delivery, and nobody else', async () => {
+    const bus = await startBus();
+    for (const [pattern, subscriberId] of [['a.*', 'star'], ['a.b', 'exact'], ['>', 'all'], ['b.>', 'other']] as const) {
+      await bus.subscribe(pattern, doubles, { subscriberId });
+    }
+    bus.publish('a.b', 1);
+    await bus.idle();
+    const routed = bus.getHealthStatus().subscriptions.map(({ subscriberId, routed: count }) => [subscriberId, count]);
+    expect(routed).toEqual([['star', 1], ['exact', 1], ['all', 1], ['other', 0]]);
+  });
+
+  it('counts messages that nobody wants', async () => {
+    const bus = await startBus();
+    expect(bus.publish('nobody.wants', 1)).toBe(true);
+    expect(bus.getHealthStatus().unrouted).toBe(1);
+  });
+
+  it('runs more lanes than it has threads', async () => {
+    const bus = await startBus({ threads: 1, spareThreads: 0 });
+    for (let n = 0; n < 5; n++) await bus.subscribe(`topic.${n}`, doubles, { subscriberId: 'd', lanes: 2 });
+    const answers = await Promise.all([0, 1, 2, 3, 4].map((n) => bus.request(`topic.${n}`, n, { key: `k${n}` })));
+    expect(answers).toEqual([0, 2, 4, 6, 8]);
+  });
+
+  it('publishes what a handler publishes, once its attempt has succeeded', async () => {
+    const bus = await startBus();
+    const seen: unknown[] = [];
+    await bus.subscribe('out.*', (payload, ctx) => void seen.push([ctx.topic, payload, ctx.id.slice(-2), ctx.priority]), { subscriberId: 'sink' });
+    await bus.subscribe('in', publishes, { subscriberId: 'source' });
+    bus.publish('in', { fail: true, n: 7 });
+    await bus.idle();
+    expect(seen).toEqual([
+      ['out.second', new Map([[7, 'n']]), ':2', 'high'],
+      ['out.first', { n: 7, bytes: new Uint8Array([7]) }, ':1', 'normal'],
+    ]);
+    expect(bus.getHealthStatus().errorsRecovered).toBe(1);
+  });
+
+  it('runs a plain function on the main thread, with retries and dead letters', async () => {
+    const bus = await startBus();
+    let calls = 0;
+    const fails = (): never => {
+      calls++;
+      throw new Error('always');
+    };
+    await bus.subscribe('a', fails, { subscriberId: 'plain' });
+    bus.publish('a', { n: 1 });
+    await bus.idle();
+    expect(calls).toBe(3);
+    expect(await lettersOf(bus)).toMatchObject([{ reason: 'retries_exhausted', failed: 3, retry_count: 2, message: { payload: { n: 1 } } }]);
+  });
+
+  it('validates payloads on the worker, and classifies by the handler’s own rules', async () => {
+    const bus = await startBus();
+    await bus.subscribe('even', onlyEven, { subscriberId: 'even' });
+    expect(await bus.request('even', 8)).toBe(4);
+    await expect(bus.request('even', 3)).rejects.toThrow('must be even');
+    expect(await lettersOf(bus)).toMatchObject([{ error_category: 'configuration_error', reason: 'not_retryable' }]);
+  });
+
+  it('loads a handler from a module URL and an export name', async () => {
+    const bus = await startBus();
+    await bus.subscribe('a', fixture('named'), { subscriberId: 's', export: 'triple' });
+    expect(await bus.request('a', 5)).toBe(15);
+  });
+
+  it('passes on what handlers log', async () => {
+    const bus = await startBus();
+    const line = new Promise((resolve) => bus.once('log', resolve));
+    await bus.subscribe('a', logs, { subscriberId: 's' });
+    bus.publish('a', 5, { id: 'five' });
+    expect(await line).toEqual({ level: 'warn', message: 'seen', fields: { payload: 5 }, id: 'five', topic: 'a', subscriberId: 's' });
+  });
+
+  it('drops messages that have outlived their time', async () => {
+    const bus = await startBus();
+    const subscription = await bus.subscribe('a', doubles, { subscriberId: 's' });
+    subscription.pause();
+    bus.publish('a', 1, { ttlMs: 1 });
+    bus.publish('a', 1);
+    await new Promise((resume) => setTimeout(resume, 10));
+    subscription.resume();
+    await bus.idle();
+    expect(accountOf(bus, 's')).toEqual({ routed: 2, succeeded: 1, deadLettered: 0, dropped: 1, pending: 0 });
+  });
+});

@@ -1,0 +1,190 @@
+// Handlers that throw, hang, loop, exit and hoard: each hurts its own delivery, and no other pays.
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import type { MessageBus, SubscribeOptions } from '../src/index.js';
+import type { Deed } from './fixtures/misbehaves.js';
+import misbehaves from './fixtures/misbehaves.js';
+import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+const SMALL_HEAP = { maxOldGenerationSizeMb: 64 };
+
+interface Scene {
+  readonly bus: MessageBus;
+  /** Publishes one message for each deed, in order; its place is its number. */
+  act(...deeds: (string | undefined)[]): Promise<void>;
+  /** Numbers of the messages whose handler came to its end, in rising order, repeats included. */
+  done(): number[];
+  /** How often the handler of a message was started. */
+  starts(n: number): number;
+}
+
+async function setScene(options: Partial<SubscribeOptions> = {}): Promise<Scene> {
+  const bus = await startBus({ resourceLimits: SMALL_HEAP });
+  const ledger = join(temporaryFolder(), 'ledger');
+  await bus.subscribe('deeds', misbehaves, { subscriberId: 's', timeoutMs: 150, graceMs: 50, breaker: false, ...options });
+  return {
+    bus,
+    act: async (...deeds) => {
+      deeds.forEach((deed, n) => bus.publish('deeds', { n, ledger, ...(deed === undefined ? {} : { deed }) } satisfies Deed));
+      await bus.idle();
+    },
+    done: () => linesOf(ledger).filter((line) => line.startsWith('done')).map((line) => Number(line.split(' ')[1])).sort((a, b) => a - b),
+    starts: (n) => linesOf(ledger).filter((line) => line.startsWith(`start ${n} `)).length,
+  };
+}
+
+describe('a handler that', () => {
+  it('throws is called again as its category says, then its message is kept', async () => {
+    const scene = await setScene();
+    await scene.act(undefined, 'throw', undefined);
+    expect(scene.done()).toEqual([0, 2]);
+    expect(scene.starts(1)).toBe(3);
+    expect(await lettersOf(scene.bus)).toMatchObject([
+      {
+        reason: 'retries_exhausted',
+        error_category: 'message_processing_error',
+        started: 3,
+        failed: 3,
+        retry_count: 2,
+        error: { name: 'TypeError', message: 'thrown on purpose' },
+        message: { payload: { n: 1, deed: 'throw' } },
+        history: [{ category: 'message_processing_error', count: 3 }],
+      },
+    ]);
+  });
+
+  it('throws once succeeds at the second attempt, and counts as recovered', async () => {
+    const scene = await setScene();
+    await scene.act('throw once');
+    expect(scene.done()).toEqual([0]);
+    expect(scene.bus.getHealthStatus()).toMatchObject({ errorsRecovered: 1, messagesFailed: 0 });
+  });
+
+  it('throws something that is no error is recorded all the same', async () => {
+    const scene = await setScene();
+    await scene.act('throw a string');
+    expect(await lettersOf(scene.bus)).toMatchObject([{ error: { name: 'thrown string', message: 'just text' } }]);
+  });
+
+  it('loops for ever is ended at its deadline, and only its message is to blame', async () => {
+    const scene = await setScene();
+    await scene.act(undefined, 'loop', undefined, undefined);
+    expect(scene.done()).toEqual([0, 2, 3]);
+    expect(scene.starts(1)).toBe(2);
+    expect(scene.starts(2)).toBe(1);
+    expect(await lettersOf(scene.bus)).toMatchObject([
+      { error_category: 'timeout_error', reason: 'retries_exhausted', error: { code: 'BUSBAR_HANDLER_TIMEOUT' } },
+    ]);
+    expect(scene.bus.getHealthStatus().threads.replaced).toBe(2);
+  });
+
+  it('never settles is ended at its deadline', async () => {
+    const scene = await setScene();
+    await scene.act('never settle', undefined);
+    expect(scene.done()).toEqual([1]);
+    expect(await lettersOf(scene.bus)).toMatchObject([{ error_category: 'timeout_error' }]);
+  });
+
+  it('exits its thread twice is quarantined as poison', async () => {
+    const scene = await setScene();
+    await scene.act(undefined, 'exit', undefined);
+    expect(scene.done()).toEqual([0, 2]);
+    expect(scene.starts(1)).toBe(2);
+    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', error_category: 'connection_error', failed: 2 }]);
+  });
+
+  it('exits its thread once is called again', async () => {
+    const scene = await setScene();
+    await scene.act('exit once', undefined);
+    expect(scene.done()).toEqual([0, 1]);
+    expect(await lettersOf(scene.bus)).toEqual([]);
+  });
+
+  it('runs out of memory is given up at once', async () => {
+    const scene = await setScene({ timeoutMs: 20_000 });
+    await scene.act(undefined, 'hoard', undefined);
+    expect(scene.done()).toEqual([0, 2]);
+    expect(scene.starts(1)).toBe(1);
+    expect(await lettersOf(scene.bus)).toMatchObject([
+      { reason: 'not_retryable', error_category: 'resource_exhaustion', error: { code: 'ERR_WORKER_OUT_OF_MEMORY' } },
+    ]);
+    expect(scene.bus.getHealthStatus().errorStatistics?.severityDistribution.critical).toBe(1);
+  });
+
+  it.each([
+    ['throws from a timer while it runs', 'throw from a timer', 'RangeError'],
+    ['floats a rejection while it runs', 'float a rejection', 'Error'],
+  ])('%s fails, and its thread lives on', async (_name, deed, name) => {
+    const scene = await setScene();
+    await scene.act(undefined, deed, undefined);
+    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'retries_exhausted', error: { name }, message: { payload: { n: 1 } } }]);
+    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 2, deadLettered: 1 });
+    expect(scene.bus.getHealthStatus().threads.replaced).toBe(0);
+  });
+
+  it('throws after its end is named in the log, and nothing else happens', async () => {
+    const scene = await setScene();
+    await scene.act('throw after the end');
+    const wait = Date.now() + 5000;
+    let late: unknown[] = [];
+    while (late.length === 0 && Date.now() < wait) {
+      await scene.act('wait');
+      late = (await scene.bus.errorLogger?.recentErrors()) ?? [];
+    }
+    expect(late).toMatchObject([{ message: 'thrown after the end', context: { phase: 'late', topic: 'deeds', subscriber_id: 's' } }]);
+    expect(accountOf(scene.bus, 's')).toMatchObject({ deadLettered: 0, pending: 0 });
+  });
+});
+
+describe('a handler can say itself', () => {
+  it('that it wants to be called later, at no cost of an attempt', async () => {
+    const scene = await setScene({ retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
+    await scene.act('later');
+    expect(scene.done()).toEqual([0]);
+    expect(scene.starts(0)).toBe(3);
+    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 0 });
+  });
+
+  it('that its message is not worth it', async () => {
+    const scene = await setScene();
+    await scene.act('discard');
+    expect(accountOf(scene.bus, 's')).toEqual({ routed: 1, succeeded: 0, deadLettered: 0, dropped: 1, pending: 0 });
+  });
+
+  it('that its message is hopeless', async () => {
+    const scene = await setScene();
+    await scene.act('give up');
+    expect(scene.starts(0)).toBe(1);
+    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'rejected_by_handler', error: { message: 'hopeless' } }]);
+  });
+});
+
+describe('with several handlers at once in a lane', () => {
+  it('the one that loops is named, and those beside it run again for free', async () => {
+    const scene = await setScene({ concurrency: 4, timeoutMs: 300 });
+    await scene.act('wait', 'wait', 'loop', 'wait', 'wait', 'wait');
+    expect(scene.done().filter((n, index, all) => all.indexOf(n) === index)).toEqual([0, 1, 3, 4, 5]);
+    expect(await lettersOf(scene.bus)).toMatchObject([{ error_category: 'timeout_error', message: { payload: { n: 2 } } }]);
+    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 5, deadLettered: 1 });
+  });
+
+  it('the one that exits is found by running the suspects one at a time', async () => {
+    const scene = await setScene({ concurrency: 4 });
+    await scene.act('wait', 'wait', 'exit', 'wait', 'wait', 'wait', 'wait', 'wait');
+    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', message: { payload: { n: 2 } } }]);
+    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 7, deadLettered: 1 });
+  });
+});
+
+describe('without error handling', () => {
+  it('a failure is dropped and counted after one attempt, and there are no files', async () => {
+    const bus = await startBus({ enableErrorHandling: false, resourceLimits: SMALL_HEAP });
+    const ledger = join(temporaryFolder(), 'ledger');
+    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', timeoutMs: 150, graceMs: 50 });
+    for (const deed of ['throw', 'exit', 'loop', undefined]) bus.publish('deeds', { n: 1, ledger, deed });
+    await bus.idle();
+    expect(accountOf(bus, 's')).toEqual({ routed: 4, succeeded: 1, deadLettered: 0, dropped: 3, pending: 0 });
+    expect([bus.deadLetterQueue, bus.errorLogger, bus.recoveryManager]).toEqual([null, null, null]);
+    expect(bus.getHealthStatus()).toMatchObject({ errorStatistics: null, logging: null });
+  });
+});

@@ -1,0 +1,133 @@
+// A bus starts and stops, and leaves nothing behind.
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { MessageBus } from '../src/index.js';
+import doubles from './fixtures/doubles.js';
+import misbehaves from './fixtures/misbehaves.js';
+import { accountOf, linesOf, lettersOf, startBus, temporaryFolder } from './test-bus.js';
+
+const run = promisify(execFile);
+
+/** Runs a program of its own process; fails when that does not end by itself within 10 s. */
+async function runProgram(body: string): Promise<string> {
+  const imports = ['index', 'shared/handler'].map((name) => new URL(`../src/${name}.js`, import.meta.url).href);
+  const program = `
+    import { MessageBus, ErrorLogger, DeadLetterQueue } from '${imports[0]}';
+    import doubles from '${new URL('./fixtures/doubles.js', import.meta.url).href}';
+    import misbehaves from '${new URL('./fixtures/misbehaves.js', import.meta.url).href}';
+    const folder = ${JSON.stringify(temporaryFolder())};
+    ${body}`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000, env: { ...process.env, NODE_OPTIONS: '' } });
+  return stdout;
+}
+
+describe('the process ends by itself', () => {
+  it.each([
+    ['after stop', 'await bus.stop();'],
+    ['after stop without a drain', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "loop" }); await bus.stop({ drain: false });'],
+    ['after stop while a handler loops', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "loop" }); await bus.stop({ timeoutMs: 200 });'],
+    ['after stop while a handler never settles', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "never settle" }); await bus.stop({ timeoutMs: 200 });'],
+    ['after stop while a retry waits', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "throw" }); await bus.stop({ timeoutMs: 200 });'],
+    ['when it is left by asyncDispose', 'await bus[Symbol.asyncDispose]();'],
+  ])('%s', async (_name, end) => {
+    const output = await runProgram(`
+      const bus = new MessageBus({ errorLogDir: folder });
+      await bus.start();
+      await bus.subscribe('a', misbehaves, { subscriberId: 's' });
+      bus.publish('a', { n: 0, ledger: folder + '/l' });
+      ${end}
+      console.log('stopped');`);
+    expect(output).toBe('stopped\n');
+  });
+
+  it('when a bus was made, but never started', async () => {
+    expect(await runProgram(`new MessageBus({ errorLogDir: folder }); console.log('made');`)).toBe('made\n');
+  });
+
+  it('after a start that failed', async () => {
+    const output = await runProgram(`
+      const bus = new MessageBus({ errorLogDir: '/proc/nowhere' });
+      await bus.start().catch((error) => console.log(error.code));`);
+    expect(output).toBe('BUSBAR_LOG_FOLDER\n');
+  });
+
+  it('after a module that cannot be loaded, and stop', async () => {
+    const output = await runProgram(`
+      const bus = new MessageBus({ errorLogDir: folder });
+      await bus.start();
+      await bus.subscribe('a', 'file:///nowhere.mjs', { subscriberId: 's' }).catch((error) => console.log(error.code));
+      await bus.stop();`);
+    expect(output).toBe('BUSBAR_HANDLER_LOAD\n');
+  });
+});
+
+describe('a bus', () => {
+  it('may be started and stopped twice', async () => {
+    const bus = new MessageBus({ errorLogDir: temporaryFolder() });
+    await Promise.all([bus.start(), bus.start()]);
+    await bus.start();
+    expect(bus.getHealthStatus().running).toBe(true);
+    await Promise.all([bus.stop(), bus.stop()]);
+    await bus.stop();
+    expect(bus.getHealthStatus().running).toBe(false);
+  });
+
+  it('may be stopped without a start', async () => {
+    await new MessageBus({ errorLogDir: temporaryFolder() }).stop();
+  });
+
+  it('handles what waits before it stops', async () => {
+    const bus = await startBus();
+    const ledger = join(temporaryFolder(), 'ledger');
+    await bus.subscribe('a', misbehaves, { subscriberId: 's' });
+    for (let n = 0; n < 100; n++) bus.publish('a', { n, ledger });
+    await bus.stop();
+    expect(linesOf(ledger).filter((line) => line.startsWith('done'))).toHaveLength(100);
+  });
+
+  it('keeps what it could not handle before it stopped', async () => {
+    const folder = temporaryFolder();
+    const bus = await startBus({ errorLogDir: folder });
+    const subscription = await bus.subscribe('a', doubles, { subscriberId: 's' });
+    subscription.pause();
+    for (let n = 0; n < 10; n++) bus.publish('a', n);
+    await bus.stop({ drain: false });
+    expect(accountOf(bus, 's')).toEqual({ routed: 10, succeeded: 0, deadLettered: 10, dropped: 0, pending: 0 });
+
+    const next = await startBus({ errorLogDir: folder });
+    const letters = await lettersOf(next);
+    expect(letters.map(({ reason, message }) => [reason, message.payload])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => ['shutdown', n]));
+    await next.subscribe('a', doubles, { subscriberId: 's' });
+    expect((await next.deadLetterQueue?.replay())?.replayed).toHaveLength(10);
+    expect(await lettersOf(next)).toEqual([]);
+  });
+
+  it('lets go of a subscription once it has handled what it had', async () => {
+    const bus = await startBus();
+    const subscription = await bus.subscribe('a', doubles, { subscriberId: 's' });
+    for (let n = 0; n < 10; n++) bus.publish('a', n);
+    expect(await subscription.unsubscribe()).toBe(true);
+    expect(await subscription.unsubscribe()).toBe(false);
+    expect(bus.getHealthStatus().subscriptions).toEqual([]);
+    expect(bus.publish('a', 1)).toBe(true);
+    expect(bus.getHealthStatus().unrouted).toBe(1);
+    await bus.subscribe('a', doubles, { subscriberId: 's' });
+    expect(await bus.request('a', 4)).toBe(8);
+  });
+
+  it('tells totals and recent errors in its metrics file', async () => {
+    const folder = temporaryFolder();
+    const bus = await startBus({ errorLogDir: folder });
+    await bus.subscribe('a', misbehaves, { subscriberId: 's' });
+    bus.publish('a', { n: 0, ledger: join(folder, 'l'), deed: 'give up' });
+    await bus.idle();
+    await bus.stop();
+    const metrics = JSON.parse(readFileSync(join(folder, 'error_metrics.json'), 'utf8'));
+    expect(metrics).toMatchObject({ total_errors: 1, error_counts_by_category: { message_processing_error: 1 } });
+    const [line] = linesOf(join(folder, 'message_bus_errors.json'));
+    expect(JSON.parse(line ?? '')).toMatchObject({ level: 'warn', category: 'message_processing_error', context: { subscriber_id: 's', topic: 'a' } });
+  });
+});

@@ -1,0 +1,75 @@
+// A started bus for a test: its own folder, short waits, gone afterwards.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect } from '@jest/globals';
+import { type HealthStatus, MessageBus, type MessageBusOptions, type StoredLetter } from '../src/index.js';
+
+const open: { bus: MessageBus; folder: string }[] = [];
+const folders: string[] = [];
+
+afterEach(async () => {
+  for (const { bus } of open.splice(0)) {
+    assertAccounting(bus.getHealthStatus());
+    await bus.stop({ drain: false });
+    assertAccounting(bus.getHealthStatus());
+  }
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Waits that let a whole sequence of retries pass in well under a second. */
+export const QUICK_RETRIES: NonNullable<MessageBusOptions['retry']> = {
+  message_processing_error: { maxRetries: 2, backoffMs: 5 },
+  connection_error: { maxRetries: 3, backoffMs: 5 },
+  timeout_error: { maxRetries: 1, backoffMs: 5 },
+  serialization_error: { maxRetries: 1, backoffMs: 5 },
+};
+
+/** A folder that is removed after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'busbar-test-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** Stopped after the test, and its accounting checked. */
+export async function startBus(options: MessageBusOptions = {}): Promise<MessageBus> {
+  const folder = temporaryFolder();
+  const bus = new MessageBus({ errorLogDir: folder, threads: 1, spareThreads: 1, retry: QUICK_RETRIES, ...options });
+  await bus.start();
+  open.push({ bus, folder });
+  return bus;
+}
+
+/** The accounting law: routed = succeeded + deadLettered + dropped + pending, for every subscription. */
+export function assertAccounting(health: HealthStatus): void {
+  for (const { subscriberId, routed, succeeded, deadLettered, dropped, pending } of health.subscriptions) {
+    expect({ subscriberId, routed }).toEqual({ subscriberId, routed: succeeded + deadLettered + dropped + pending });
+  }
+}
+
+/** The accounting of the one subscription of this name. */
+export function accountOf(bus: MessageBus, subscriberId: string): Record<'routed' | 'succeeded' | 'deadLettered' | 'dropped' | 'pending', number> {
+  const found = bus.getHealthStatus().subscriptions.find((subscription) => subscription.subscriberId === subscriberId);
+  if (found === undefined) throw new Error(`no subscription ${subscriberId}`);
+  const { routed, succeeded, deadLettered, dropped, pending } = found;
+  return { routed, succeeded, deadLettered, dropped, pending };
+}
+
+export async function lettersOf(bus: MessageBus): Promise<StoredLetter[]> {
+  return (await bus.deadLetterQueue?.getMessages()) ?? [];
+}
+
+/** The lines of a file; none when there is no such file. */
+export function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
+/** The compiled fixture's URL. */
+export function fixture(name: string): URL {
+  return new URL(`./fixtures/${name}.js`, import.meta.url);
+}
