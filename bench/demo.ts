@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { MessageBus } from '../src/index.js';
+import { type DeadLetterQueue, type HealthStatus, MessageBus } from '../src/index.js';
 import indexFile, { type FileToIndex, type IndexedFile } from './demo/index-file.js';
 import { Progress, printAccounting, printCounts, printTable, printTitle } from './demo/print.js';
 import sabotage, { type Sabotage } from './demo/sabotage.js';
@@ -34,7 +34,6 @@ if (files === undefined) {
 /** Returns whether every delivery is accounted for, and the dead-letter queue is empty at the end. */
 async function run(paths: readonly string[]): Promise<boolean> {
   const scratch = mkdtempSync(join(tmpdir(), 'busbar-demo-'));
-  const mended = join(scratch, 'mended');
   const logs = resolve('data/logs/demo');
   const loop = monitorEventLoopDelay({ resolution: 1 });
   const bus = new MessageBus<Topics>({
@@ -51,6 +50,22 @@ async function run(paths: readonly string[]): Promise<boolean> {
   await queue.clear();
   loop.enable();
 
+  await indexAll(bus, paths);
+  const causes = await sabotageAll(bus, scratch);
+  await tell(bus.getHealthStatus(), queue, loop);
+  const left = await mendAndReplay(queue, causes);
+
+  printTitle('In the end');
+  const addsUp = printAccounting(bus.getHealthStatus());
+  await bus.stop();
+  loop.disable();
+  rmSync(scratch, { recursive: true, force: true });
+  console.log(`\n  error log and metrics: ${logs}`);
+  return addsUp && left === 0;
+}
+
+/** Every file read, digested and compressed on the lanes; the main thread only adds up. */
+async function indexAll(bus: MessageBus<Topics>, paths: readonly string[]): Promise<void> {
   let done = 0;
   let bytes = 0;
   const progress = new Progress('files', paths.length);
@@ -60,76 +75,84 @@ async function run(paths: readonly string[]): Promise<boolean> {
     'file.indexed',
     (file) => {
       bytes += file.bytes;
-      progress.show(++done);
+      if (done < paths.length) progress.show(++done);
     },
     { subscriberId: 'collect', maxQueueSize },
   );
-  await bus.subscribe('sabotage.handler', sabotage, { subscriberId: 'sabotage', timeoutMs: 1000, graceMs: 200 });
-  await bus.subscribe('burst.item', slow, { subscriberId: 'burst', maxQueueSize: BURST_QUEUE });
-
   printTitle(`Indexing ${paths.length} files of ${folder}`);
   const started = performance.now();
   for (const path of paths) bus.publish('file.found', { path });
   await bus.idle();
   const seconds = (performance.now() - started) / 1000;
-  console.log(`  ${done} indexed, ${(bytes / 1e6).toFixed(0)} MB in ${seconds.toFixed(1)} s, ${Math.round(done / seconds)} files/s`);
+  const rate = Math.round(done / seconds);
+  console.log(`  ${done} indexed, ${(bytes / 1e6).toFixed(0)} MB in ${seconds.toFixed(1)} s, ${rate} files/s`);
   const broken = paths.length - done;
   if (broken > 0) console.log(`  ${broken} could not be: they are among the dead letters below`);
+}
+
+/** What makes the sabotage fail; mending it lets the replay succeed. */
+interface Causes {
+  readonly brokenJson: string;
+  readonly mended: string;
+}
+
+async function sabotageAll(bus: MessageBus<Topics>, scratch: string): Promise<Causes> {
+  const causes: Causes = { brokenJson: join(scratch, 'broken.json'), mended: join(scratch, 'mended') };
+  await bus.subscribe('sabotage.handler', sabotage, { subscriberId: 'sabotage', timeoutMs: 1000, graceMs: 200 });
+  await bus.subscribe('burst.item', slow, { subscriberId: 'burst', maxQueueSize: BURST_QUEUE });
 
   printTitle('Sabotage');
-  const brokenJson = join(scratch, 'broken.json');
-  writeFileSync(brokenJson, '{"half": ');
-  bus.publish('file.found', { path: brokenJson });
+  writeFileSync(causes.brokenJson, '{"half": ');
+  bus.publish('file.found', { path: causes.brokenJson });
   for (const kind of ['loop for ever', 'exit the thread', 'fill the memory'] as const) {
-    bus.publish('sabotage.handler', { kind, mended });
+    bus.publish('sabotage.handler', { kind, mended: causes.mended });
   }
   let refused = 0;
   for (let item = 0; item < BURST; item++) {
     if (!bus.publish('burst.item', item, { priority: item % 2 === 0 ? 'low' : 'normal' })) refused++;
   }
-  console.log('  a broken JSON file, a handler that loops for ever, one that exits its thread, one that fills the memory');
+  console.log('  a broken JSON file, and handlers that loop for ever, exit their thread, and fill the memory');
   console.log(`  a burst of ${BURST} into a queue of ${BURST_QUEUE}: ${refused} refused`);
   await bus.idle();
+  return causes;
+}
 
+async function tell(health: HealthStatus, queue: DeadLetterQueue, loop: IntervalHistogram): Promise<void> {
   printTitle('What happened to each');
-  printAccounting(bus.getHealthStatus());
-  const health = bus.getHealthStatus();
+  printAccounting(health);
   const ms = (ns: number): string => `${(ns / 1e6).toFixed(1)} ms`;
-  console.log(`\n  main thread's event loop: p50 ${ms(loop.percentile(50))}, p99 ${ms(loop.percentile(99))} (an idle one shows 1.1 ms)`);
+  const delay = `p50 ${ms(loop.percentile(50))}, p99 ${ms(loop.percentile(99))}`;
+  console.log(`\n  main thread's event loop delay: ${delay} (an idle one shows 1.1 ms)`);
   console.log(`  threads replaced: ${health.threads.replaced}`);
   console.log(`  health: ${health.status}${health.reasons.map((reason) => `\n    ${reason}`).join('')}`);
   printTitle('Errors by category');
   printCounts('category', health.errorStatistics?.categories ?? {});
   printTitle('Dead letters by reason');
   printCounts('reason', (await queue.stats()).byReason);
+
   const letters = await queue.list();
   const shown = letters.filter(({ reason }) => reason !== 'overflow');
-  printTitle(`Dead letters${letters.length > shown.length ? `, but for ${letters.length - shown.length} of the burst` : ''}`);
+  printTitle(`Dead letters, without ${letters.length - shown.length} of the burst`);
   for (const { error_id: id } of shown.slice(0, MOST_LETTERS_SHOWN)) {
     const letter = await queue.show(id);
     if (letter !== undefined) console.log(`  ${letter.reason}: ${letter.error.message.slice(0, 150)}`);
   }
   if (shown.length > MOST_LETTERS_SHOWN) console.log(`  … and ${shown.length - MOST_LETTERS_SHOWN} more`);
+}
 
+/** Returns how many letters are left. */
+async function mendAndReplay(queue: DeadLetterQueue, { brokenJson, mended }: Causes): Promise<number> {
   printTitle('The causes are mended, and the letters replayed');
   writeFileSync(brokenJson, '{"whole": true}');
   writeFileSync(mended, '');
-  const result = await queue.replay();
-  printTable(['replayed', 'failed again', 'skipped'], [[result.replayed.length, result.failed.length, result.skipped.length]]);
-  if (result.failed.length > 0) {
-    const purged = await queue.purge(result.failed);
-    console.log(`  ${purged} of them name files that are no JSON, and stay so: purged`);
+  const { replayed, failed, skipped } = await queue.replay();
+  printTable(['replayed', 'failed again', 'skipped'], [[replayed.length, failed.length, skipped.length]]);
+  if (failed.length > 0) {
+    console.log(`  ${await queue.purge(failed)} of them name files that are no JSON, and stay so: purged`);
   }
   const left = (await queue.list()).length;
   console.log(`  the dead-letter queue is ${left === 0 ? 'empty' : `NOT EMPTY: ${left} letters`}`);
-
-  printTitle('In the end');
-  const addsUp = printAccounting(bus.getHealthStatus());
-  await bus.stop();
-  loop.disable();
-  rmSync(scratch, { recursive: true, force: true });
-  console.log(`\n  error log and metrics: ${logs}`);
-  return addsUp && left === 0;
+  return left;
 }
 
 /** All files below a folder, or undefined when it cannot be read. */

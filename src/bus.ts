@@ -1,7 +1,7 @@
 // The bus: joins the parts, and is what users hold.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { nanoid } from 'nanoid';
-import { type BusEvents, BusEmitter } from './events.js';
+import { BusEmitter, type BusEvents } from './events.js';
 import { RetryBudget } from './failure/budget.js';
 import { ErrorRecoveryManager } from './failure/recovery.js';
 import { RetrySchedule } from './failure/retries.js';
@@ -10,52 +10,28 @@ import { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import { ErrorLogger } from './observe/error-logger.js';
 import { type HealthStatus, healthOf } from './observe/health.js';
 import { Logging } from './observe/logging.js';
-import { type MessageBusOptions, type ResolvedBusOptions, resolveBusOptions, resolveSubscribeOptions, type SubscribeOptions } from './options.js';
-import { assertPublishOptions, type PublishOptions, Publisher } from './publish.js';
+import {
+  type MessageBusOptions,
+  type ResolvedBusOptions,
+  resolveBusOptions,
+  resolveSubscribeOptions,
+  type SubscribeOptions,
+} from './options.js';
+import { assertPublishOptions, Publisher, type PublishOptions } from './publish.js';
 import { Replies } from './replies.js';
 import { Router } from './routing/router.js';
 import { assertPattern, assertTopic } from './routing/topics.js';
 import { type Retry, Settler } from './settle.js';
 import type { Timer } from './shared/clock.js';
 import { messageId } from './shared/delivery.js';
-import { isLaneWorker } from './shared/lane-worker.js';
 import { FailureDescriber } from './shared/describe.js';
 import { ErrorCounters } from './shared/error-counters.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
-import type { Handler, HandlerDefinition } from './shared/handler.js';
-import type { StoredLetter } from './shared/logging-task.js';
+import { isLaneWorker } from './shared/lane-worker.js';
 import { Subscriber } from './subscribe.js';
 import type { LiveSubscription, Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
-
-/** A bus whose topics are not declared takes any payload and any handler. */
-// biome-ignore lint/suspicious/noExplicitAny: only `any` lets handlers of every payload type in
-export type AnyTopics = Record<string, any>;
-
-/** True when a topic matches a pattern. */
-type Matches<Topic extends string, Pattern extends string> = Pattern extends '>'
-  ? true
-  : Pattern extends `${infer PatternToken}.${infer PatternRest}`
-    ? Topic extends `${infer Token}.${infer Rest}`
-      ? PatternToken extends '*' | Token
-        ? Matches<Rest, PatternRest>
-        : false
-      : false
-    : Topic extends `${string}.${string}`
-      ? false
-      : Pattern extends '*' | Topic
-        ? true
-        : false;
-
-/** The payloads that a pattern may bring: those of all declared topics that match. */
-export type PayloadOf<Topics, Pattern extends string> = Pattern extends keyof Topics
-  ? Topics[Pattern]
-  : string extends Pattern
-    ? unknown
-    : { [Topic in keyof Topics & string]: Matches<Topic, Pattern> extends true ? Topics[Topic] : never }[keyof Topics & string];
-
-/** A handler: what `defineHandler` made, the `file:` URL of a module, or a plain function that runs on the main thread. */
-export type HandlerLike<P> = HandlerDefinition<P, unknown> | Handler<P, unknown> | URL | string;
+import type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';
 
 /** Options of `stop`. */
 export interface StopOptions {
@@ -110,7 +86,13 @@ export class MessageBus<Topics extends object = AnyTopics> {
     this.#logging = enableErrorHandling ? Logging.of(errorLogDir) : null;
     this.errorLogger = enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null;
     this.deadLetterQueue =
-      this.#logging === null ? null : new DeadLetterQueue({ storageDir: this.#logging.letterFolder }, (letter) => this.#replay(letter, notes), clock);
+      this.#logging === null
+        ? null
+        : new DeadLetterQueue(
+            { storageDir: this.#logging.letterFolder },
+            (letter) => this.#subscriber.replay(letter),
+            clock,
+          );
     this.recoveryManager = enableErrorHandling ? recovery : null;
 
     this.#replies = new Replies(clock);
@@ -129,9 +111,16 @@ export class MessageBus<Topics extends object = AnyTopics> {
       notes,
       routed: () => this.#publisher.routed,
       onDeadLetter: ({ subscriberId }, delivery, reason) =>
-        this.#events.emit('deadLetter', { subscriberId, topic: delivery.topic, id: messageId(delivery, this.#instance), reason }),
+        this.#events.emit('deadLetter', {
+          subscriberId,
+          topic: delivery.topic,
+          id: messageId(delivery, this.#instance),
+          reason,
+        }),
     });
-    this.#events = new BusEmitter((event, thrown) => this.#settler.report(notes.incident(`listener of ${event}`, thrown, 'handler')));
+    this.#events = new BusEmitter((event, thrown) =>
+      this.#settler.report(notes.incident(`listener of ${event}`, thrown, 'handler')),
+    );
     this.#publisher = new Publisher({
       clock,
       router: this.#router,
@@ -196,7 +185,11 @@ export class MessageBus<Topics extends object = AnyTopics> {
    * False: the bus does not run, the topic or an option is malformed (a report says what), or a queue was full (and the
    * overflow policy has taken care of the message).
    */
-  publish<Topic extends keyof Topics & string>(topic: Topic, payload: Topics[Topic], options?: PublishOptions): boolean {
+  publish<Topic extends keyof Topics & string>(
+    topic: Topic,
+    payload: Topics[Topic],
+    options?: PublishOptions,
+  ): boolean {
     return this.#publisher.publish(topic, payload, options);
   }
 
@@ -216,14 +209,18 @@ export class MessageBus<Topics extends object = AnyTopics> {
     if (!this.#publisher.isOpen) throw notRunning('request');
     assertTopic(topic);
     assertPublishOptions(options);
-    if (!(typeof timeoutMs === 'number' && timeoutMs > 0)) throw invalidOption('timeoutMs', 'a number of milliseconds > 0', timeoutMs);
+    if (!(typeof timeoutMs === 'number' && timeoutMs > 0))
+      throw invalidOption('timeoutMs', 'a number of milliseconds > 0', timeoutMs);
     const [subscription, ...others] = this.#router.match(topic) ?? [];
     if (subscription === undefined) throw new BusbarError('BUSBAR_NO_HANDLER', `nobody has subscribed to ${topic}`);
-    if (others.length > 0) throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${others.length + 1} subscriptions match ${topic}`);
+    if (others.length > 0)
+      throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${others.length + 1} subscriptions match ${topic}`);
     if (subscription.breaker?.admits() === false) {
       throw new BusbarError('BUSBAR_BREAKER_OPEN', `circuit breaker ${subscription.options.breakerName} is open`);
     }
-    return this.#publisher.request(subscription, topic, payload, options, (number) => this.#replies.wait(number, timeoutMs)) as Promise<R>;
+    return this.#publisher.request(subscription, topic, payload, options, (number) =>
+      this.#replies.wait(number, timeoutMs),
+    ) as Promise<R>;
   }
 
   /** A snapshot; O(subscriptions). */
@@ -310,18 +307,6 @@ export class MessageBus<Topics extends object = AnyTopics> {
   #wait(ms: number): Promise<void> {
     return new Promise((resume) => this.#options.clock.after(ms, resume, true));
   }
-
-  /** Gives a letter back to the subscription that failed. */
-  async #replay(letter: StoredLetter, notes: FailureNotes): Promise<'succeeded' | 'failed' | 'no-subscription'> {
-    const subscription = this.#subscriber.find(letter.pattern, letter.subscriber_id);
-    if (subscription === undefined || !this.#publisher.isOpen) return 'no-subscription';
-    const { id, topic, payload, key, priority, headers } = letter.message;
-    const options = { id: notes.replayId(id, letter.replays + 1), priority, ...(key === null ? {} : { key }), ...(headers === null ? {} : { headers }) };
-    return this.#publisher.replay(subscription, topic, payload, options, (number) => this.#replies.wait(number)).then(
-      () => 'succeeded',
-      () => 'failed',
-    );
-  }
 }
 
 function notRunning(what: string): BusbarError {
@@ -331,5 +316,8 @@ function notRunning(what: string): BusbarError {
 /** A handler module that makes a bus would start threads that start threads. */
 function assertNoLaneWorker(): void {
   if (!isLaneWorker()) return;
-  throw new BusbarError('BUSBAR_IN_LANE_WORKER', 'a MessageBus cannot be made on a thread that runs handlers; use ctx.publish');
+  throw new BusbarError(
+    'BUSBAR_IN_LANE_WORKER',
+    'a MessageBus cannot be made on a thread that runs handlers; use ctx.publish',
+  );
 }

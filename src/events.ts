@@ -6,9 +6,25 @@ import type { DeadLetterReason } from './shared/report.js';
 /** The events of a bus, by name, with what each listener is given. */
 export interface BusEvents {
   /** A handler logged a line. */
-  log: [line: { readonly level: 'info' | 'warn' | 'error'; readonly message: string; readonly fields: unknown; readonly id: string; readonly topic: string; readonly subscriberId: string }];
+  log: [
+    line: {
+      readonly level: 'info' | 'warn' | 'error';
+      readonly message: string;
+      readonly fields: unknown;
+      readonly id: string;
+      readonly topic: string;
+      readonly subscriberId: string;
+    },
+  ];
   /** A delivery was given up, and its letter is kept. */
-  deadLetter: [letter: { readonly subscriberId: string; readonly topic: string; readonly id: string; readonly reason: DeadLetterReason }];
+  deadLetter: [
+    letter: {
+      readonly subscriberId: string;
+      readonly topic: string;
+      readonly id: string;
+      readonly reason: DeadLetterReason;
+    },
+  ];
   /** A breaker changed its state. Noticed when its subscription is heard of, within 100 ms while messages wait. */
   breaker: [change: { readonly name: string; readonly state: CircuitState; readonly previous: CircuitState }];
 }

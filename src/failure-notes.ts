@@ -1,15 +1,22 @@
 // Writes down failures: the error report of an attempt, the letter of a delivery, and failures that main itself found.
-import type { LetterHeader } from './shared/logging-task.js';
-import { decodePayload } from './shared/codec.js';
+
+import { nanoid } from 'nanoid';
 import type { Clock } from './shared/clock.js';
+import { decodePayload } from './shared/codec.js';
 import { type Delivery, messageId } from './shared/delivery.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
+import type { LetterHeader } from './shared/logging-task.js';
 import type { Failure } from './shared/outcome.js';
-import { type DeadLetterReason, ErrorCategory, type ErrorPhase, type ErrorReport, ErrorSeverity } from './shared/report.js';
-import { nanoid } from 'nanoid';
+import {
+  type DeadLetterReason,
+  ErrorCategory,
+  type ErrorPhase,
+  type ErrorReport,
+  ErrorSeverity,
+} from './shared/report.js';
 import type { LiveSubscription } from './subscription.js';
-import type { KillCause } from './threads/lane.js';
+import type { KillCause } from './threads/lane-contract.js';
 
 /** Begins the ids of replayed messages, before the letter's own: see {@link FailureNotes.isReplay}. */
 const REPLAY = '/replay/';
@@ -35,7 +42,13 @@ export class FailureNotes {
     return delivery.wantsReply && delivery.id.includes(REPLAY);
   }
 
-  report(subscription: LiveSubscription, delivery: Delivery, failure: Failure, errorId: string, verdict?: string): ErrorReport {
+  report(
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    failure: Failure,
+    errorId: string,
+    verdict?: string,
+  ): ErrorReport {
     const { category, severity, phase, error, signature, preview } = failure;
     const id = messageId(delivery, this.#instance);
     return {
@@ -79,7 +92,14 @@ export class FailureNotes {
     return {
       error_id: errorId,
       timestamp: now,
-      message: { id: messageId(delivery, this.#instance), topic, key, priority, headers, published_at: publishedAt / 1000 },
+      message: {
+        id: messageId(delivery, this.#instance),
+        topic,
+        key,
+        priority,
+        headers,
+        published_at: publishedAt / 1000,
+      },
       payload_codec: codec,
       error_category: category,
       retry_count: Math.max(0, failed - 1),
@@ -93,7 +113,9 @@ export class FailureNotes {
       headers,
       started,
       failed,
-      history: subscription.trails.get(delivery.number)?.history ?? [{ category, signature, count: 1, first: now, last: now }],
+      history: subscription.trails.get(delivery.number)?.history ?? [
+        { category, signature, count: 1, first: now, last: now },
+      ],
       error,
     };
   }
@@ -129,9 +151,20 @@ export class FailureNotes {
   killed(subscription: LiveSubscription, delivery: Delivery, cause: KillCause, ranMs: number): Failure {
     const { timeoutMs } = subscription.options;
     const error = {
-      deadline: () => new BusbarError('BUSBAR_HANDLER_TIMEOUT', `the handler ran past ${timeoutMs} ms; its thread was ended after ${Math.round(ranMs)} ms`),
-      exited: () => new BusbarError('BUSBAR_WORKER_LOST', `the worker thread ended while the handler ran (after ${Math.round(ranMs)} ms)`),
-      'out-of-memory': () => Object.assign(new Error('the worker thread ran out of memory while the handler ran'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }),
+      deadline: () =>
+        new BusbarError(
+          'BUSBAR_HANDLER_TIMEOUT',
+          `the handler ran past ${timeoutMs} ms; its thread was ended after ${Math.round(ranMs)} ms`,
+        ),
+      exited: () =>
+        new BusbarError(
+          'BUSBAR_WORKER_LOST',
+          `the worker thread ended while the handler ran (after ${Math.round(ranMs)} ms)`,
+        ),
+      'out-of-memory': () =>
+        Object.assign(new Error('the worker thread ran out of memory while the handler ran'), {
+          code: 'ERR_WORKER_OUT_OF_MEMORY',
+        }),
     }[cause]();
     // Where this was noticed says nothing about where it happened.
     error.stack = '';
@@ -156,7 +189,10 @@ export class FailureNotes {
   }
 
   tooLarge(bytes: number, most: number): Failure {
-    const error = new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', `a message of ${bytes} bytes is larger than ${most} bytes, a quarter of ringBytes`);
+    const error = new BusbarError(
+      'BUSBAR_MESSAGE_TOO_LARGE',
+      `a message of ${bytes} bytes is larger than ${most} bytes, a quarter of ringBytes`,
+    );
     return this.#describer.describe(error, 'encode', undefined);
   }
 

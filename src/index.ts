@@ -1,5 +1,5 @@
 // The front door: everything that users of busbar may import from it.
-export { type AnyTopics, type HandlerLike, MessageBus, type PayloadOf, type StopOptions } from './bus.js';
+export { MessageBus, type StopOptions } from './bus.js';
 export type { BusEvents } from './events.js';
 export type { RetryConfig } from './failure/backoff.js';
 export {
@@ -39,9 +39,26 @@ export {
   retryLater,
   type StandardSchema,
 } from './shared/handler.js';
-export type { ErrorFilter, ErrorStatistics, LetterFilter, LetterState, LetterStats, LetterSummary, StoredLetter } from './shared/logging-task.js';
+export type {
+  ErrorFilter,
+  ErrorStatistics,
+  LetterFilter,
+  LetterState,
+  LetterStats,
+  LetterSummary,
+  StoredLetter,
+} from './shared/logging-task.js';
 export type { Headers, Priority } from './shared/message.js';
 export type { RedactOptions } from './shared/redact.js';
-export { type DeadLetter, type DeadLetterReason, ErrorCategory, type ErrorPhase, type ErrorRecord, type ErrorReport, ErrorSeverity } from './shared/report.js';
+export {
+  type DeadLetter,
+  type DeadLetterReason,
+  ErrorCategory,
+  type ErrorPhase,
+  type ErrorRecord,
+  type ErrorReport,
+  ErrorSeverity,
+} from './shared/report.js';
 export type { Subscription } from './subscription.js';
 export type { ThreadLimits } from './threads/pool.js';
+export type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';

@@ -69,7 +69,9 @@ export interface SubscribeOptions {
   readonly bytes?: 'copy' | 'view';
 }
 
-export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits'>> & { readonly resourceLimits: ThreadLimits };
+export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits'>> & {
+  readonly resourceLimits: ThreadLimits;
+};
 
 const MEBIBYTE = 1024 * 1024;
 const SMALLEST_RING_BYTES = 64 * 1024;
@@ -108,17 +110,17 @@ export type ResolvedSubscribeOptions = Required<Omit<SubscribeOptions, 'export' 
 };
 
 /** @throws BUSBAR_INVALID_OPTION */
-export function resolveSubscribeOptions(pattern: string, options: SubscribeOptions, bus: ResolvedBusOptions): ResolvedSubscribeOptions {
+export function resolveSubscribeOptions(
+  pattern: string,
+  options: SubscribeOptions,
+  bus: ResolvedBusOptions,
+): ResolvedSubscribeOptions {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
   assertKnown('options', options, SUBSCRIBE_OPTIONS);
   const { subscriberId, breaker = {}, lanes = 1, validate } = options;
-  if (typeof subscriberId !== 'string' || subscriberId === '' || subscriberId.length > 256) {
-    throw invalidOption('subscriberId', 'a text of 1 to 256 characters', subscriberId);
-  }
+  assertSubscriberId(subscriberId);
   if (breaker !== false) SharedBreaker.allocate(breaker);
-  if (validate !== undefined && typeof validate?.['~standard']?.validate !== 'function') {
-    throw invalidOption('validate', 'a Standard Schema', validate);
-  }
+  assertSchema(validate);
   return {
     subscriberId,
     export: path('export', options.export ?? 'default'),
@@ -128,7 +130,7 @@ export function resolveSubscribeOptions(pattern: string, options: SubscribeOptio
     concurrency: whole('concurrency', options.concurrency ?? 1, 1, 1024),
     retry: { ...bus.retry, ...retry('retry', options.retry ?? {}) },
     breaker,
-    breakerName: (breaker !== false && breaker.name) || `${pattern}#${subscriberId}`,
+    breakerName: breakerNameOf(breaker, `${pattern}#${subscriberId}`),
     whenOpen: oneOf('whenOpen', options.whenOpen ?? 'hold', ['hold', 'dead-letter']),
     maxQueueSize: whole('maxQueueSize', options.maxQueueSize ?? bus.maxQueueSize, 1),
     maxQueueBytes: whole('maxQueueBytes', options.maxQueueBytes ?? bus.maxQueueBytes, 1),
@@ -138,14 +140,19 @@ export function resolveSubscribeOptions(pattern: string, options: SubscribeOptio
 }
 
 const BUS_OPTIONS =
-  'maxQueueSize maxQueueBytes enableErrorHandling errorLogDir threads spareThreads ringBytes resourceLimits retry redact clock'.split(' ');
+  'maxQueueSize maxQueueBytes enableErrorHandling errorLogDir threads spareThreads ringBytes resourceLimits retry redact clock'.split(
+    ' ',
+  );
 const SUBSCRIBE_OPTIONS =
-  'subscriberId export lanes timeoutMs graceMs concurrency retry breaker whenOpen maxQueueSize maxQueueBytes validate bytes'.split(' ');
+  'subscriberId export lanes timeoutMs graceMs concurrency retry breaker whenOpen maxQueueSize maxQueueBytes validate bytes'.split(
+    ' ',
+  );
 const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 
 /** A misspelt option would otherwise be a default in silence. */
 function assertKnown(what: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) if (!known.includes(name)) throw invalidOption(what, `among ${known.join(', ')}`, name);
+  for (const name of Object.keys(options))
+    if (!known.includes(name)) throw invalidOption(what, `among ${known.join(', ')}`, name);
 }
 
 function whole(option: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
@@ -174,8 +181,24 @@ function oneOf<T extends string>(option: string, value: unknown, allowed: readon
   throw invalidOption(option, allowed.map((name) => `'${name}'`).join(' or '), value);
 }
 
+function assertSubscriberId(id: unknown): void {
+  if (typeof id === 'string' && id !== '' && id.length <= 256) return;
+  throw invalidOption('subscriberId', 'a text of 1 to 256 characters', id);
+}
+
+function breakerNameOf(breaker: SubscribeOptions['breaker'], byDefault: string): string {
+  return breaker === false || breaker?.name === undefined ? byDefault : path('breaker.name', breaker.name);
+}
+
+function assertSchema(validate: unknown): void {
+  if (validate === undefined) return;
+  const standard = (validate as { '~standard'?: { validate?: unknown } } | null)?.['~standard'];
+  if (typeof standard?.validate !== 'function') throw invalidOption('validate', 'a Standard Schema', validate);
+}
+
 function retry(option: string, overrides: unknown): RetryOverrides {
-  if (typeof overrides !== 'object' || overrides === null) throw invalidOption(option, 'an object by category', overrides);
+  if (typeof overrides !== 'object' || overrides === null)
+    throw invalidOption(option, 'an object by category', overrides);
   const categories = Object.values(ErrorCategory) as string[];
   for (const [category, config] of Object.entries(overrides)) {
     if (!categories.includes(category)) throw invalidOption(option, `keyed by ${categories.join(', ')}`, category);

@@ -2,13 +2,13 @@
 import type { FailureNotes } from './failure-notes.js';
 import type { Router } from './routing/router.js';
 import { isTopic } from './routing/topics.js';
+import type { Settler } from './settle.js';
 import type { Clock } from './shared/clock.js';
-import { encodeLossy, encodePayload, type Encoded } from './shared/codec.js';
+import { type Encoded, encodeLossy, encodePayload } from './shared/codec.js';
 import { type Delivery, LARGEST_TEXT_BYTES, ownDelivery } from './shared/delivery.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import { type Headers, PRIORITIES, type Priority } from './shared/message.js';
 import type { PublishedDetail } from './shared/outcome.js';
-import type { Settler } from './settle.js';
 import type { LiveSubscription } from './subscription.js';
 
 /** Options of `publish`. */
@@ -75,12 +75,18 @@ export class Publisher {
   /** A message that a handler published: its payload is encoded already. */
   publishEncoded(detail: PublishedDetail, bytes: Uint8Array): boolean {
     if (!isTopic(detail.topic)) {
-      const error = new BusbarError('BUSBAR_INVALID_TOPIC', `ctx.publish: not a topic: ${JSON.stringify(detail.topic).slice(0, 80)}`);
+      const error = new BusbarError(
+        'BUSBAR_INVALID_TOPIC',
+        `ctx.publish: not a topic: ${JSON.stringify(detail.topic).slice(0, 80)}`,
+      );
       this.#parts.settler.report(this.#parts.notes.incident('publisher', error, 'encode'));
       return false;
     }
     const subscriptions = this.#parts.router.match(detail.topic) ?? [];
-    return this.#deliver(this.#delivery(detail.topic, { codec: detail.codec, bytes, lossy: detail.lossy }, detail), subscriptions);
+    return this.#deliver(
+      this.#delivery(detail.topic, { codec: detail.codec, bytes, lossy: detail.lossy }, detail),
+      subscriptions,
+    );
   }
 
   /**
@@ -89,7 +95,13 @@ export class Publisher {
    * @param wait called with the message's number before the message is on its way
    * @throws BUSBAR_ENCODING
    */
-  request<T>(subscription: LiveSubscription, topic: string, payload: unknown, options: PublishOptions, wait: (number: number) => T): T {
+  request<T>(
+    subscription: LiveSubscription,
+    topic: string,
+    payload: unknown,
+    options: PublishOptions,
+    wait: (number: number) => T,
+  ): T {
     const delivery = { ...this.#delivery(topic, encodePayload(payload), options), wantsReply: true };
     const reply = wait(delivery.number);
     this.#give(subscription, delivery);
@@ -97,7 +109,13 @@ export class Publisher {
   }
 
   /** As {@link request}, for a message that was accepted once before: limits do not apply. */
-  replay<T>(subscription: LiveSubscription, topic: string, payload: unknown, options: PublishOptions, wait: (number: number) => T): T {
+  replay<T>(
+    subscription: LiveSubscription,
+    topic: string,
+    payload: unknown,
+    options: PublishOptions,
+    wait: (number: number) => T,
+  ): T {
     const delivery = { ...this.#delivery(topic, encodePayload(payload), options), wantsReply: true };
     const reply = wait(delivery.number);
     subscription.routed++;
@@ -106,7 +124,12 @@ export class Publisher {
     return reply;
   }
 
-  #route(topic: string, payload: unknown, options: PublishOptions, subscriptions: readonly LiveSubscription[]): boolean {
+  #route(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions,
+    subscriptions: readonly LiveSubscription[],
+  ): boolean {
     if (subscriptions.length === 0) {
       this.unrouted++;
       return true;
@@ -128,11 +151,17 @@ export class Publisher {
     subscription.routed++;
     this.routed++;
     if (delivery.bytes.byteLength > largestPayload) {
-      settler.giveUp(subscription, delivery, notes.tooLarge(delivery.bytes.byteLength, largestPayload), 'not_retryable');
+      settler.giveUp(
+        subscription,
+        delivery,
+        notes.tooLarge(delivery.bytes.byteLength, largestPayload),
+        'not_retryable',
+      );
       return false;
     }
     const { isAccepted, evicted } = subscription.accept(delivery, clock.elapsed);
-    for (const victim of evicted) settler.giveUp(subscription, victim, notes.overflow(subscription, victim), 'overflow');
+    for (const victim of evicted)
+      settler.giveUp(subscription, victim, notes.overflow(subscription, victim), 'overflow');
     if (isAccepted) return true;
     settler.giveUp(subscription, delivery, notes.overflow(subscription, delivery), 'overflow');
     return false;

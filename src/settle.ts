@@ -3,18 +3,18 @@ import { nanoid } from 'nanoid';
 import type { RetryBudget } from './failure/budget.js';
 import type { ErrorRecoveryManager, Verdict } from './failure/recovery.js';
 import type { RetrySchedule } from './failure/retries.js';
+import type { FailureNotes } from './failure-notes.js';
 import type { Logging } from './observe/logging.js';
 import type { Replies } from './replies.js';
-import { FailureNotes } from './failure-notes.js';
 import { countsForBreaker } from './shared/classify.js';
 import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
-import { BusbarError } from './shared/errors.js';
 import type { ErrorCounters } from './shared/error-counters.js';
+import { BusbarError } from './shared/errors.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
 import type { DeadLetterReason, ErrorReport } from './shared/report.js';
 import type { LiveSubscription } from './subscription.js';
-import type { KillCause } from './threads/lane.js';
+import type { KillCause } from './threads/lane-contract.js';
 
 /** A delivery with the subscription it belongs to. */
 export interface Retry {
@@ -107,7 +107,13 @@ export class Settler {
   }
 
   /** The end of a delivery that will not be tried again: a dead letter, settled once it is on the disk. */
-  giveUp(subscription: LiveSubscription, delivery: Delivery, failure: Failure, reason: DeadLetterReason, report?: ErrorReport): void {
+  giveUp(
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    failure: Failure,
+    reason: DeadLetterReason,
+    report?: ErrorReport,
+  ): void {
     const { logging, notes, replies, onDeadLetter } = this.#parts;
     if (logging === null) {
       this.#drop(subscription, delivery, failure, reason);
@@ -155,7 +161,13 @@ export class Settler {
     void recovery.attemptRecovery(report, context).then((isRecovered) => {
       subscription.settling--;
       const verdict = this.#decide(subscription, delivery, failure);
-      this.#carryOut(subscription, delivery, failure, isRecovered ? granted(verdict, delivery) : refused(verdict), report);
+      this.#carryOut(
+        subscription,
+        delivery,
+        failure,
+        isRecovered ? granted(verdict, delivery) : refused(verdict),
+        report,
+      );
     });
   }
 
@@ -179,7 +191,13 @@ export class Settler {
     }
   }
 
-  #carryOut(subscription: LiveSubscription, delivery: Delivery, failure: Failure, verdict: Verdict, known?: ErrorReport): void {
+  #carryOut(
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    failure: Failure,
+    verdict: Verdict,
+    known?: ErrorReport,
+  ): void {
     const report = known ?? this.#report(subscription, delivery, failure);
     const isRetried = verdict.kind === 'retry';
     report.recovery_attempted ||= isRetried;
@@ -242,4 +260,3 @@ function granted(verdict: Verdict, delivery: Delivery): Verdict {
 function refused(verdict: Verdict): Verdict {
   return verdict.kind === 'retry' ? { kind: 'dead-letter', reason: 'not_retryable' } : verdict;
 }
-

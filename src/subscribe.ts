@@ -1,23 +1,25 @@
 // Makes subscriptions and ends them: loads the handler, builds the lanes, joins them to publish and settle.
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { BusEmitter } from './events.js';
 import type { ErrorRecoveryManager } from './failure/recovery.js';
 import type { RetrySchedule } from './failure/retries.js';
 import type { FailureNotes } from './failure-notes.js';
+import { sourceOf } from './handler-source.js';
+import { News } from './news.js';
 import type { SubscriptionHealth } from './observe/health.js';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './options.js';
 import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
 import type { Retry, Settler } from './settle.js';
-import { type CircuitState, SharedBreaker } from './shared/breaker.js';
+import { SharedBreaker } from './shared/breaker.js';
 import type { FailureDescriber } from './shared/describe.js';
-import { BusbarError, invalidOption } from './shared/errors.js';
+import { BusbarError } from './shared/errors.js';
 import { type Handler, type HandlerDefinition, isHandlerDefinition } from './shared/handler.js';
 import type { HandlerSource } from './shared/lane-task.js';
-import { Outcome, type ReadOutcome } from './shared/outcome.js';
+import type { StoredLetter } from './shared/logging-task.js';
 import { LiveSubscription, type Subscription } from './subscription.js';
-import { Lane, type LaneEvents } from './threads/lane.js';
+import { Lane } from './threads/lane.js';
+import type { LaneEvents } from './threads/lane-contract.js';
 import { MainLane } from './threads/main-lane.js';
 import type { AnyLane, Threads } from './threads/threads.js';
 
@@ -46,10 +48,11 @@ const DEEPEST_RING = 65_536;
 export class Subscriber {
   readonly #parts: SubscribeParts;
   readonly #subscriptions = new Map<string, LiveSubscription>();
-  readonly #breakerStates = new Map<LiveSubscription, CircuitState>();
+  readonly #news: News;
 
   constructor(parts: SubscribeParts) {
     this.#parts = parts;
+    this.#news = new News(parts);
   }
 
   get pending(): number {
@@ -58,16 +61,17 @@ export class Subscriber {
     return sum;
   }
 
-  find(pattern: string, subscriberId: string): LiveSubscription | undefined {
-    return this.#subscriptions.get(keyOf(pattern, subscriberId));
-  }
-
   health(): (SubscriptionHealth & { breakerName: string; storm: boolean })[] {
     return [...this.#subscriptions.values()].map((subscription) => subscription.health());
   }
 
   /** @throws BUSBAR_DUPLICATE_SUBSCRIPTION, BUSBAR_HANDLER_LOAD, BUSBAR_INVALID_OPTION */
-  async subscribe(pattern: string, handler: AnyHandler, options: ResolvedSubscribeOptions, threads: Threads): Promise<Subscription> {
+  async subscribe(
+    pattern: string,
+    handler: AnyHandler,
+    options: ResolvedSubscribeOptions,
+    threads: Threads,
+  ): Promise<Subscription> {
     const key = keyOf(pattern, options.subscriberId);
     if (this.#subscriptions.has(key)) {
       const what = `${options.subscriberId} has subscribed to ${pattern} already`;
@@ -75,7 +79,11 @@ export class Subscriber {
     }
     const { clock } = this.#parts.options;
     const memory = options.breaker === false ? null : SharedBreaker.allocate(options.breaker);
-    const subscription = new LiveSubscription(pattern, options, memory === null ? null : new SharedBreaker(memory, clock));
+    const subscription = new LiveSubscription(
+      pattern,
+      options,
+      memory === null ? null : new SharedBreaker(memory, clock),
+    );
     // Reserved before the first wait, so that two calls at once do not both succeed.
     this.#subscriptions.set(key, subscription);
     try {
@@ -83,8 +91,11 @@ export class Subscriber {
       const source = isPlain ? undefined : sourceOf(handler, options.export);
       if (source !== undefined) await this.#load(source, threads);
       for (let index = 0; index < options.lanes; index++) {
-        const events = this.#eventsOf(subscription);
-        const lane = source === undefined ? this.#mainLane(subscription, handler as Handler, events, threads) : this.#lane(subscription, source, memory, events, threads);
+        const events = this.#news.eventsOf(subscription);
+        const lane =
+          source === undefined
+            ? this.#mainLane(subscription, handler as Handler, events, threads)
+            : this.#lane(subscription, source, memory, events, threads);
         subscription.lanes.push(lane);
         threads.add(lane);
       }
@@ -97,6 +108,25 @@ export class Subscriber {
     return this.#handleOf(subscription, threads);
   }
 
+  /** Gives a letter back to the subscription that failed, and waits for what comes of it. */
+  async replay(letter: StoredLetter): Promise<'succeeded' | 'failed' | 'no-subscription'> {
+    const { publisher, replies, notes } = this.#parts;
+    const subscription = this.#subscriptions.get(keyOf(letter.pattern, letter.subscriber_id));
+    if (subscription === undefined || !publisher.isOpen) return 'no-subscription';
+    const { id, topic, payload, key, priority, headers } = letter.message;
+    const options = {
+      id: notes.replayId(id, letter.replays + 1),
+      priority,
+      ...(key === null ? {} : { key }),
+      ...(headers === null ? {} : { headers }),
+    };
+    const reply = publisher.replay(subscription, topic, payload, options, (number) => replies.wait(number));
+    return reply.then(
+      () => 'succeeded',
+      () => 'failed',
+    );
+  }
+
   /** Ends all; what is not settled by then is dead-lettered. */
   async closeAll(): Promise<void> {
     await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#close(subscription)));
@@ -106,12 +136,20 @@ export class Subscriber {
     const result = await threads.load(source, this.#parts.options.redact);
     if (result.kind !== 'not-loaded') return;
     const { failure } = result;
-    const error = new BusbarError('BUSBAR_HANDLER_LOAD', failure.error.message, { cause: failure.error.cause ?? failure.error });
+    const error = new BusbarError('BUSBAR_HANDLER_LOAD', failure.error.message, {
+      cause: failure.error.cause ?? failure.error,
+    });
     this.#parts.settler.report(this.#parts.notes.incident('subscribe', error, 'setup', { handler: source.url }));
     throw error;
   }
 
-  #lane(subscription: LiveSubscription, handler: HandlerSource, memory: SharedArrayBuffer | null, events: LaneEvents, threads: Threads): Lane {
+  #lane(
+    subscription: LiveSubscription,
+    handler: HandlerSource,
+    memory: SharedArrayBuffer | null,
+    events: LaneEvents,
+    threads: Threads,
+  ): Lane {
     const { options, breaker, pattern } = subscription;
     const { redact, ringBytes, enableErrorHandling } = this.#parts.options;
     return new Lane(
@@ -142,63 +180,12 @@ export class Subscriber {
     const { validate, whenOpen, timeoutMs, graceMs, concurrency } = options;
     const names = { instance, pattern };
     const { clock, watch } = threads.surroundings;
-    return new MainLane({ handle, validate, names, breaker, whenOpen, timeoutMs, graceMs, concurrency, describer }, clock, watch, events);
-  }
-
-  #eventsOf(subscription: LiveSubscription): LaneEvents {
-    const { settler, notes } = this.#parts;
-    return {
-      handedBack: (delivery, outcome) => {
-        settler.handedBack(subscription, delivery, outcome);
-        this.#noticeBreaker(subscription);
-      },
-      killed: (delivery, cause, ranMs) => {
-        settler.killed(subscription, delivery, cause, ranMs);
-        this.#noticeBreaker(subscription);
-      },
-      news: (outcome) => this.#news(subscription, outcome),
-      storm: (deaths) => {
-        const error = new BusbarError('BUSBAR_WORKER_LOST', `a lane's thread died ${deaths} times without a message to blame; the lane is held`);
-        settler.report(notes.incident(`subscription ${subscription.options.breakerName}`, error, 'thread'));
-      },
-    };
-  }
-
-  #news(subscription: LiveSubscription, outcome: ReadOutcome): void {
-    const { settler, publisher, replies, events, notes } = this.#parts;
-    const { subscriberId } = subscription;
-    switch (outcome.kind) {
-      case Outcome.RECOVERED:
-        settler.recovered(subscription, outcome.detail.number);
-        break;
-      case Outcome.REPLIED:
-        replies.resolve(outcome.detail.number, outcome.detail.codec, outcome.bytes);
-        break;
-      case Outcome.PUBLISHED:
-        publisher.publishEncoded(outcome.detail, outcome.bytes);
-        break;
-      case Outcome.LOGGED:
-        events.emit('log', { ...outcome.detail, subscriberId });
-        break;
-      case Outcome.THREW_LATE: {
-        const { failure, id, topic } = outcome.detail;
-        const context = { message_id: id, topic, subscriber_id: subscriberId };
-        settler.report(notes.incidentOf(`subscription ${subscription.options.breakerName}`, failure, context));
-        break;
-      }
-      default:
-    }
-    this.#noticeBreaker(subscription);
-  }
-
-  #noticeBreaker(subscription: LiveSubscription): void {
-    const { breaker } = subscription;
-    if (breaker === null) return;
-    const state = breaker.state;
-    const previous = this.#breakerStates.get(subscription) ?? 'closed';
-    if (state === previous) return;
-    this.#breakerStates.set(subscription, state);
-    this.#parts.events.emit('breaker', { name: subscription.options.breakerName, state, previous });
+    return new MainLane(
+      { handle, validate, names, breaker, whenOpen, timeoutMs, graceMs, concurrency, describer },
+      clock,
+      watch,
+      events,
+    );
   }
 
   #handleOf(subscription: LiveSubscription, threads: Threads): Subscription {
@@ -221,7 +208,11 @@ export class Subscriber {
     subscription.isOpen = false;
     const { router, options } = this.#parts;
     router.remove(subscription.pattern, subscription);
-    while (drain && subscription.pending > 0 && this.#subscriptions.has(keyOf(subscription.pattern, subscription.subscriberId))) {
+    while (
+      drain &&
+      subscription.pending > 0 &&
+      this.#subscriptions.has(keyOf(subscription.pattern, subscription.subscriberId))
+    ) {
       await new Promise<void>((resume) => options.clock.after(SETTLED_POLL_MS, resume, true));
     }
     await this.#close(subscription);
@@ -244,22 +235,4 @@ export class Subscriber {
 
 function keyOf(pattern: string, subscriberId: string): string {
   return `${pattern}\n${subscriberId}`;
-}
-
-/** @throws BUSBAR_INVALID_OPTION, BUSBAR_HANDLER_LOAD */
-function sourceOf(handler: unknown, exportName: string): HandlerSource {
-  if (isHandlerDefinition(handler)) return { url: fileUrlOf(handler.url), exportName: handler.options.export ?? 'default' };
-  if (handler instanceof URL) return { url: fileUrlOf(handler.href), exportName };
-  if (typeof handler === 'string' && handler !== '') return { url: fileUrlOf(handler), exportName };
-  throw invalidOption('handler', 'a defineHandler value, the file: URL of a module, or a function', handler);
-}
-
-/** A CommonJS module gives its `__filename`. */
-function fileUrlOf(url: string): string {
-  if (/^[a-z][a-z+.-]+:/i.test(url)) {
-    if (!url.startsWith('file:')) throw invalidOption('handler', 'a file: URL or an absolute path', url);
-    return pathToFileURL(fileURLToPath(url)).href + (/[?#].*$/.exec(url)?.[0] ?? '');
-  }
-  if (url.startsWith('/')) return pathToFileURL(url).href;
-  throw invalidOption('handler', 'a file: URL or an absolute path', url);
 }

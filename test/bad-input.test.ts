@@ -2,7 +2,14 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { BusbarError, defineHandler, MessageBus, type MessageBusOptions, retryLater, type SubscribeOptions } from '../src/index.js';
+import {
+  BusbarError,
+  defineHandler,
+  MessageBus,
+  type MessageBusOptions,
+  retryLater,
+  type SubscribeOptions,
+} from '../src/index.js';
 import doubles from './fixtures/doubles.js';
 import makesABus from './fixtures/makes-a-bus.js';
 import { neverReady } from './fixtures/named.js';
@@ -120,7 +127,9 @@ describe('publishing', () => {
     const bus = await startBus();
     await bus.subscribe('a', doubles, { subscriberId: 's' });
     expect(bus.publish(topic as string, 1, options as object)).toBe(false);
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error', component: 'publisher' }]);
+    expect(await bus.errorLogger?.recentErrors()).toMatchObject([
+      { category: 'configuration_error', component: 'publisher' },
+    ]);
     expect(bus.getHealthStatus().subscriptions[0]?.routed).toBe(0);
   });
 
@@ -129,7 +138,9 @@ describe('publishing', () => {
     await bus.subscribe('a', (payload) => payload, { subscriberId: 's' });
     bus.publish('a', { ok: 1, nope: () => 1 });
     await bus.idle();
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'serialization_error', recovery_successful: true }]);
+    expect(await bus.errorLogger?.recentErrors()).toMatchObject([
+      { category: 'serialization_error', recovery_successful: true },
+    ]);
     expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ succeeded: 1 });
   });
 
@@ -138,7 +149,9 @@ describe('publishing', () => {
     await bus.subscribe('a', doubles, { subscriberId: 's' });
     expect(bus.publish('a', Buffer.alloc(20_000))).toBe(false);
     await bus.idle();
-    expect(await lettersOf(bus)).toMatchObject([{ error_category: 'serialization_error', error: { code: 'BUSBAR_MESSAGE_TOO_LARGE' } }]);
+    expect(await lettersOf(bus)).toMatchObject([
+      { error_category: 'serialization_error', error: { code: 'BUSBAR_MESSAGE_TOO_LARGE' } },
+    ]);
   });
 });
 
@@ -198,9 +211,14 @@ describe('handlers', () => {
 
   it('cannot make a bus of their own', async () => {
     const bus = await startBus();
-    await bus.subscribe('a', makesABus, { subscriberId: 's', retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
+    await bus.subscribe('a', makesABus, {
+      subscriberId: 's',
+      retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
+    });
     bus.publish('a', 1);
     await bus.idle();
-    expect(await lettersOf(bus)).toMatchObject([{ error_category: 'configuration_error', error: { code: 'BUSBAR_IN_LANE_WORKER' } }]);
+    expect(await lettersOf(bus)).toMatchObject([
+      { error_category: 'configuration_error', error: { code: 'BUSBAR_IN_LANE_WORKER' } },
+    ]);
   });
 });

@@ -62,13 +62,23 @@ describe('a bus', () => {
 
   it('gives every matching subscription its delivery, and nobody else', async () => {
     const bus = await startBus();
-    for (const [pattern, subscriberId] of [['a.*', 'star'], ['a.b', 'exact'], ['>', 'all'], ['b.>', 'other']] as const) {
+    for (const [pattern, subscriberId] of [
+      ['a.*', 'star'],
+      ['a.b', 'exact'],
+      ['>', 'all'],
+      ['b.>', 'other'],
+    ] as const) {
       await bus.subscribe(pattern, doubles, { subscriberId });
     }
     bus.publish('a.b', 1);
     await bus.idle();
     const routed = bus.getHealthStatus().subscriptions.map(({ subscriberId, routed: count }) => [subscriberId, count]);
-    expect(routed).toEqual([['star', 1], ['exact', 1], ['all', 1], ['other', 0]]);
+    expect(routed).toEqual([
+      ['star', 1],
+      ['exact', 1],
+      ['all', 1],
+      ['other', 0],
+    ]);
   });
 
   it('counts messages that nobody wants', async () => {
@@ -87,7 +97,11 @@ describe('a bus', () => {
   it('publishes what a handler publishes, once its attempt has succeeded', async () => {
     const bus = await startBus();
     const seen: unknown[] = [];
-    await bus.subscribe('out.*', (payload, ctx) => void seen.push([ctx.topic, payload, ctx.id.slice(-2), ctx.priority]), { subscriberId: 'sink' });
+    await bus.subscribe(
+      'out.*',
+      (payload, ctx) => void seen.push([ctx.topic, payload, ctx.id.slice(-2), ctx.priority]),
+      { subscriberId: 'sink' },
+    );
     await bus.subscribe('in', publishes, { subscriberId: 'source' });
     bus.publish('in', { fail: true, n: 7 });
     await bus.idle();
@@ -109,7 +123,9 @@ describe('a bus', () => {
     bus.publish('a', { n: 1 });
     await bus.idle();
     expect(calls).toBe(3);
-    expect(await lettersOf(bus)).toMatchObject([{ reason: 'retries_exhausted', failed: 3, retry_count: 2, message: { payload: { n: 1 } } }]);
+    expect(await lettersOf(bus)).toMatchObject([
+      { reason: 'retries_exhausted', failed: 3, retry_count: 2, message: { payload: { n: 1 } } },
+    ]);
   });
 
   it('validates payloads on the worker, and classifies by the handler’s own rules', async () => {
@@ -131,7 +147,14 @@ describe('a bus', () => {
     const line = new Promise((resolve) => bus.once('log', resolve));
     await bus.subscribe('a', logs, { subscriberId: 's' });
     bus.publish('a', 5, { id: 'five' });
-    expect(await line).toEqual({ level: 'warn', message: 'seen', fields: { payload: 5 }, id: 'five', topic: 'a', subscriberId: 's' });
+    expect(await line).toEqual({
+      level: 'warn',
+      message: 'seen',
+      fields: { payload: 5 },
+      id: 'five',
+      topic: 'a',
+      subscriberId: 's',
+    });
   });
 
   it('drops messages that have outlived their time', async () => {

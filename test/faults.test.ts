@@ -21,14 +21,26 @@ interface Scene {
 async function setScene(options: Partial<SubscribeOptions> = {}): Promise<Scene> {
   const bus = await startBus({ resourceLimits: SMALL_HEAP });
   const ledger = join(temporaryFolder(), 'ledger');
-  await bus.subscribe('deeds', misbehaves, { subscriberId: 's', timeoutMs: 150, graceMs: 50, breaker: false, ...options });
+  await bus.subscribe('deeds', misbehaves, {
+    subscriberId: 's',
+    timeoutMs: 150,
+    graceMs: 50,
+    breaker: false,
+    ...options,
+  });
   return {
     bus,
     act: async (...deeds) => {
-      deeds.forEach((deed, n) => bus.publish('deeds', { n, ledger, ...(deed === undefined ? {} : { deed }) } satisfies Deed));
+      for (const [n, deed] of deeds.entries()) {
+        bus.publish('deeds', { n, ledger, ...(deed === undefined ? {} : { deed }) } satisfies Deed);
+      }
       await bus.idle();
     },
-    done: () => linesOf(ledger).filter((line) => line.startsWith('done')).map((line) => Number(line.split(' ')[1])).sort((a, b) => a - b),
+    done: () =>
+      linesOf(ledger)
+        .filter((line) => line.startsWith('done'))
+        .map((line) => Number(line.split(' ')[1]))
+        .sort((a, b) => a - b),
     starts: (n) => linesOf(ledger).filter((line) => line.startsWith(`start ${n} `)).length,
   };
 }
@@ -90,7 +102,9 @@ describe('a handler that', () => {
     await scene.act(undefined, 'exit', undefined);
     expect(scene.done()).toEqual([0, 2]);
     expect(scene.starts(1)).toBe(2);
-    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', error_category: 'connection_error', failed: 2 }]);
+    expect(await lettersOf(scene.bus)).toMatchObject([
+      { reason: 'poison', error_category: 'connection_error', failed: 2 },
+    ]);
   });
 
   it('exits its thread once is called again', async () => {
@@ -117,7 +131,9 @@ describe('a handler that', () => {
   ])('%s fails, and its thread lives on', async (_name, deed, name) => {
     const scene = await setScene();
     await scene.act(undefined, deed, undefined);
-    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'retries_exhausted', error: { name }, message: { payload: { n: 1 } } }]);
+    expect(await lettersOf(scene.bus)).toMatchObject([
+      { reason: 'retries_exhausted', error: { name }, message: { payload: { n: 1 } } },
+    ]);
     expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 2, deadLettered: 1 });
     expect(scene.bus.getHealthStatus().threads.replaced).toBe(0);
   });
@@ -131,7 +147,9 @@ describe('a handler that', () => {
       await scene.act('wait');
       late = (await scene.bus.errorLogger?.recentErrors()) ?? [];
     }
-    expect(late).toMatchObject([{ message: 'thrown after the end', context: { phase: 'late', topic: 'deeds', subscriber_id: 's' } }]);
+    expect(late).toMatchObject([
+      { message: 'thrown after the end', context: { phase: 'late', topic: 'deeds', subscriber_id: 's' } },
+    ]);
     expect(accountOf(scene.bus, 's')).toMatchObject({ deadLettered: 0, pending: 0 });
   });
 });
@@ -155,7 +173,9 @@ describe('a handler can say itself', () => {
     const scene = await setScene();
     await scene.act('give up');
     expect(scene.starts(0)).toBe(1);
-    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'rejected_by_handler', error: { message: 'hopeless' } }]);
+    expect(await lettersOf(scene.bus)).toMatchObject([
+      { reason: 'rejected_by_handler', error: { message: 'hopeless' } },
+    ]);
   });
 });
 
@@ -164,7 +184,9 @@ describe('with several handlers at once in a lane', () => {
     const scene = await setScene({ concurrency: 4, timeoutMs: 300 });
     await scene.act('wait', 'wait', 'loop', 'wait', 'wait', 'wait');
     expect(scene.done().filter((n, index, all) => all.indexOf(n) === index)).toEqual([0, 1, 3, 4, 5]);
-    expect(await lettersOf(scene.bus)).toMatchObject([{ error_category: 'timeout_error', message: { payload: { n: 2 } } }]);
+    expect(await lettersOf(scene.bus)).toMatchObject([
+      { error_category: 'timeout_error', message: { payload: { n: 2 } } },
+    ]);
     expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 5, deadLettered: 1 });
   });
 

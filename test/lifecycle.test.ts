@@ -7,7 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
 import doubles from './fixtures/doubles.js';
 import misbehaves from './fixtures/misbehaves.js';
-import { accountOf, linesOf, lettersOf, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const run = promisify(execFile);
 
@@ -20,17 +20,32 @@ async function runProgram(body: string): Promise<string> {
     import misbehaves from '${new URL('./fixtures/misbehaves.js', import.meta.url).href}';
     const folder = ${JSON.stringify(temporaryFolder())};
     ${body}`;
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000, env: { ...process.env, NODE_OPTIONS: '' } });
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
+    timeout: 10_000,
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
   return stdout;
 }
 
 describe('the process ends by itself', () => {
   it.each([
     ['after stop', 'await bus.stop();'],
-    ['after stop without a drain', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "loop" }); await bus.stop({ drain: false });'],
-    ['after stop while a handler loops', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "loop" }); await bus.stop({ timeoutMs: 200 });'],
-    ['after stop while a handler never settles', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "never settle" }); await bus.stop({ timeoutMs: 200 });'],
-    ['after stop while a retry waits', 'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "throw" }); await bus.stop({ timeoutMs: 200 });'],
+    [
+      'after stop without a drain',
+      'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "loop" }); await bus.stop({ drain: false });',
+    ],
+    [
+      'after stop while a handler loops',
+      'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "loop" }); await bus.stop({ timeoutMs: 200 });',
+    ],
+    [
+      'after stop while a handler never settles',
+      'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "never settle" }); await bus.stop({ timeoutMs: 200 });',
+    ],
+    [
+      'after stop while a retry waits',
+      'bus.publish("a", { n: 1, ledger: folder + "/l", deed: "throw" }); await bus.stop({ timeoutMs: 200 });',
+    ],
     ['when it is left by asyncDispose', 'await bus[Symbol.asyncDispose]();'],
   ])('%s', async (_name, end) => {
     const output = await runProgram(`
@@ -99,7 +114,9 @@ describe('a bus', () => {
 
     const next = await startBus({ errorLogDir: folder });
     const letters = await lettersOf(next);
-    expect(letters.map(({ reason, message }) => [reason, message.payload])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => ['shutdown', n]));
+    expect(letters.map(({ reason, message }) => [reason, message.payload])).toEqual(
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => ['shutdown', n]),
+    );
     await next.subscribe('a', doubles, { subscriberId: 's' });
     expect((await next.deadLetterQueue?.replay())?.replayed).toHaveLength(10);
     expect(await lettersOf(next)).toEqual([]);
@@ -128,6 +145,10 @@ describe('a bus', () => {
     const metrics = JSON.parse(readFileSync(join(folder, 'error_metrics.json'), 'utf8'));
     expect(metrics).toMatchObject({ total_errors: 1, error_counts_by_category: { message_processing_error: 1 } });
     const [line] = linesOf(join(folder, 'message_bus_errors.json'));
-    expect(JSON.parse(line ?? '')).toMatchObject({ level: 'warn', category: 'message_processing_error', context: { subscriber_id: 's', topic: 'a' } });
+    expect(JSON.parse(line ?? '')).toMatchObject({
+      level: 'warn',
+      category: 'message_processing_error',
+      context: { subscriber_id: 's', topic: 'a' },
+    });
   });
 });

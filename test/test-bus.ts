@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 /** Waits that let a whole sequence of retries pass in well under a second. */
-export const QUICK_RETRIES: NonNullable<MessageBusOptions['retry']> = {
+const QUICK_RETRIES: NonNullable<MessageBusOptions['retry']> = {
   message_processing_error: { maxRetries: 2, backoffMs: 5 },
   connection_error: { maxRetries: 3, backoffMs: 5 },
   timeout_error: { maxRetries: 1, backoffMs: 5 },
@@ -42,14 +42,17 @@ export async function startBus(options: MessageBusOptions = {}): Promise<Message
 }
 
 /** The accounting law: routed = succeeded + deadLettered + dropped + pending, for every subscription. */
-export function assertAccounting(health: HealthStatus): void {
+function assertAccounting(health: HealthStatus): void {
   for (const { subscriberId, routed, succeeded, deadLettered, dropped, pending } of health.subscriptions) {
     expect({ subscriberId, routed }).toEqual({ subscriberId, routed: succeeded + deadLettered + dropped + pending });
   }
 }
 
 /** The accounting of the one subscription of this name. */
-export function accountOf(bus: MessageBus, subscriberId: string): Record<'routed' | 'succeeded' | 'deadLettered' | 'dropped' | 'pending', number> {
+export function accountOf(
+  bus: MessageBus,
+  subscriberId: string,
+): Record<'routed' | 'succeeded' | 'deadLettered' | 'dropped' | 'pending', number> {
   const found = bus.getHealthStatus().subscriptions.find((subscription) => subscription.subscriberId === subscriberId);
   if (found === undefined) throw new Error(`no subscription ${subscriberId}`);
   const { routed, succeeded, deadLettered, dropped, pending } = found;

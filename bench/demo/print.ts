@@ -18,7 +18,9 @@ export class Progress {
       const width = 40;
       const filled = Math.round(share * width);
       const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
-      process.stdout.write(`\r${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${done} of ${this.#total} ${this.#label}`);
+      process.stdout.write(
+        `\r${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${done} of ${this.#total} ${this.#label}`,
+      );
       if (done === this.#total) process.stdout.write('\n');
       return;
     }
@@ -35,7 +37,9 @@ export function printTable(header: readonly string[], rows: readonly (readonly (
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
   const isNumber = header.map((_, column) => rows.every((row) => typeof row[column] === 'number'));
   for (const row of cells) {
-    const line = row.map((cell, column) => (isNumber[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)));
+    const line = row.map((cell, column) =>
+      isNumber[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+    );
     console.log(`  ${line.join('  ').trimEnd()}`);
   }
 }
@@ -50,14 +54,28 @@ export function printAccounting({ subscriptions }: HealthStatus): boolean {
   const rows = subscriptions.map((s) => {
     const adds = s.routed === s.succeeded + s.deadLettered + s.dropped + s.pending;
     if (!adds) isRight = false;
-    return [s.subscriberId, s.routed, s.succeeded, s.deadLettered, s.dropped, s.pending, s.breaker ?? 'none', adds ? 'adds up' : 'DOES NOT ADD UP'];
+    return [
+      s.subscriberId,
+      s.routed,
+      s.succeeded,
+      s.deadLettered,
+      s.dropped,
+      s.pending,
+      s.breaker ?? 'none',
+      adds ? 'adds up' : 'DOES NOT ADD UP',
+    ];
   });
-  printTable(['subscription', 'routed', 'succeeded', 'dead-lettered', 'dropped', 'pending', 'breaker', 'accounting'], rows);
+  printTable(
+    ['subscription', 'routed', 'succeeded', 'dead-lettered', 'dropped', 'pending', 'breaker', 'accounting'],
+    rows,
+  );
   return isRight;
 }
 
 /** How often each value occurs, most frequent first. */
 export function printCounts(header: string, counts: Readonly<Record<string, number>>): void {
-  const rows = Object.entries(counts).filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
+  const rows = Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .sort(([, a], [, b]) => b - a);
   printTable([header, 'count'], rows);
 }

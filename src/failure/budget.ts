@@ -27,7 +27,8 @@ export class RetryBudget {
    * @returns how long the retry must wait for its turn, in milliseconds
    */
   take(deliveries: number, elapsed: number): number {
-    const earned = (deliveries - this.#lastDeliveries) * PER_DELIVERY + ((elapsed - this.#lastElapsed) / 1000) * PER_SECOND;
+    const earned =
+      (deliveries - this.#lastDeliveries) * PER_DELIVERY + ((elapsed - this.#lastElapsed) / 1000) * PER_SECOND;
     this.#lastDeliveries = deliveries;
     this.#lastElapsed = elapsed;
     this.#saved = Math.min(MOST_SAVED, this.#saved + earned) - 1;

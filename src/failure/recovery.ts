@@ -1,7 +1,8 @@
 // Decides what becomes of a failure: another attempt after a wait, or the dead-letter queue.
+
+import type { CircuitState } from '../shared/breaker.js';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { invalidOption } from '../shared/errors.js';
-import type { CircuitState } from '../shared/breaker.js';
 import { type DeadLetterReason, ErrorCategory, type ErrorReport } from '../shared/report.js';
 import { backoffMs, type RetryConfig } from './backoff.js';
 
@@ -52,12 +53,18 @@ export class ErrorRecoveryManager {
   readonly #breakers = new Map<string, () => CircuitState>();
 
   /** @throws BUSBAR_INVALID_OPTION */
-  constructor({ retryConfigs = {}, recoveryStrategies = {}, random = Math.random, clock = systemClock }: RecoveryOptions = {}) {
+  constructor({
+    retryConfigs = {},
+    recoveryStrategies = {},
+    random = Math.random,
+    clock = systemClock,
+  }: RecoveryOptions = {}) {
     this.retryConfigs = { ...defaultRetryConfigs(), ...retryConfigs };
     this.recoveryStrategies = { ...recoveryStrategies };
     this.#random = random;
     this.#clock = clock;
-    for (const category of Object.values(ErrorCategory)) assertRetryConfig(`retryConfigs.${category}`, this.retryConfigs[category]);
+    for (const category of Object.values(ErrorCategory))
+      assertRetryConfig(`retryConfigs.${category}`, this.retryConfigs[category]);
   }
 
   /**
@@ -144,7 +151,12 @@ export function assertRetryConfig(option: string, config: unknown): asserts conf
   if (!Number.isInteger(fields['maxRetries']) || (fields['maxRetries'] as number) < 0) {
     throw invalidOption(`${option}.maxRetries`, 'a whole number >= 0', fields['maxRetries']);
   }
-  for (const [field, least] of [['backoffMs', 0], ['factor', 1], ['maxBackoffMs', 0], ['maxElapsedMs', 0]] as const) {
+  for (const [field, least] of [
+    ['backoffMs', 0],
+    ['factor', 1],
+    ['maxBackoffMs', 0],
+    ['maxElapsedMs', 0],
+  ] as const) {
     const value = fields[field];
     if (value === undefined && field !== 'backoffMs') continue;
     if (typeof value === 'number' && Number.isFinite(value) && value >= least) continue;

@@ -52,8 +52,7 @@ export class RetrySchedule<T> {
     this.#timer?.cancel();
     const first = this.#heap[0];
     this.#timerDueAt = first?.dueAt ?? Number.POSITIVE_INFINITY;
-    this.#timer =
-      first && this.#clock.after(Math.max(0, first.dueAt - this.#clock.elapsed()), () => this.#fire());
+    this.#timer = first && this.#clock.after(Math.max(0, first.dueAt - this.#clock.elapsed()), () => this.#fire());
   }
 
   #fire(): void {

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { nanoid } from 'nanoid';
 import { type Clock, systemClock } from '../shared/clock.js';
-import { encodeLossy, encodePayload, type Encoded } from '../shared/codec.js';
+import { type Encoded, encodeLossy, encodePayload } from '../shared/codec.js';
 import { BusbarError, invalidOption } from '../shared/errors.js';
 import type { LetterFilter, LetterHeader, LetterStats, LetterSummary, StoredLetter } from '../shared/logging-task.js';
 import type { Headers, Priority } from '../shared/message.js';
@@ -101,7 +101,8 @@ export class DeadLetterQueue {
     const header = headerOf(message, report, reason, codec, this.#clock.now() / 1000);
     const stored = new Promise<boolean>((done) => this.#logging.letter(header, bytes, done, true));
     await this.#logging.open();
-    if (!(await stored)) throw new BusbarError('BUSBAR_LOGGING_WORKER', 'the dead letter could not be written to the disk');
+    if (!(await stored))
+      throw new BusbarError('BUSBAR_LOGGING_WORKER', 'the dead letter could not be written to the disk');
     return header.error_id;
   }
 
@@ -130,7 +131,8 @@ export class DeadLetterQueue {
    */
   async replay(which: readonly string[] | LetterFilter = {}, options: ReplayOptions = {}): Promise<ReplayResult> {
     const republish = this.#republish;
-    if (republish === undefined) throw new BusbarError('BUSBAR_NOT_RUNNING', 'replaying needs a running bus: use bus.deadLetterQueue');
+    if (republish === undefined)
+      throw new BusbarError('BUSBAR_NOT_RUNNING', 'replaying needs a running bus: use bus.deadLetterQueue');
     assertMost('ratePerSec', options.ratePerSec);
     assertMost('canary', options.canary);
     const ids = await this.#idsOf(which);
@@ -153,7 +155,9 @@ export class DeadLetterQueue {
 
   /** Removes letters for good. Returns how many. */
   async purge(which: readonly string[] | LetterFilter): Promise<number> {
-    const ids = Array.isArray(which) ? (which as string[]) : (await this.list(which as LetterFilter)).map(({ error_id }) => error_id);
+    const ids = Array.isArray(which)
+      ? (which as string[])
+      : (await this.list(which as LetterFilter)).map(({ error_id }) => error_id);
     return this.#ask((worker) => worker.removeLetters(ids));
   }
 
@@ -172,7 +176,9 @@ export class DeadLetterQueue {
     return this.#closing;
   }
 
-  async #ask<T>(query: Parameters<Logging['ask']>[0] extends (worker: infer W) => unknown ? (worker: W) => Promise<T> : never): Promise<T> {
+  async #ask<T>(
+    query: Parameters<Logging['ask']>[0] extends (worker: infer W) => unknown ? (worker: W) => Promise<T> : never,
+  ): Promise<T> {
     this.#assertOpen();
     return this.#logging.ask(query);
   }
@@ -183,7 +189,12 @@ export class DeadLetterQueue {
     return (await this.list({ state: 'dead', ...filter })).map(({ error_id }) => error_id);
   }
 
-  async #replayAll(ids: readonly string[], republish: Republish, ratePerSec: number | undefined, result: ReplayResult): Promise<void> {
+  async #replayAll(
+    ids: readonly string[],
+    republish: Republish,
+    ratePerSec: number | undefined,
+    result: ReplayResult,
+  ): Promise<void> {
     const running = new Set<Promise<void>>();
     for (let start = 0; start < ids.length; start += READ_AT_ONCE) {
       const some = ids.slice(start, start + READ_AT_ONCE);

@@ -69,7 +69,8 @@ const HEALTHY_ABOVE = 0.95;
 const DEGRADED_ABOVE = 0.8;
 
 export function healthOf(facts: HealthFacts): HealthStatus {
-  const sum = (count: (s: SubscriptionHealth) => number): number => facts.subscriptions.reduce((total, s) => total + count(s), 0);
+  const sum = (count: (s: SubscriptionHealth) => number): number =>
+    facts.subscriptions.reduce((total, s) => total + count(s), 0);
   const succeeded = sum((s) => s.succeeded);
   const deadLettered = sum((s) => s.deadLettered);
   const dropped = sum((s) => s.dropped);
@@ -105,9 +106,11 @@ function levelOf(successRate: number, reasons: readonly string[]): HealthLevel {
 
 function reasonsOf({ subscriptions, logging }: HealthFacts, successRate: number): string[] {
   const reasons: string[] = [];
-  if (successRate <= HEALTHY_ABOVE) reasons.push(`only ${(successRate * 100).toFixed(1)} % of the deliveries succeeded`);
+  if (successRate <= HEALTHY_ABOVE)
+    reasons.push(`only ${(successRate * 100).toFixed(1)} % of the deliveries succeeded`);
   for (const { breakerName, breaker, storm } of subscriptions) {
-    if (breaker !== null && breaker !== 'closed' && breaker !== 'disabled') reasons.push(`breaker ${breakerName} is ${breaker}`);
+    if (breaker !== null && breaker !== 'closed' && breaker !== 'disabled')
+      reasons.push(`breaker ${breakerName} is ${breaker}`);
     if (storm) reasons.push(`threads of ${breakerName} keep dying; the lane is held`);
   }
   if (logging !== null) {

@@ -3,11 +3,14 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { type Endpoint, type Remote, wrap } from 'comlink';
 import type { Clock, Timer } from '../shared/clock.js';
-import { workerExecArgv } from '../shared/exec-argv.js';
 import { BusbarError } from '../shared/errors.js';
+import { workerExecArgv } from '../shared/exec-argv.js';
 import type { LoggingQueries, LoggingStart } from '../shared/logging-task.js';
+import { StormGuard } from '../shared/storm-guard.js';
 
-const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (worker: unknown) => Endpoint;
+const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (
+  worker: unknown,
+) => Endpoint;
 
 /** This many deaths within the window, and the next worker has to wait. */
 const STORM_DEATHS = 5;
@@ -25,7 +28,7 @@ export class LoggingThread {
   /** Rejects when the worker that runs now dies. */
   #death: Promise<never> = Promise.reject(goneError());
   #isStopping = false;
-  #deaths: number[] = [];
+  readonly #storm = new StormGuard(STORM_DEATHS, STORM_WINDOW_MS);
   #timer: Timer | undefined;
   isUp = false;
   /** Times the worker died and was replaced. */
@@ -83,9 +86,7 @@ export class LoggingThread {
     if (worker !== this.#worker || this.#isStopping) return;
     this.isUp = false;
     this.restarts++;
-    const now = this.#clock.elapsed();
-    this.#deaths = [...this.#deaths.filter((at) => now - at < STORM_WINDOW_MS), now];
-    this.#replace(this.#deaths.length > STORM_DEATHS ? STORM_REST_MS : 0);
+    this.#replace(this.#storm.died(this.#clock.elapsed()) ? STORM_REST_MS : 0);
   }
 
   #replace(delayMs: number): void {

@@ -9,8 +9,8 @@ import {
   type LoggingStart,
   type LogLimits,
   LogRecord,
-  Status,
   STATUS_BYTES,
+  Status,
 } from '../shared/logging-task.js';
 import type { ErrorReport } from '../shared/report.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
@@ -20,7 +20,7 @@ import { LoggingThread } from './logging-thread.js';
 const REPORT_RING_BYTES = 1024 * 1024;
 const LETTER_RING_BYTES = 4 * 1024 * 1024;
 
-export const DEFAULT_LIMITS: LogLimits = {
+const DEFAULT_LIMITS: LogLimits = {
   maxLogBytes: 10 * 1024 * 1024,
   maxLogFiles: 5,
   maxLetters: 1_000_000,
@@ -48,7 +48,7 @@ export interface LoggingHealth {
 
 /** Users of one folder in this process share one worker; kept here, so that two copies of this module share it, too. */
 const REGISTRY = Symbol.for('busbar.logging');
-const registry = ((globalThis as Record<symbol, unknown>)[REGISTRY] ??= new Map<string, Logging>()) as Map<string, Logging>;
+const registry = sharedRegistry();
 
 /** Belongs to all that log into one folder. Runs on the main thread. */
 export class Logging {
@@ -71,7 +71,12 @@ export class Logging {
    * @param letterFolder of the dead letters; default: `dead_letter` in it
    * @param limits those of the first user count
    */
-  static of(folder: string, letterFolder = join(folder, 'dead_letter'), limits: Partial<LogLimits> = {}, clock = systemClock): Logging {
+  static of(
+    folder: string,
+    letterFolder = join(folder, 'dead_letter'),
+    limits: Partial<LogLimits> = {},
+    clock = systemClock,
+  ): Logging {
     const key = `${resolve(folder)}\n${resolve(letterFolder)}`;
     let logging = registry.get(key);
     if (logging === undefined) {
@@ -100,8 +105,15 @@ export class Logging {
     this.#bell = new Doorbell(start.bell);
     this.#status = new Int32Array(start.status);
     this.#thread = new LoggingThread(start, clock);
-    const store = (header: LetterHeader, payload: Uint8Array): Promise<void> => this.#thread.ask((worker) => worker.storeLetter(header, payload));
-    this.#letters = new LetterQueue(new RingWriter(start.letters), this.#bell, new Doorbell(start.mainBell), this.#status, store);
+    const store = (header: LetterHeader, payload: Uint8Array): Promise<void> =>
+      this.#thread.ask((worker) => worker.storeLetter(header, payload));
+    this.#letters = new LetterQueue(
+      new RingWriter(start.letters),
+      this.#bell,
+      new Doorbell(start.mainBell),
+      this.#status,
+      store,
+    );
   }
 
   /** Where the dead letters lie. */
@@ -203,4 +215,10 @@ export class Logging {
 /** @internal so that its code shows in errors of users of a closed logger or queue */
 export function closedError(what: string): BusbarError {
   return new BusbarError('BUSBAR_NOT_RUNNING', `this ${what} is closed`);
+}
+
+function sharedRegistry(): Map<string, Logging> {
+  const shared = globalThis as Record<symbol, unknown>;
+  shared[REGISTRY] ??= new Map<string, Logging>();
+  return shared[REGISTRY] as Map<string, Logging>;
 }

@@ -1,11 +1,13 @@
 // One attempt: a delivery while its handler runs, from decoding to the value or the error it ends with.
+
+import type { Permit, SharedBreaker } from './breaker.js';
+import { countsForBreaker } from './classify.js';
 import { decodePayload } from './codec.js';
+import type { AttemptContext } from './context.js';
 import type { Delivery } from './delivery.js';
 import { BusbarError, show } from './errors.js';
 import type { Handler, StandardSchema } from './handler.js';
-import type { Permit } from './breaker.js';
-import type { ErrorPhase } from './report.js';
-import type { AttemptContext } from './context.js';
+import type { ErrorCategory, ErrorPhase } from './report.js';
 
 /** Where an attempt stands. */
 export class Attempt {
@@ -35,6 +37,24 @@ export class Attempt {
     const checked = schema['~standard'].validate(this.payload);
     if (!isThenable(checked)) return this.#handle(handle, validValue(checked));
     return Promise.resolve(checked).then((result) => this.#handle(handle, validValue(result)));
+  }
+
+  /** Tells the breaker of a success. */
+  countSuccess(breaker: SharedBreaker | null): void {
+    if (this.permit !== null) breaker?.success(this.permit);
+  }
+
+  /** A delivery counts once, at its first failed attempt; a probe whose attempt fails is a failed probe. */
+  countFailure(breaker: SharedBreaker | null, category: ErrorCategory): void {
+    if (this.permit === null) return;
+    const counts = countsForBreaker(category) && (this.delivery.failed === 0 || this.permit.isProbe);
+    if (counts) breaker?.failure(this.permit);
+    else breaker?.release(this.permit);
+  }
+
+  /** The attempt came to nothing that the breaker counts. */
+  countNothing(breaker: SharedBreaker | null): void {
+    if (this.permit !== null) breaker?.release(this.permit);
   }
 
   #handle(handle: Handler, payload: unknown): unknown {

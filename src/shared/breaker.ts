@@ -89,7 +89,10 @@ export class SharedBreaker {
   /** Milliseconds until an open breaker lets a probe through; 0 when it is not open, or was opened by hand. */
   get retryAfterMs(): number {
     if ((this.#load() & 7) !== OPEN) return 0;
-    return Math.max(0, (this.#times[OPENED_AT] as number) + (this.#times[RECOVERY_MS] as number) - this.#clock.elapsed());
+    return Math.max(
+      0,
+      (this.#times[OPENED_AT] as number) + (this.#times[RECOVERY_MS] as number) - this.#clock.elapsed(),
+    );
   }
 
   /** False while calls are refused. One atomic load while closed. */
@@ -106,17 +109,12 @@ export class SharedBreaker {
       const word = this.#load();
       const state = word & 7;
       if (state === CLOSED || state === DISABLED) return this.#permitOf(word);
-      if (state === FORCED_OPEN) return undefined;
-      if (state === OPEN) {
-        if (!this.#isDue()) return undefined;
-        this.#move(word, HALF_OPEN);
-      } else if (this.#claim(PROBES, word, this.#limit)) {
+      if (state === HALF_OPEN && this.#claim(PROBES, word, this.#limit)) {
         this.#times[PROBED_AT] = this.#clock.elapsed();
         return { epoch: word >>> 3, isProbe: true };
-      } else {
-        if (!this.#isStuck()) return undefined;
-        this.#move(word, HALF_OPEN);
       }
+      if (!this.#mayProbe(state)) return undefined;
+      this.#move(word, HALF_OPEN);
     }
   }
 
@@ -191,6 +189,11 @@ export class SharedBreaker {
 
   #isDue(): boolean {
     return this.#clock.elapsed() - (this.#times[OPENED_AT] as number) >= (this.#times[RECOVERY_MS] as number);
+  }
+
+  /** True when it is time for another round of probes. */
+  #mayProbe(state: number): boolean {
+    return (state === OPEN && this.#isDue()) || (state === HALF_OPEN && this.#isStuck());
   }
 
   /** All probes are out, and none has come back for a whole recovery time: they are lost. */

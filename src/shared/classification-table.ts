@@ -1,5 +1,10 @@
 // The tables that say which codes, names and statuses belong to which category.
-import { ErrorCategory, type ErrorCategory as Category, ErrorSeverity, type ErrorSeverity as Severity } from './report.js';
+import {
+  type ErrorCategory as Category,
+  ErrorCategory,
+  ErrorSeverity,
+  type ErrorSeverity as Severity,
+} from './report.js';
 
 const { CONNECTION_ERROR, MESSAGE_PROCESSING_ERROR, SERIALIZATION_ERROR, QUEUE_OVERFLOW } = ErrorCategory;
 const { TIMEOUT_ERROR, RESOURCE_EXHAUSTION, AUTHENTICATION_ERROR, CONFIGURATION_ERROR } = ErrorCategory;

@@ -28,7 +28,10 @@ const MOST_CAUSES = 8;
 const MOST_MEMBERS = 10;
 
 /** Never throws. Runs on any thread; no side effects. */
-export function classifyError(thrown: unknown, { phase = 'handler', rules = [] }: ClassifyOptions = {}): Classification {
+export function classifyError(
+  thrown: unknown,
+  { phase = 'handler', rules = [] }: ClassifyOptions = {},
+): Classification {
   const rule = rules.find((candidate) => matches(candidate, thrown));
   const category = rule?.category ?? fromChain(thrown, phase) ?? BY_PHASE[phase];
   return { category, severity: rule?.severity ?? SEVERITY_OF[category] };
@@ -92,22 +95,23 @@ function fromMembers(error: object, phase: ErrorPhase): ErrorCategory | undefine
 }
 
 function fromOne(error: object, phase: ErrorPhase): ErrorCategory | undefined {
-  const code = peek(error, 'code');
-  if (typeof code === 'string') {
-    // A missing socket file is a connection that failed; any other missing file is the handler's own affair.
-    if (code === 'ENOENT' && peek(error, 'syscall') === 'connect') return ErrorCategory.CONNECTION_ERROR;
-    const category = (phase === 'setup' ? SETUP_CATEGORY_OF_CODE.get(code) : undefined) ?? CATEGORY_OF_CODE.get(code);
-    if (category !== undefined) return category;
-  }
+  const byCode = fromCode(error, phase);
+  if (byCode !== undefined) return byCode;
   const name = peek(error, 'name');
   if (name === 'AbortError') return isAbortByTimeout(error) ? ErrorCategory.TIMEOUT_ERROR : undefined;
-  if (typeof name === 'string') {
-    const category = CATEGORY_OF_NAME.get(name);
-    if (category !== undefined) return category;
-  }
   if (name === 'RangeError') return fromRangeError(error);
+  const byName = typeof name === 'string' ? CATEGORY_OF_NAME.get(name) : undefined;
+  if (byName !== undefined) return byName;
   const status = statusOf(error);
   return status === undefined ? undefined : CATEGORY_OF_STATUS.get(status);
+}
+
+function fromCode(error: object, phase: ErrorPhase): ErrorCategory | undefined {
+  const code = peek(error, 'code');
+  if (typeof code !== 'string') return undefined;
+  // A missing socket file is a connection that failed; any other missing file is the handler's own affair.
+  if (code === 'ENOENT' && peek(error, 'syscall') === 'connect') return ErrorCategory.CONNECTION_ERROR;
+  return (phase === 'setup' ? SETUP_CATEGORY_OF_CODE.get(code) : undefined) ?? CATEGORY_OF_CODE.get(code);
 }
 
 /** DOMException.TIMEOUT_ERR; a user's own abort carries another reason, or none. */
@@ -118,7 +122,12 @@ function isAbortByTimeout(error: object): boolean {
   return peekNumber(cause, 'code') === TIMEOUT_ERR || peek(cause, 'name') === 'TimeoutError';
 }
 
-const ALLOCATION_FAILURES = ['allocation failed', 'Invalid string length', 'Invalid array buffer length', 'Array buffer allocation'];
+const ALLOCATION_FAILURES = [
+  'allocation failed',
+  'Invalid string length',
+  'Invalid array buffer length',
+  'Array buffer allocation',
+];
 
 function fromRangeError(error: object): ErrorCategory | undefined {
   const message = peek(error, 'message');
@@ -133,5 +142,7 @@ function matches({ when }: HandlerRule, thrown: unknown): boolean {
   if (when.message === undefined) return true;
   const message = peek(thrown, 'message');
   if (typeof message !== 'string') return false;
-  return typeof when.message === 'string' ? message.includes(when.message) : message.slice(0, 10_000).search(when.message) >= 0;
+  return typeof when.message === 'string'
+    ? message.includes(when.message)
+    : message.slice(0, 10_000).search(when.message) >= 0;
 }

@@ -103,7 +103,11 @@ export function decodePayload(codec: CodecId, bytes: Uint8Array, mode: 'copy' | 
         return decodeView(codec, mode === 'view' ? bytes : copyOf(bytes));
     }
   } catch (cause) {
-    throw new BusbarError('BUSBAR_DECODING', `bytes of codec ${codecName(codec)} cannot be decoded: ${messageOf(cause)}`, { cause });
+    throw new BusbarError(
+      'BUSBAR_DECODING',
+      `bytes of codec ${codecName(codec)} cannot be decoded: ${messageOf(cause)}`,
+      { cause },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 // What a handler is told about its delivery, and what it publishes and logs through it.
-import { encodePayload } from './codec.js';
+
 import { systemClock, type Timer } from './clock.js';
+import { encodePayload } from './codec.js';
 import { type Delivery, messageId } from './delivery.js';
 import type { HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
 import type { Headers, Priority } from './message.js';

@@ -11,17 +11,18 @@
 //   byte 40  expiresAt     double   milliseconds since 1970, 0 for never
 //   byte 48  startedAt     double   written by the reader: Clock.elapsed() when the handler was called
 //   byte 56  payload, then topic, id, key and headers (JSON) as UTF-8
-import type { CodecId, EncodedMessage, Headers } from './message.js';
+
 import { RECORD_HEADER_BYTES } from './layout.js';
+import type { CodecId, EncodedMessage, Headers } from './message.js';
 import type { RingWriter } from './ring.js';
 
 /** Bytes before the payload. */
 export const DELIVERY_HEADER_BYTES = 56;
 
 /** Flags of a delivery. */
-export const LOSSY = 1;
-export const WANTS_REPLY = 2;
-export const HAS_KEY = 4;
+const LOSSY = 1;
+const WANTS_REPLY = 2;
+const HAS_KEY = 4;
 
 /** The largest topic, id or key and the largest headers, in bytes: their lengths share a word. */
 export const LARGEST_TEXT_BYTES = 0xffff;
@@ -76,9 +77,8 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   const { words, doubles, bytes } = ring;
   const word = offset >> 2;
   const double = offset >> 3;
-  const flags = (delivery.lossy ? LOSSY : 0) | (delivery.wantsReply ? WANTS_REPLY : 0) | (delivery.key === null ? 0 : HAS_KEY);
   words[word] = payload.byteLength;
-  words[word + 1] = delivery.codec | (flags << 8) | (PRIORITY_NUMBER[delivery.priority] << 16);
+  words[word + 1] = delivery.codec | (flagsOf(delivery) << 8) | (PRIORITY_NUMBER[delivery.priority] << 16);
   words[word + 2] = delivery.started;
   words[word + 3] = (delivery.failed & 0xffff) | (delivery.kills << 16);
   words[word + 4] = 0;
@@ -90,18 +90,20 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   bytes.set(payload, offset + DELIVERY_HEADER_BYTES);
   if (textBytes > 0) {
     let at = offset + DELIVERY_HEADER_BYTES + payload.byteLength;
-    const topicBytes = topic === '' ? 0 : bytes.write(topic, at);
-    at += topicBytes;
-    const idBytes = id === '' ? 0 : bytes.write(id, at);
-    at += idBytes;
-    const keyBytes = key === '' ? 0 : bytes.write(key, at);
-    at += keyBytes;
-    const headersBytes = headers === '' ? 0 : bytes.write(headers, at);
-    words[word + 4] = topicBytes | (idBytes << 16);
-    words[word + 5] = keyBytes | (headersBytes << 16);
+    const write = (text: string): number => {
+      const length = text === '' ? 0 : bytes.write(text, at);
+      at += length;
+      return length;
+    };
+    words[word + 4] = write(topic) | (write(id) << 16);
+    words[word + 5] = write(key) | (write(headers) << 16);
   }
   ring.commit(0);
   return true;
+}
+
+function flagsOf({ lossy, wantsReply, key }: Delivery): number {
+  return (lossy ? LOSSY : 0) | (wantsReply ? WANTS_REPLY : 0) | (key === null ? 0 : HAS_KEY);
 }
 
 function utf8Length(text: string): number {
@@ -137,7 +139,11 @@ export function readDelivery(memory: RecordMemory, offset: number, names: LaneNa
   const number = doubles[double + 3] as number;
 
   let at = offset + DELIVERY_HEADER_BYTES + payloadLength;
-  const text = (length: number): string => bytes.toString('utf8', at, (at += length));
+  const text = (length: number): string => {
+    const start = at;
+    at += length;
+    return bytes.toString('utf8', start, at);
+  };
   const topic = topicAndId & 0xffff ? text(topicAndId & 0xffff) : names.pattern;
   const id = topicAndId >>> 16 ? text(topicAndId >>> 16) : '';
   const key = flags & HAS_KEY ? text(keyAndHeaders & 0xffff) : null;

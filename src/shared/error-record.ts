@@ -18,7 +18,11 @@ export interface ErrorRecordOptions {
 }
 
 /** A thrown value of any kind as plain data, at most about 250 KiB and usually 1 KiB; redacted. Never throws. */
-export function toErrorRecord(thrown: unknown, redactor: Redactor, { stack = true }: ErrorRecordOptions = {}): ErrorRecord {
+export function toErrorRecord(
+  thrown: unknown,
+  redactor: Redactor,
+  { stack = true }: ErrorRecordOptions = {},
+): ErrorRecord {
   return new Recorder(redactor, stack).record(thrown, 0);
 }
 
@@ -50,7 +54,9 @@ class Recorder {
     if (stack === undefined) return;
     const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
     const head = `${record.name}: ${record.message}`;
-    record.stack = [head, ...frames.slice(0, MOST_FRAMES).map((line) => this.#redactor.text(line))].join('\n').slice(0, LONGEST_STACK);
+    record.stack = [head, ...frames.slice(0, MOST_FRAMES).map((line) => this.#redactor.text(line))]
+      .join('\n')
+      .slice(0, LONGEST_STACK);
   }
 
   #addFields(record: ErrorRecord, thrown: object): void {
@@ -98,7 +104,10 @@ const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60 * 1000;
 /** A Retry-After hint in milliseconds: `retryAfterMs`, `retryAfter` in seconds, or the header in seconds. */
 function retryAfterOf(thrown: object): number | undefined {
   const ms = peekNumber(thrown, 'retryAfterMs');
-  const seconds = peekNumber(thrown, 'retryAfter') ?? headerSeconds(peek(thrown, 'headers')) ?? headerSeconds(peek(peek(thrown, 'response'), 'headers'));
+  const seconds =
+    peekNumber(thrown, 'retryAfter') ??
+    headerSeconds(peek(thrown, 'headers')) ??
+    headerSeconds(peek(peek(thrown, 'response'), 'headers'));
   const value = ms ?? (seconds === undefined ? undefined : seconds * 1000);
   return value === undefined || value < 0 ? undefined : Math.min(value, LONGEST_RETRY_AFTER_MS);
 }

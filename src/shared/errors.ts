@@ -72,7 +72,8 @@ export function show(value: unknown): string {
     if (typeof value === 'string') text = JSON.stringify(value);
     else if (typeof value === 'bigint') text = `${value}n`;
     else if (typeof value === 'function') text = `function ${value.name || '(anonymous)'}`;
-    else if (typeof value === 'object' && value !== null) text = JSON.stringify(value) ?? Object.prototype.toString.call(value);
+    else if (typeof value === 'object' && value !== null)
+      text = JSON.stringify(value) ?? Object.prototype.toString.call(value);
     else text = String(value);
   } catch {
     text = typeof value;

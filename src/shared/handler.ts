@@ -54,7 +54,12 @@ export type Handler<P = unknown, R = unknown> = (payload: P, context: HandlerCon
 /** Puts errors of a handler's own making into a category, before busbar's table does. */
 export interface HandlerRule {
   /** All that are given must hold. */
-  readonly when: { readonly name?: string; readonly code?: string; readonly status?: number; readonly message?: string | RegExp };
+  readonly when: {
+    readonly name?: string;
+    readonly code?: string;
+    readonly status?: number;
+    readonly message?: string | RegExp;
+  };
   readonly category?: ErrorCategory;
   readonly severity?: ErrorSeverity;
 }

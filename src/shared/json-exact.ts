@@ -49,6 +49,7 @@ function isExactArray(value: readonly unknown[], seen: object[], level: number):
 
 function wasSeen(value: object, seen: readonly object[]): boolean {
   const recent = 16;
-  for (let index = Math.max(0, seen.length - recent); index < seen.length; index++) if (seen[index] === value) return true;
+  for (let index = Math.max(0, seen.length - recent); index < seen.length; index++)
+    if (seen[index] === value) return true;
   return seen.length > recent && seen.includes(value);
 }

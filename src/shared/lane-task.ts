@@ -1,7 +1,7 @@
 // What main sends to a lane worker as a Piscina task, and what comes back when the task ends.
 import type { LaneNames } from './delivery.js';
 import type { RedactOptions } from './redact.js';
-import type { ErrorRecord, ErrorCategory } from './report.js';
+import type { ErrorCategory, ErrorRecord } from './report.js';
 
 /** Where a handler's module lies. */
 export interface HandlerSource {

@@ -157,4 +157,6 @@ export interface LoggingQueries {
   close(): Promise<void>;
 }
 
-export type OpenResult = { readonly ok: true } | { readonly ok: false; readonly code: 'BUSBAR_FOLDER_LOCKED' | 'BUSBAR_LOG_FOLDER'; readonly message: string };
+export type OpenResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: 'BUSBAR_FOLDER_LOCKED' | 'BUSBAR_LOG_FOLDER'; readonly message: string };

@@ -5,10 +5,11 @@
 //   word 2   length of the bytes
 //   word 3   length of the detail (JSON)
 //   byte 16  the bytes: a copy of the delivery's record body, or a payload; then the detail
+
+import type { RecordMemory } from './delivery.js';
 import { aligned } from './layout.js';
 import type { CodecId, Headers, Priority } from './message.js';
 import type { ErrorCategory, ErrorPhase, ErrorRecord, ErrorSeverity } from './report.js';
-import type { RecordMemory } from './delivery.js';
 import type { RingReader, RingWriter } from './ring.js';
 
 /** Bytes before an outcome's bytes. */

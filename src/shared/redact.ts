@@ -88,7 +88,8 @@ class Copier {
   }
 
   copy(value: unknown, path: string, level: number): unknown {
-    if (typeof value === 'string') return this.#text(value.length > LONGEST_TEXT ? value.slice(0, LONGEST_TEXT) : value);
+    if (typeof value === 'string')
+      return this.#text(value.length > LONGEST_TEXT ? value.slice(0, LONGEST_TEXT) : value);
     if (typeof value === 'bigint') return `${value}n`;
     if (typeof value === 'function' || typeof value === 'symbol') return `[${typeof value}]`;
     if (typeof value !== 'object' || value === null) return value;

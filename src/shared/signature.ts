@@ -22,7 +22,12 @@ function placesOf(stack: string | undefined): string[] {
   const places: string[] = [];
   for (const line of (stack ?? '').split('\n')) {
     if (!/^\s+at /.test(line) || line.includes('node:') || line.includes('/node_modules/')) continue;
-    places.push(line.trim().replace(/:\d+:\d+\)?$/, '').replace(/[?#][^)\s]*/, ''));
+    places.push(
+      line
+        .trim()
+        .replace(/:\d+:\d+\)?$/, '')
+        .replace(/[?#][^)\s]*/, ''),
+    );
     if (places.length === MOST_FRAMES) break;
   }
   return places;

@@ -1,10 +1,28 @@
 // The shared memory of one lane as main sees it: rings by priority, the outbox, and what is in them.
-import { type Delivery, type LaneNames, priorityNumber, readDelivery, startedAtIndex, writeDelivery } from '../shared/delivery.js';
-import { DONE, HEAD, LENGTH, READY, RECORD_HEADER_BYTES, SEQUENCE, STARTED, STATE, SUCCEEDED, aligned } from '../shared/layout.js';
+import {
+  type Delivery,
+  type LaneNames,
+  priorityNumber,
+  readDelivery,
+  startedAtIndex,
+  writeDelivery,
+} from '../shared/delivery.js';
+import {
+  aligned,
+  DONE,
+  HEAD,
+  LENGTH,
+  READY,
+  RECORD_HEADER_BYTES,
+  SEQUENCE,
+  STARTED,
+  STATE,
+  SUCCEEDED,
+} from '../shared/layout.js';
 import { PRIORITIES } from '../shared/message.js';
 import type { RecordAddress } from '../shared/outcome.js';
-import type { Backlog } from './backlog.js';
 import { allocateRing, RingReader, RingWriter } from '../shared/ring.js';
+import type { Backlog } from './backlog.js';
 
 /** Outboxes are this large at least, so that a large delivery with its error always fits. */
 const SMALLEST_OUTBOX_BYTES = 256 * 1024;

@@ -1,62 +1,21 @@
 // The main half of a lane: feeds its rings, gives it a thread, collects its outcomes, and mends it when a thread dies.
-import type { SharedBreaker } from '../shared/breaker.js';
-import type { Clock, Timer } from '../shared/clock.js';
-import { type Delivery, type LaneNames, ownDelivery, readDelivery } from '../shared/delivery.js';
+import type { Timer } from '../shared/clock.js';
+import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
 import { Doorbell } from '../shared/doorbell.js';
-import { type DrainTask, type HandlerSource, type LaneTaskResult, Turn, TURN_BYTES } from '../shared/lane-task.js';
+import { type DrainTask, type LaneTaskResult, TURN_BYTES, Turn } from '../shared/lane-task.js';
 import { handsBack, type ReadOutcome, readOutcome } from '../shared/outcome.js';
-import type { RedactOptions } from '../shared/redact.js';
+import { StormGuard } from '../shared/storm-guard.js';
 import { Backlog } from './backlog.js';
-import { LaneRings, type RingShape, type Suspect } from './lane-rings.js';
-import { type Pool, type ThreadEnd, ThreadLost } from './pool.js';
-import type { Turns, TurnTaker } from './turns.js';
-
-/** Why a delivery's thread ended under it. */
-export type KillCause = 'deadline' | 'exited' | 'out-of-memory';
-
-/** What a lane tells its subscription. All deliveries given here own their bytes. */
-export interface LaneEvents {
-  /** The delivery is main's again. */
-  handedBack(delivery: Delivery, outcome: ReadOutcome): void;
-  /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran. */
-  killed(delivery: Delivery, cause: KillCause, ranMs: number): void;
-  /** A handler published, replied, logged, succeeded after failures, or threw late. */
-  news(outcome: ReadOutcome): void;
-  /** The lane's thread keeps dying without a culprit: it stands still until `retryMs` have passed. */
-  storm(deaths: number, retryMs: number): void;
-}
-
-/** What all lanes of a bus share. */
-export interface LaneSurroundings {
-  readonly pool: Pool;
-  readonly turns: Turns;
-  readonly clock: Clock;
-  readonly mainBell: SharedArrayBuffer;
-  /** Something may run now: see that it keeps its deadline. Cheap while somebody looks already. */
-  readonly watch: () => void;
-}
-
-export interface LaneOptions {
-  readonly handler: HandlerSource;
-  readonly names: LaneNames;
-  readonly shape: RingShape;
-  readonly breaker: { readonly memory: SharedArrayBuffer; readonly local: SharedBreaker } | null;
-  readonly whenOpen: 'hold' | 'dead-letter';
-  readonly timeoutMs: number;
-  /** From the soft signal to the end of the thread, in milliseconds. */
-  readonly graceMs: number;
-  readonly bytes: 'copy' | 'view';
-  readonly redact: RedactOptions;
-  readonly describeErrors: boolean;
-}
+import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
+import { LaneRings, type Suspect } from './lane-rings.js';
+import { type ThreadEnd, ThreadLost } from './pool.js';
+import type { TurnTaker } from './turns.js';
 
 /** An open breaker is looked at again this soon at the latest, in milliseconds. */
 const HELD_POLL_MS = 50;
 /** This many deaths without a culprit within the window make a storm. */
 const STORM_DEATHS = 5;
 const STORM_WINDOW_MS = 60_000;
-
-export type LaneState = 'idle' | 'waiting' | 'draining' | 'held' | 'storm' | 'closed';
 
 /** One partition of one subscription. Runs on the main thread. */
 export class Lane implements TurnTaker {
@@ -76,7 +35,7 @@ export class Lane implements TurnTaker {
   #isPaused = false;
   /** Deliveries of which one ended the thread while several ran: they run one at a time until they have passed. */
   #suspects: Suspect[] = [];
-  #deaths: number[] = [];
+  readonly #storm = new StormGuard(STORM_DEATHS, STORM_WINDOW_MS);
   #ended: Promise<boolean> = Promise.resolve(false);
 
   constructor(options: LaneOptions, surroundings: LaneSurroundings, events: LaneEvents) {
@@ -162,7 +121,8 @@ export class Lane implements TurnTaker {
       this.#suspects = [];
       this.#askToLeave();
     }
-    if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#isOverdue(attempt, elapsed))) return;
+    if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#isOverdue(attempt, elapsed)))
+      return;
     this.#killedAt = elapsed;
     this.#kill.abort();
   }
@@ -288,13 +248,9 @@ export class Lane implements TurnTaker {
 
   /** A death that no delivery is to blame for. */
   #died(): void {
-    const now = this.#surroundings.clock.elapsed();
-    this.#deaths = [...this.#deaths.filter((at) => now - at < STORM_WINDOW_MS), now];
-    if (this.#deaths.length < STORM_DEATHS) return;
-    const deaths = this.#deaths.length;
-    this.#deaths = [];
+    if (!this.#storm.died(this.#surroundings.clock.elapsed())) return;
     this.#rest('storm', STORM_WINDOW_MS);
-    this.#events.storm(deaths, STORM_WINDOW_MS);
+    this.#events.storm(STORM_DEATHS, STORM_WINDOW_MS);
   }
 
   #rest(state: 'held' | 'storm', ms: number): void {

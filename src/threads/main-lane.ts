@@ -1,18 +1,17 @@
 // A lane for a plain function: its handler runs on the main thread, so only what an event loop allows can be promised.
 import { Attempt, isThenable } from '../shared/attempt.js';
 import type { SharedBreaker } from '../shared/breaker.js';
-import { countsForBreaker } from '../shared/classify.js';
 import type { Clock, Timer } from '../shared/clock.js';
 import { encodePayload } from '../shared/codec.js';
 import { AttemptContext, type ContextOutlet } from '../shared/context.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { FailureDescriber } from '../shared/describe.js';
 import { BusbarError } from '../shared/errors.js';
-import { type Handler, isVerdict, type StandardSchema } from '../shared/handler.js';
-import { Outcome, type OutcomeDetails, type ReadOutcome } from '../shared/outcome.js';
-import { ErrorSeverity, type ErrorPhase } from '../shared/report.js';
+import { type Handler, type HandlerVerdict, isVerdict, type StandardSchema } from '../shared/handler.js';
+import { type Failure, Outcome, type OutcomeDetails, type ReadOutcome } from '../shared/outcome.js';
+import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
 import { Backlog } from './backlog.js';
-import type { LaneEvents, LaneState } from './lane.js';
+import type { LaneEvents, LaneState } from './lane-contract.js';
 
 export interface MainLaneOptions {
   readonly handle: Handler;
@@ -182,7 +181,7 @@ export class MainLane {
 
   #succeed(attempt: Attempt, value: unknown): void {
     if (attempt.hasEnded) return;
-    const { delivery, context, permit } = attempt;
+    const { delivery, context } = attempt;
     if (delivery.wantsReply) {
       try {
         const { codec, bytes } = encodePayload(value);
@@ -192,7 +191,7 @@ export class MainLane {
         return;
       }
     }
-    if (permit !== null) this.#options.breaker?.success(permit);
+    attempt.countSuccess(this.#options.breaker);
     this.#end(attempt);
     this.succeeded++;
     for (const { detail, bytes } of context.publications ?? []) this.#news({ kind: Outcome.PUBLISHED, detail }, bytes);
@@ -201,26 +200,31 @@ export class MainLane {
 
   #fail(attempt: Attempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
-    const { delivery, permit, payload } = attempt;
     const { breaker, describer } = this.#options;
     this.#end(attempt);
-    if (isVerdict(thrown) && thrown.kind === 'retry-later') {
-      if (permit !== null) breaker?.release(permit);
-      this.#events.handedBack(delivery, outcome({ kind: Outcome.RETRY_LATER, detail: { delayMs: thrown.delayMs } }));
-      return;
-    }
-    const failure = describer.describe(thrown, phase, payload);
     if (isVerdict(thrown)) {
-      if (permit !== null) breaker?.release(permit);
-      const kind = thrown.kind === 'discard' ? Outcome.DISCARDED : Outcome.DEAD_LETTERED;
-      const severity = thrown.kind === 'discard' ? ErrorSeverity.LOW : failure.severity;
-      this.#events.handedBack(delivery, outcome({ kind, detail: { ...failure, severity } }));
+      attempt.countNothing(breaker);
+      this.#obey(attempt, thrown, phase);
       return;
     }
-    const counts = countsForBreaker(failure.category) && (delivery.failed === 0 || permit?.isProbe === true);
-    if (permit !== null && counts) breaker?.failure(permit);
-    else if (permit !== null) breaker?.release(permit);
-    this.#events.handedBack(delivery, outcome({ kind: Outcome.FAILED, detail: failure }));
+    const failure = describer.describe(thrown, phase, attempt.payload);
+    attempt.countFailure(breaker, failure.category);
+    this.#events.handedBack(attempt.delivery, outcome({ kind: Outcome.FAILED, detail: failure }));
+  }
+
+  /** The handler has said itself what becomes of its delivery. */
+  #obey({ delivery, payload }: Attempt, verdict: HandlerVerdict, phase: ErrorPhase): void {
+    if (verdict.kind === 'retry-later') {
+      const detail = { delayMs: verdict.delayMs };
+      this.#events.handedBack(delivery, outcome({ kind: Outcome.RETRY_LATER, detail }));
+      return;
+    }
+    const failure = this.#options.describer.describe(verdict, phase, payload);
+    const end: { kind: typeof Outcome.DISCARDED | typeof Outcome.DEAD_LETTERED; detail: Failure } =
+      verdict.kind === 'discard'
+        ? { kind: Outcome.DISCARDED, detail: { ...failure, severity: ErrorSeverity.LOW } }
+        : { kind: Outcome.DEAD_LETTERED, detail: failure };
+    this.#events.handedBack(delivery, outcome(end));
   }
 
   #end(attempt: Attempt): void {
@@ -235,6 +239,9 @@ export class MainLane {
   }
 }
 
-function outcome<K extends Outcome>({ kind, detail }: { kind: K; detail: OutcomeDetails[K] }, bytes: Uint8Array = new Uint8Array(0)): ReadOutcome {
+function outcome<K extends Outcome>(
+  { kind, detail }: { kind: K; detail: OutcomeDetails[K] },
+  bytes: Uint8Array = new Uint8Array(0),
+): ReadOutcome {
   return { kind, address: NOWHERE, detail, bytes, bodyOffset: 0 } as ReadOutcome;
 }

@@ -5,7 +5,8 @@ import { BusbarError } from '../shared/errors.js';
 import type { HandlerSource, LaneTaskResult } from '../shared/lane-task.js';
 import type { RedactOptions } from '../shared/redact.js';
 import { ErrorCategory } from '../shared/report.js';
-import { Lane, type LaneSurroundings } from './lane.js';
+import { Lane } from './lane.js';
+import type { LaneSurroundings } from './lane-contract.js';
 import type { MainLane } from './main-lane.js';
 import { Pool, type PoolOptions, ThreadLost } from './pool.js';
 import { Turns, type TurnTaker } from './turns.js';
@@ -44,7 +45,11 @@ export class Threads {
 
   get health(): { configured: number; alive: number; replaced: number } {
     const { threads, spareThreads } = this.#options;
-    return { configured: threads + spareThreads, alive: this.#pool.threadIds.length, replaced: this.#pool.threadsReplaced };
+    return {
+      configured: threads + spareThreads,
+      alive: this.#pool.threadIds.length,
+      replaced: this.#pool.threadsReplaced,
+    };
   }
 
   add(lane: AnyLane): void {
@@ -120,9 +125,13 @@ export class Threads {
   }
 }
 
-function lostWhileLoading(url: string, lost: unknown): { category: ErrorCategory; error: { name: string; message: string } } {
+function lostWhileLoading(
+  url: string,
+  lost: unknown,
+): { category: ErrorCategory; error: { name: string; message: string } } {
   const end = lost instanceof ThreadLost ? lost.end : String(lost);
-  const what = end === 'killed' ? `did not load within ${LOAD_TIMEOUT_MS} ms` : `ended its thread while loading (${end})`;
+  const what =
+    end === 'killed' ? `did not load within ${LOAD_TIMEOUT_MS} ms` : `ended its thread while loading (${end})`;
   const { name, message } = new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} ${what}`);
   return { category: ErrorCategory.CONFIGURATION_ERROR, error: { name, message } };
 }

@@ -47,7 +47,9 @@ export class Drain {
     this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, systemClock);
     const mainBell = new Doorbell(task.mainBell);
     this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell);
-    this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, () => this.#ended());
+    this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, () =>
+      this.#ended(),
+    );
   }
 
   async run(): Promise<LaneTaskResult> {
@@ -65,20 +67,36 @@ export class Drain {
       if (this.#mustLeave()) return this.#leave('gave-way');
       const place = this.#places.next() ?? this.#spin();
       if (place === undefined) {
-        if (this.#isWanted()) return this.#leave('gave-way');
-        await this.#bell.sleep(() => this.#mustLeave() || this.#isWanted() || this.#places.next() !== undefined);
-        this.#lastLoopTurn = systemClock.elapsed();
-        continue;
+        if (await this.#sleep()) continue;
+        return this.#leave('gave-way');
       }
-      if (this.#breaker?.admits() === false && this.#task.whenOpen === 'hold') return this.#leave('held');
       const startedAt = systemClock.elapsed();
-      if (!this.#start(place, startedAt)) return this.#leave('held');
-      if (startedAt - this.#lastLoopTurn > LOOP_TURN_MS) {
-        if (startedAt > this.#leaveAfter && this.#isWanted()) return this.#leave('gave-way');
-        await new Promise<void>((resume) => setImmediate(resume));
-        this.#lastLoopTurn = systemClock.elapsed();
+      if (this.#isHeld() || !this.#start(place, startedAt)) return this.#leave('held');
+      if (startedAt - this.#lastLoopTurn > LOOP_TURN_MS && !(await this.#breathe(startedAt))) {
+        return this.#leave('gave-way');
       }
     }
+  }
+
+  /** Gives the event loop a turn. False: the quantum is over, and others wait. */
+  async #breathe(now: number): Promise<boolean> {
+    if (now > this.#leaveAfter && this.#isWanted()) return false;
+    await new Promise<void>((resume) => setImmediate(resume));
+    this.#lastLoopTurn = systemClock.elapsed();
+    return true;
+  }
+
+  /** Until there is something to do. False: others wait for a thread. */
+  async #sleep(): Promise<boolean> {
+    if (this.#isWanted()) return false;
+    await this.#bell.sleep(() => this.#mustLeave() || this.#isWanted() || this.#places.next() !== undefined);
+    this.#lastLoopTurn = systemClock.elapsed();
+    return true;
+  }
+
+  /** The breaker is open, and this subscription waits for it. */
+  #isHeld(): boolean {
+    return this.#task.whenOpen === 'hold' && this.#breaker?.admits() === false;
   }
 
   /** Starts the next delivery of this place. False: the breaker refused it, and it was not touched. */

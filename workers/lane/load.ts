@@ -41,7 +41,10 @@ async function importHandler(source: HandlerSource): Promise<LoadedHandler> {
   const handle = isHandlerDefinition(exported) ? exported.handle : exported;
   if (typeof handle !== 'function') {
     const what = `export "${source.exportName}" of ${source.url}`;
-    throw new BusbarError('BUSBAR_HANDLER_LOAD', `${what} must be a function or a defineHandler value; found ${show(handle)}`);
+    throw new BusbarError(
+      'BUSBAR_HANDLER_LOAD',
+      `${what} must be a function or a defineHandler value; found ${show(handle)}`,
+    );
   }
   try {
     await options.setup?.();
@@ -56,7 +59,9 @@ async function importModule(url: string): Promise<Record<string, unknown>> {
     if (/\.[cm]?ts$/.test(url)) await registerTypeScript(url);
     return (await import(url)) as Record<string, unknown>;
   } catch (cause) {
-    throw new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} cannot be imported: ${textOf(cause)}`, { cause });
+    throw new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} cannot be imported: ${textOf(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -72,7 +77,10 @@ function pickExport(module: Record<string, unknown>, source: HandlerSource): unk
 async function registerTypeScript(url: string): Promise<void> {
   if ((process.features as { typescript?: unknown }).typescript) return;
   const tsx = createRequire(url).resolve('tsx/esm/api');
-  const module = (await import(pathToFileURL(tsx).href)) as { register?: () => void; default?: { register: () => void } };
+  const module = (await import(pathToFileURL(tsx).href)) as {
+    register?: () => void;
+    default?: { register: () => void };
+  };
   (module.register ?? module.default?.register)?.();
 }
 

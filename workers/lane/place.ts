@@ -1,10 +1,11 @@
 // The rings of one lane as its drain reads them: which comes next, and what may be released.
-import { DONE, READY, STARTED, STATE } from '../../src/shared/layout.js';
-import { RingReader } from '../../src/shared/ring.js';
-import { type Delivery, startedAtIndex } from '../../src/shared/delivery.js';
+
 import { Attempt } from '../../src/shared/attempt.js';
 import type { Permit } from '../../src/shared/breaker.js';
 import type { AttemptContext } from '../../src/shared/context.js';
+import { type Delivery, startedAtIndex } from '../../src/shared/delivery.js';
+import { DONE, READY, STARTED, STATE } from '../../src/shared/layout.js';
+import { RingReader } from '../../src/shared/ring.js';
 
 /** An attempt at the record `word` of a place. */
 export class RingAttempt extends Attempt {
@@ -15,7 +16,14 @@ export class RingAttempt extends Attempt {
   /** True once its record may be released. */
   isDone = false;
 
-  constructor(permit: Permit | null, context: AttemptContext, delivery: Delivery, startedAt: number, place: Place, word: number) {
+  constructor(
+    permit: Permit | null,
+    context: AttemptContext,
+    delivery: Delivery,
+    startedAt: number,
+    place: Place,
+    word: number,
+  ) {
     super(permit, context, delivery, startedAt);
     this.place = place;
     this.word = word;

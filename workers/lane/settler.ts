@@ -1,6 +1,5 @@
 // The worker's half of settling: tells main what an attempt came to, and the breaker, and releases the record.
-import type { Permit, SharedBreaker } from '../../src/shared/breaker.js';
-import { countsForBreaker } from '../../src/shared/classify.js';
+import type { SharedBreaker } from '../../src/shared/breaker.js';
 import { encodePayload } from '../../src/shared/codec.js';
 import { DELIVERY_HEADER_BYTES } from '../../src/shared/delivery.js';
 import { FailureDescriber } from '../../src/shared/describe.js';
@@ -8,8 +7,8 @@ import type { Doorbell } from '../../src/shared/doorbell.js';
 import { type HandlerRule, type HandlerVerdict, isVerdict } from '../../src/shared/handler.js';
 import type { DrainTask } from '../../src/shared/lane-task.js';
 import { LENGTH, RECORD_HEADER_BYTES, SEQUENCE } from '../../src/shared/layout.js';
-import { type Failure, Outcome, type RecordAddress } from '../../src/shared/outcome.js';
-import { ErrorSeverity, type ErrorPhase } from '../../src/shared/report.js';
+import { Outcome, type RecordAddress } from '../../src/shared/outcome.js';
+import { type ErrorPhase, ErrorSeverity } from '../../src/shared/report.js';
 import { NOWHERE, type Outbox, type PendingOutcome } from './outbox.js';
 import type { RingAttempt } from './place.js';
 
@@ -41,9 +40,9 @@ export class Settler {
   /** The handler returned `value`. A reply that cannot be encoded fails the attempt. */
   succeed(attempt: RingAttempt, value: unknown): void {
     if (attempt.hasEnded) return;
-    const { delivery, context, permit } = attempt;
+    const { delivery, context } = attempt;
     if (!delivery.wantsReply && delivery.failed === 0 && context.publications === undefined) {
-      this.#countSuccess(permit);
+      attempt.countSuccess(this.#breaker);
       this.#end(attempt, NONE, true);
       return;
     }
@@ -54,7 +53,7 @@ export class Settler {
       this.fail(attempt, thrown, 'reply');
       return;
     }
-    this.#countSuccess(permit);
+    attempt.countSuccess(this.#breaker);
     this.#end(attempt, outcomes, true);
   }
 
@@ -62,12 +61,12 @@ export class Settler {
   fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
     if (isVerdict(thrown)) {
-      this.#release(attempt.permit);
+      attempt.countNothing(this.#breaker);
       this.#end(attempt, [this.#handedBack(attempt, this.#verdictOf(attempt, thrown, phase))], false);
       return;
     }
     const failure = this.#describer.describe(thrown, phase, attempt.payload);
-    this.#countFailure(attempt, failure);
+    attempt.countFailure(this.#breaker, failure.category);
     this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.FAILED, detail: failure })], false);
   }
 
@@ -84,7 +83,7 @@ export class Settler {
 
   /** The message outlived its time before a handler started. */
   expire(attempt: RingAttempt): void {
-    this.#release(attempt.permit);
+    attempt.countNothing(this.#breaker);
     this.#handBackUnstarted(attempt, Outcome.EXPIRED);
   }
 
@@ -95,7 +94,7 @@ export class Settler {
 
   /** A record that was settled before its reader's thread died. */
   skip(attempt: RingAttempt): void {
-    this.#release(attempt.permit);
+    attempt.countNothing(this.#breaker);
     attempt.hasEnded = true;
     attempt.place.finish(attempt, false);
     this.#onDone();
@@ -141,7 +140,10 @@ export class Settler {
   #end(attempt: RingAttempt, outcomes: readonly PendingOutcome[], succeeded: boolean): void {
     attempt.hasEnded = true;
     attempt.context.close();
-    const address = { place: attempt.place.index, sequence: attempt.place.reader.words[attempt.word + SEQUENCE] as number };
+    const address = {
+      place: attempt.place.index,
+      sequence: attempt.place.reader.words[attempt.word + SEQUENCE] as number,
+    };
     this.#write(address, outcomes, () => this.#finish(attempt, succeeded), attempt);
   }
 
@@ -159,22 +161,5 @@ export class Settler {
     }
     attempt?.place.suspend(attempt);
     void this.#outbox.writeAllSoon(address, outcomes, written).then(done);
-  }
-
-  #countSuccess(permit: Permit | null): void {
-    if (permit !== null) this.#breaker?.success(permit);
-  }
-
-  /** A delivery counts once, at its first failed attempt; a probe whose attempt fails is a failed probe. */
-  #countFailure(attempt: RingAttempt, { category }: Failure): void {
-    const { permit, delivery } = attempt;
-    if (permit === null || this.#breaker === null) return;
-    const counts = countsForBreaker(category) && (delivery.failed === 0 || permit.isProbe);
-    if (counts) this.#breaker.failure(permit);
-    else this.#breaker.release(permit);
-  }
-
-  #release(permit: Permit | null): void {
-    if (permit !== null) this.#breaker?.release(permit);
   }
 }

@@ -9,7 +9,12 @@ import { FILE_MODE } from './folder.js';
 const NAME = 'message_bus_errors.json';
 const ROTATED = /^message_bus_errors_\d{8}T\d{9}Z_\d+\.json$/;
 
-const LEVEL_OF: Readonly<Record<ErrorSeverity, Level>> = { low: 'info', medium: 'warn', high: 'error', critical: 'fatal' };
+const LEVEL_OF: Readonly<Record<ErrorSeverity, Level>> = {
+  low: 'info',
+  medium: 'warn',
+  high: 'error',
+  critical: 'fatal',
+};
 
 /** Lines that could not be written are kept up to this many bytes. */
 const MOST_PENDING_BYTES = 1024 * 1024;
@@ -28,7 +33,12 @@ export class ErrorLog {
   #pendingBytes = 0;
 
   /** @param now milliseconds since 1970 */
-  constructor(folder: string, limits: LogLimits, now: () => number, onFailure: (error: unknown, lostLines: number) => void) {
+  constructor(
+    folder: string,
+    limits: LogLimits,
+    now: () => number,
+    onFailure: (error: unknown, lostLines: number) => void,
+  ) {
     this.#folder = folder;
     this.#now = now;
     this.#limits = limits;
@@ -111,7 +121,9 @@ export class ErrorLog {
       target = join(this.#folder, `message_bus_errors_${utc}_${this.#rotations++}.json`);
     } while (statSync(target, { throwIfNoEntry: false }) !== undefined);
     renameSync(this.#path, target);
-    const rotated = readdirSync(this.#folder).filter((name) => ROTATED.test(name)).sort(byAge);
+    const rotated = readdirSync(this.#folder)
+      .filter((name) => ROTATED.test(name))
+      .sort(byAge);
     for (const name of rotated.slice(0, Math.max(0, rotated.length - this.#limits.maxLogFiles))) {
       rmSync(join(this.#folder, name), { force: true });
     }

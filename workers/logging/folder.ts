@@ -36,7 +36,11 @@ export class Folder {
         accessSync(folder, constants.W_OK | constants.X_OK);
       }
     } catch (error) {
-      return { ok: false, code: 'BUSBAR_LOG_FOLDER', message: `log folder ${this.path} cannot be used: ${(error as Error).message}` };
+      return {
+        ok: false,
+        code: 'BUSBAR_LOG_FOLDER',
+        message: `log folder ${this.path} cannot be used: ${(error as Error).message}`,
+      };
     }
     return this.#lock(true);
   }

@@ -211,7 +211,9 @@ export class Letters {
 function isWanted(letter: LetterSummary, filter: LetterFilter): boolean {
   const { topic, subscriberId, category, reason, signature, state, since } = filter;
   return (
-    (topic === undefined || letter.topic === topic || (topic.endsWith('.>') && letter.topic.startsWith(topic.slice(0, -1)))) &&
+    (topic === undefined ||
+      letter.topic === topic ||
+      (topic.endsWith('.>') && letter.topic.startsWith(topic.slice(0, -1)))) &&
     (subscriberId === undefined || letter.subscriber_id === subscriberId) &&
     (category === undefined || letter.error_category === category) &&
     (reason === undefined || letter.reason === reason) &&

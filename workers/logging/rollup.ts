@@ -43,7 +43,12 @@ export class Rollup {
       if (group.count === 0 || (!all && now - group.windowStart < LINE_EVERY_S)) continue;
       const { last, count, first } = group;
       const rollup = { count, first, last: last.timestamp };
-      lines.push({ ...last, traceback: null, message: `${last.message} (${count} more like this)`, context: { ...last.context, rollup } });
+      lines.push({
+        ...last,
+        traceback: null,
+        message: `${last.message} (${count} more like this)`,
+        context: { ...last.context, rollup },
+      });
       group.count = 0;
       group.windowStart = now;
     }

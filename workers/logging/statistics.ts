@@ -1,8 +1,8 @@
 // Totals of the error log: kept in memory, written to error_metrics.json, read again at the next start.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ErrorFilter, ErrorStatistics } from '../../src/shared/logging-task.js';
 import { ErrorCounters } from '../../src/shared/error-counters.js';
+import type { ErrorFilter, ErrorStatistics } from '../../src/shared/logging-task.js';
 import type { ErrorReport } from '../../src/shared/report.js';
 import { FILE_MODE } from './folder.js';
 

@@ -1,0 +1,89 @@
+// What lanes tell: handed to settle, publish, the replies, or those who listen to the bus.
+import type { BusEmitter } from './events.js';
+import type { FailureNotes } from './failure-notes.js';
+import type { Publisher } from './publish.js';
+import type { Replies } from './replies.js';
+import type { Settler } from './settle.js';
+import type { CircuitState } from './shared/breaker.js';
+import { BusbarError } from './shared/errors.js';
+import { Outcome, type ReadOutcome } from './shared/outcome.js';
+import type { LiveSubscription } from './subscription.js';
+import type { LaneEvents } from './threads/lane-contract.js';
+
+export interface NewsParts {
+  readonly settler: Settler;
+  readonly publisher: Publisher;
+  readonly replies: Replies;
+  readonly events: BusEmitter;
+  readonly notes: FailureNotes;
+}
+
+/** Belongs to one bus. Runs on the main thread. */
+export class News {
+  readonly #parts: NewsParts;
+  readonly #breakerStates = new WeakMap<LiveSubscription, CircuitState>();
+
+  constructor(parts: NewsParts) {
+    this.#parts = parts;
+  }
+
+  /** What a lane of this subscription calls. */
+  eventsOf(subscription: LiveSubscription): LaneEvents {
+    const { settler, notes } = this.#parts;
+    return {
+      handedBack: (delivery, outcome) => {
+        settler.handedBack(subscription, delivery, outcome);
+        this.#noticeBreaker(subscription);
+      },
+      killed: (delivery, cause, ranMs) => {
+        settler.killed(subscription, delivery, cause, ranMs);
+        this.#noticeBreaker(subscription);
+      },
+      news: (outcome) => this.#news(subscription, outcome),
+      storm: (deaths) => {
+        const error = new BusbarError(
+          'BUSBAR_WORKER_LOST',
+          `a lane's thread died ${deaths} times without a message to blame; the lane is held`,
+        );
+        settler.report(notes.incident(`subscription ${subscription.options.breakerName}`, error, 'thread'));
+      },
+    };
+  }
+
+  #news(subscription: LiveSubscription, outcome: ReadOutcome): void {
+    const { settler, publisher, replies, events, notes } = this.#parts;
+    const { subscriberId } = subscription;
+    switch (outcome.kind) {
+      case Outcome.RECOVERED:
+        settler.recovered(subscription, outcome.detail.number);
+        break;
+      case Outcome.REPLIED:
+        replies.resolve(outcome.detail.number, outcome.detail.codec, outcome.bytes);
+        break;
+      case Outcome.PUBLISHED:
+        publisher.publishEncoded(outcome.detail, outcome.bytes);
+        break;
+      case Outcome.LOGGED:
+        events.emit('log', { ...outcome.detail, subscriberId });
+        break;
+      case Outcome.THREW_LATE: {
+        const { failure, id, topic } = outcome.detail;
+        const context = { message_id: id, topic, subscriber_id: subscriberId };
+        settler.report(notes.incidentOf(`subscription ${subscription.options.breakerName}`, failure, context));
+        break;
+      }
+      default:
+    }
+    this.#noticeBreaker(subscription);
+  }
+
+  #noticeBreaker(subscription: LiveSubscription): void {
+    const { breaker } = subscription;
+    if (breaker === null) return;
+    const state = breaker.state;
+    const previous = this.#breakerStates.get(subscription) ?? 'closed';
+    if (state === previous) return;
+    this.#breakerStates.set(subscription, state);
+    this.#parts.events.emit('breaker', { name: subscription.options.breakerName, state, previous });
+  }
+}

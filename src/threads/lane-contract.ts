@@ -1,0 +1,52 @@
+// What a lane is given, and what it tells.
+import type { SharedBreaker } from '../shared/breaker.js';
+import type { Clock } from '../shared/clock.js';
+import type { Delivery, LaneNames } from '../shared/delivery.js';
+import type { HandlerSource } from '../shared/lane-task.js';
+import type { ReadOutcome } from '../shared/outcome.js';
+import type { RedactOptions } from '../shared/redact.js';
+import type { RingShape } from './lane-rings.js';
+import type { Pool } from './pool.js';
+import type { Turns } from './turns.js';
+
+/** Why a delivery's thread ended under it. */
+export type KillCause = 'deadline' | 'exited' | 'out-of-memory';
+
+/** What a lane tells its subscription. All deliveries given here own their bytes. */
+export interface LaneEvents {
+  /** The delivery is main's again. */
+  handedBack(delivery: Delivery, outcome: ReadOutcome): void;
+  /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran. */
+  killed(delivery: Delivery, cause: KillCause, ranMs: number): void;
+  /** A handler published, replied, logged, succeeded after failures, or threw late. */
+  news(outcome: ReadOutcome): void;
+  /** The lane's thread keeps dying without a culprit: it stands still until `retryMs` have passed. */
+  storm(deaths: number, retryMs: number): void;
+}
+
+/** What all lanes of a bus share. */
+export interface LaneSurroundings {
+  readonly pool: Pool;
+  readonly turns: Turns;
+  readonly clock: Clock;
+  readonly mainBell: SharedArrayBuffer;
+  /** Something may run now: see that it keeps its deadline. Cheap while somebody looks already. */
+  readonly watch: () => void;
+}
+
+export interface LaneOptions {
+  readonly handler: HandlerSource;
+  readonly names: LaneNames;
+  readonly shape: RingShape;
+  readonly breaker: { readonly memory: SharedArrayBuffer; readonly local: SharedBreaker } | null;
+  readonly whenOpen: 'hold' | 'dead-letter';
+  readonly timeoutMs: number;
+  /** From the soft signal to the end of the thread, in milliseconds. */
+  readonly graceMs: number;
+  readonly bytes: 'copy' | 'view';
+  readonly redact: RedactOptions;
+  readonly describeErrors: boolean;
+}
+
+/** `held`: the breaker is open. `storm`: its threads keep dying. */
+export type LaneState = 'idle' | 'waiting' | 'draining' | 'held' | 'storm' | 'closed';
