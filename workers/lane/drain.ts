@@ -63,24 +63,40 @@ export class Drain {
 
   async #loop(): Promise<'gave-way' | 'held'> {
     for (;;) {
-      while (this.#inFlight >= this.#task.concurrency) await this.#oneEnds();
-      if (this.#mustLeave()) return this.#leave('gave-way');
-      const place = this.#places.next() ?? this.#spin();
-      if (place === undefined) {
-        if (await this.#sleep()) continue;
-        return this.#leave('gave-way');
-      }
-      const startedAt = systemClock.elapsed();
-      if (this.#isHeld() || !this.#start(place, startedAt)) return this.#leave('held');
-      if (startedAt - this.#lastLoopTurn > LOOP_TURN_MS && !(await this.#breathe(startedAt))) {
-        return this.#leave('gave-way');
+      switch (this.#work()) {
+        case 'full':
+          await this.#oneEnds();
+          break;
+        case 'empty':
+          if (!(await this.#sleep())) return this.#leave('gave-way');
+          break;
+        case 'long':
+          if (!(await this.#breathe())) return this.#leave('gave-way');
+          break;
+        case 'held':
+          return this.#leave('held');
+        case 'leave':
+          return this.#leave('gave-way');
       }
     }
   }
 
+  /** Starts deliveries until something has to be waited for, and says what. */
+  #work(): 'full' | 'empty' | 'long' | 'held' | 'leave' {
+    for (;;) {
+      if (this.#inFlight >= this.#task.concurrency) return 'full';
+      if (this.#mustLeave()) return 'leave';
+      const place = this.#places.next() ?? this.#spin();
+      if (place === undefined) return 'empty';
+      const startedAt = systemClock.elapsed();
+      if (this.#isHeld() || !this.#start(place, startedAt)) return 'held';
+      if (startedAt - this.#lastLoopTurn > LOOP_TURN_MS) return 'long';
+    }
+  }
+
   /** Gives the event loop a turn. False: the quantum is over, and others wait. */
-  async #breathe(now: number): Promise<boolean> {
-    if (now > this.#leaveAfter && this.#isWanted()) return false;
+  async #breathe(): Promise<boolean> {
+    if (this.#isWanted() && systemClock.elapsed() > this.#leaveAfter) return false;
     await new Promise<void>((resume) => setImmediate(resume));
     this.#lastLoopTurn = systemClock.elapsed();
     return true;
