@@ -6,6 +6,7 @@ import { RetryBudget } from './failure/budget.js';
 import { ErrorRecoveryManager } from './failure/recovery.js';
 import { RetrySchedule } from './failure/retries.js';
 import { FailureNotes } from './failure-notes.js';
+import type { LiveSubscription } from './live-subscription.js';
 import { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import { ErrorLogger } from './observe/error-logger.js';
 import { type HealthStatus, healthOf } from './observe/health.js';
@@ -17,7 +18,8 @@ import {
   resolveSubscribeOptions,
   type SubscribeOptions,
 } from './options.js';
-import { assertPublishOptions, Publisher, type PublishOptions } from './publish.js';
+import { Publisher } from './publish.js';
+import { assertPublishOptions, type PublishOptions } from './publish-options.js';
 import { Replies } from './replies.js';
 import { Router } from './routing/router.js';
 import { assertPattern, assertTopic } from './routing/topics.js';
@@ -29,7 +31,7 @@ import { ErrorCounters } from './shared/error-counters.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import { isLaneWorker } from './shared/lane-worker.js';
 import { Subscriber } from './subscribe.js';
-import type { LiveSubscription, Subscription } from './subscription.js';
+import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
 import type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';
 

@@ -1,6 +1,7 @@
 // Writes down failures: the error report of an attempt, the letter of a delivery, and failures that main itself found.
 
 import { nanoid } from 'nanoid';
+import type { LiveSubscription } from './live-subscription.js';
 import type { Clock } from './shared/clock.js';
 import { decodePayload } from './shared/codec.js';
 import { type Delivery, messageId } from './shared/delivery.js';
@@ -15,7 +16,6 @@ import {
   type ErrorReport,
   ErrorSeverity,
 } from './shared/report.js';
-import type { LiveSubscription } from './subscription.js';
 import type { KillCause } from './threads/lane-contract.js';
 
 /** Begins the ids of replayed messages, before the letter's own: see {@link FailureNotes.isReplay}. */

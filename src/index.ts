@@ -20,7 +20,7 @@ export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js'
 export type { HealthLevel, HealthStatus, SubscriptionHealth } from './observe/health.js';
 export type { LoggingHealth } from './observe/logging.js';
 export type { MessageBusOptions, SubscribeOptions } from './options.js';
-export type { PublishOptions } from './publish.js';
+export type { PublishOptions } from './publish-options.js';
 export type { BreakerOptions, CircuitState } from './shared/breaker.js';
 export { BreakerOpenError, CircuitBreaker, type CircuitBreakerOptions } from './shared/circuit-breaker.js';
 export { type Classification, type ClassifyOptions, classifyError } from './shared/classify.js';
@@ -60,5 +60,5 @@ export {
   ErrorSeverity,
 } from './shared/report.js';
 export type { Subscription } from './subscription.js';
-export type { ThreadLimits } from './threads/pool.js';
+export type { ThreadLimits } from './threads/thread-limits.js';
 export type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';

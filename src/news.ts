@@ -1,13 +1,13 @@
 // What lanes tell: handed to settle, publish, the replies, or those who listen to the bus.
 import type { BusEmitter } from './events.js';
 import type { FailureNotes } from './failure-notes.js';
+import type { LiveSubscription } from './live-subscription.js';
 import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Settler } from './settle.js';
 import type { CircuitState } from './shared/breaker.js';
 import { BusbarError } from './shared/errors.js';
 import { Outcome, type ReadOutcome } from './shared/outcome.js';
-import type { LiveSubscription } from './subscription.js';
 import type { LaneEvents } from './threads/lane-contract.js';
 
 export interface NewsParts {

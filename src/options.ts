@@ -11,7 +11,7 @@ import type { StandardSchema } from './shared/handler.js';
 import { createRedactor, type RedactOptions } from './shared/redact.js';
 import { ErrorCategory } from './shared/report.js';
 import { allocateRing } from './shared/ring.js';
-import type { ThreadLimits } from './threads/pool.js';
+import type { ThreadLimits } from './threads/thread-limits.js';
 
 /** Options of a bus. */
 export interface MessageBusOptions {

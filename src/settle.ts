@@ -4,6 +4,7 @@ import type { RetryBudget } from './failure/budget.js';
 import type { ErrorRecoveryManager, Verdict } from './failure/recovery.js';
 import type { RetrySchedule } from './failure/retries.js';
 import type { FailureNotes } from './failure-notes.js';
+import type { LiveSubscription } from './live-subscription.js';
 import type { Logging } from './observe/logging.js';
 import type { Replies } from './replies.js';
 import { countsForBreaker } from './shared/classify.js';
@@ -13,7 +14,6 @@ import type { ErrorCounters } from './shared/error-counters.js';
 import { BusbarError } from './shared/errors.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
 import type { DeadLetterReason, ErrorReport } from './shared/report.js';
-import type { LiveSubscription } from './subscription.js';
 import type { KillCause } from './threads/lane-contract.js';
 
 /** A delivery with the subscription it belongs to. */

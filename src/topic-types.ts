@@ -28,5 +28,8 @@ export type PayloadOf<Topics, Pattern extends string> = Pattern extends keyof To
     : { [Topic in keyof Topics & string]: Matches<Topic, Pattern> extends true ? Topics[Topic] : never }[keyof Topics &
         string];
 
+/** The platform's URL where its types are known, else the part of it that matters here. */
+export type Url = typeof globalThis extends { URL: { prototype: infer T } } ? T : { readonly href: string };
+
 /** A handler: what `defineHandler` made, the `file:` URL of a module, or a plain function that runs on the main thread. */
-export type HandlerLike<P> = HandlerDefinition<P, unknown> | Handler<P, unknown> | URL | string;
+export type HandlerLike<P> = HandlerDefinition<P, unknown> | Handler<P, unknown> | Url | string;

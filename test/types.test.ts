@@ -45,7 +45,8 @@ const WRONG = [
 function linesWithErrors(source: string): number[] {
   writeFileSync(FILE, source);
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  const options = '--noEmit --strict --target es2022 --module nodenext --skipLibCheck --types node --ignoreConfig'.split(' ');
+  const options =
+    '--noEmit --strict --target es2022 --module nodenext --skipLibCheck --types node --ignoreConfig'.split(' ');
   try {
     execFileSync(process.execPath, [tsc, ...options, FILE], { cwd: ROOT, encoding: 'utf8' });
     return [];

@@ -2,14 +2,7 @@
 import { Piscina } from 'piscina';
 import { workerExecArgv } from '../shared/exec-argv.js';
 import type { LaneTask, LaneTaskResult } from '../shared/lane-task.js';
-
-/** Limits of one worker thread's JavaScript heap, in MiB. They do not cover Buffers. */
-export interface ThreadLimits {
-  readonly maxOldGenerationSizeMb?: number;
-  readonly maxYoungGenerationSizeMb?: number;
-  readonly codeRangeSizeMb?: number;
-  readonly stackSizeMb?: number;
-}
+import type { ThreadLimits } from './thread-limits.js';
 
 export interface PoolOptions {
   /** Threads that run lanes at the same time. */

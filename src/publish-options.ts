@@ -1,0 +1,50 @@
+// The options of a message: what they are, and what is wrong with bad ones.
+import { LARGEST_TEXT_BYTES } from './shared/delivery.js';
+import { invalidOption } from './shared/errors.js';
+import { type Headers, PRIORITIES, type Priority } from './shared/message.js';
+
+/** Options of `publish`. */
+export interface PublishOptions {
+  /** Default `normal`. */
+  readonly priority?: Priority;
+  /** Messages of one key always go to the same lane. At most 1024 characters. */
+  readonly key?: string;
+  /** Strings that travel with the message; at most 16 384 characters as JSON. */
+  readonly headers?: Headers;
+  /** Milliseconds after which no handler starts it any more, more than 0. Default: never. */
+  readonly ttlMs?: number;
+  /** Default: made by the bus. 1 to 1024 characters. */
+  readonly id?: string;
+}
+
+const MOST_CHARACTERS = 1024;
+const MOST_HEADER_CHARACTERS = LARGEST_TEXT_BYTES / 4;
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertPublishOptions(options: PublishOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
+  const { priority, key, headers, ttlMs, id } = options;
+  if (priority !== undefined && !PRIORITIES.includes(priority)) {
+    throw invalidOption('priority', PRIORITIES.map((name) => `'${name}'`).join(', '), priority);
+  }
+  assertText('key', key, 0);
+  assertText('id', id, 1);
+  if (ttlMs !== undefined && !(typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs > 0)) {
+    throw invalidOption('ttlMs', 'a number of milliseconds > 0', ttlMs);
+  }
+  if (headers !== undefined) assertHeaders(headers);
+}
+
+function assertText(option: string, value: unknown, least: number): void {
+  if (value === undefined) return;
+  if (typeof value === 'string' && value.length >= least && value.length <= MOST_CHARACTERS) return;
+  throw invalidOption(option, `a text of ${least} to ${MOST_CHARACTERS} characters`, value);
+}
+
+function assertHeaders(headers: unknown): void {
+  const isRecord = typeof headers === 'object' && headers !== null && !Array.isArray(headers);
+  if (isRecord && Object.values(headers).every((value) => typeof value === 'string')) {
+    if (JSON.stringify(headers).length <= MOST_HEADER_CHARACTERS) return;
+  }
+  throw invalidOption('headers', `strings by name, at most ${MOST_HEADER_CHARACTERS} characters as JSON`, headers);
+}

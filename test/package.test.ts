@@ -1,0 +1,108 @@
+// The package as it is published: packed, installed into an empty folder, used from ESM, CommonJS and TypeScript.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'busbar-package-'));
+const env = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' };
+
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+let packed: Packed;
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { cwd: folder, encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+const PROGRAM = `
+  const bus = new MessageBus({ errorLogDir: 'logs' });
+  await bus.start();
+  await bus.subscribe('a', handler, { subscriberId: 's' });
+  for (let n = 0; n < 100; n++) bus.publish('a', n);
+  console.log(await bus.request('a', 20));
+  await bus.stop();
+  const [{ routed, succeeded }] = bus.getHealthStatus().subscriptions;
+  console.log(routed, succeeded);`;
+
+describe('the package', () => {
+  beforeAll(() => {
+    // The tests run what was built; building again here would pull the files away from under the other suites.
+    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+    const output = execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'] });
+    [packed] = JSON.parse(output) as [Packed];
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+    run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', `./${packed.filename}`);
+  }, 60_000);
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('holds what runs, its types and its papers, and nothing else', () => {
+    const paths = packed.files.map(({ path }) => path);
+    const isWanted = (path: string): boolean =>
+      /^dist\/(src|workers)\/.*\.(js|d\.ts)$/.test(path) ||
+      ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json'].includes(path);
+    expect(paths.filter((path) => !isWanted(path))).toEqual([]);
+    expect(paths).toEqual(
+      expect.arrayContaining(['dist/src/index.js', 'dist/workers/lane.js', 'LICENSE', 'README.md']),
+    );
+  });
+
+  it('runs a publisher and a worker handler as ESM', () => {
+    writeFileSync(
+      join(folder, 'handler.mjs'),
+      `import { defineHandler } from 'busbar/handler';\nexport default defineHandler(import.meta.url, (n) => n + 1);`,
+    );
+    writeFileSync(
+      join(folder, 'app.mjs'),
+      `import { MessageBus } from 'busbar';\nimport handler from './handler.mjs';\n${PROGRAM}`,
+    );
+    expect(run(process.execPath, 'app.mjs')).toBe('21\n101 101\n');
+  });
+
+  it('runs a publisher and a worker handler as CommonJS', () => {
+    writeFileSync(
+      join(folder, 'handler.cjs'),
+      `const { defineHandler } = require('busbar/handler');\nmodule.exports = defineHandler(__filename, (n) => n + 1);`,
+    );
+    writeFileSync(
+      join(folder, 'app.cjs'),
+      `const { MessageBus } = require('busbar');\nconst handler = require('./handler.cjs');\n(async () => {${PROGRAM}\n})();`,
+    );
+    expect(run(process.execPath, '--no-warnings', 'app.cjs')).toBe('21\n101 101\n');
+  });
+
+  it('has types that compile strictly, without the DOM and without Node’s own', () => {
+    writeFileSync(
+      join(folder, 'app.ts'),
+      `import { ErrorCategory, MessageBus, type HealthStatus } from 'busbar';
+       import { defineHandler } from 'busbar/handler';
+       const handler = defineHandler<number, number>('file:///handler.js', (n, ctx) => (ctx.signal.aborted ? 0 : n + 1));
+       export async function main(): Promise<HealthStatus> {
+         await using bus = new MessageBus<{ a: number }>({ retry: { [ErrorCategory.TIMEOUT_ERROR]: { maxRetries: 1, backoffMs: 5 } } });
+         await bus.start();
+         await bus.subscribe('a', handler, { subscriberId: 's' });
+         bus.publish('a', 1);
+         const answer: number = await bus.request<number>('a', 1);
+         return answer > 0 ? bus.getHealthStatus() : bus.getHealthStatus();
+       }`,
+    );
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      skipLibCheck: false,
+      exactOptionalPropertyTypes: true,
+      target: 'es2022',
+      lib: ['es2022'],
+      module: 'nodenext',
+      types: [],
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }));
+    expect(run(process.execPath, join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', '.')).toBe('');
+  });
+});
