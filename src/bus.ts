@@ -1,16 +1,11 @@
 // The bus: joins the parts, and is what users hold.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { nanoid } from 'nanoid';
-import { BusEmitter, type BusEvents } from './events.js';
-import { RetryBudget } from './failure/budget.js';
-import { ErrorRecoveryManager } from './failure/recovery.js';
-import { RetrySchedule } from './failure/retries.js';
-import { FailureNotes } from './failure-notes.js';
-import type { LiveSubscription } from './live-subscription.js';
-import { DeadLetterQueue } from './observe/dead-letter-queue.js';
-import { ErrorLogger } from './observe/error-logger.js';
+import { assemble, type BusParts } from './assembly.js';
+import type { BusEvents } from './events.js';
+import type { ErrorRecoveryManager } from './failure/recovery.js';
+import type { DeadLetterQueue } from './observe/dead-letter-queue.js';
+import type { ErrorLogger } from './observe/error-logger.js';
 import { type HealthStatus, healthOf } from './observe/health.js';
-import { Logging } from './observe/logging.js';
 import {
   type MessageBusOptions,
   type ResolvedBusOptions,
@@ -18,19 +13,11 @@ import {
   resolveSubscribeOptions,
   type SubscribeOptions,
 } from './options.js';
-import { Publisher } from './publish.js';
 import { assertPublishOptions, type PublishOptions } from './publish-options.js';
-import { Replies } from './replies.js';
-import { Router } from './routing/router.js';
 import { assertPattern, assertTopic } from './routing/topics.js';
-import { type Retry, Settler } from './settle.js';
 import type { Timer } from './shared/clock.js';
-import { messageId } from './shared/delivery.js';
-import { FailureDescriber } from './shared/describe.js';
-import { ErrorCounters } from './shared/error-counters.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import { isLaneWorker } from './shared/lane-worker.js';
-import { Subscriber } from './subscribe.js';
 import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
 import type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';
@@ -53,16 +40,7 @@ const SETTLED_POLL_MS = 5;
  */
 export class MessageBus<Topics extends object = AnyTopics> {
   readonly #options: ResolvedBusOptions;
-  readonly #instance = nanoid(10);
-  readonly #router = new Router<LiveSubscription>();
-  readonly #events: BusEmitter;
-  readonly #counters = new ErrorCounters();
-  readonly #logging: Logging | null;
-  readonly #replies: Replies;
-  readonly #settler: Settler;
-  readonly #publisher: Publisher;
-  readonly #subscriber: Subscriber;
-  readonly #retries: RetrySchedule<Retry>;
+  readonly #parts: BusParts;
   #threads: Threads | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -80,69 +58,11 @@ export class MessageBus<Topics extends object = AnyTopics> {
   constructor(options: MessageBusOptions = {}) {
     assertNoLaneWorker();
     this.#options = resolveBusOptions(options);
-    const { clock, enableErrorHandling, errorLogDir, retry, redact, ringBytes } = this.#options;
-    const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
-    const notes = new FailureNotes(describer, clock, this.#instance);
-    const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
-
-    this.#logging = enableErrorHandling ? Logging.of(errorLogDir) : null;
-    this.errorLogger = enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null;
-    this.deadLetterQueue =
-      this.#logging === null
-        ? null
-        : new DeadLetterQueue(
-            { storageDir: this.#logging.letterFolder },
-            (letter) => this.#subscriber.replay(letter),
-            clock,
-          );
-    this.recoveryManager = enableErrorHandling ? recovery : null;
-
-    this.#replies = new Replies(clock);
-    this.#retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
-      subscription.retrying--;
-      subscription.requeue(delivery);
-    });
-    this.#settler = new Settler({
-      clock,
-      recovery,
-      budget: new RetryBudget(clock.elapsed()),
-      retries: this.#retries,
-      replies: this.#replies,
-      logging: this.#logging,
-      counters: this.#counters,
-      notes,
-      routed: () => this.#publisher.routed,
-      onDeadLetter: ({ subscriberId }, delivery, reason) =>
-        this.#events.emit('deadLetter', {
-          subscriberId,
-          topic: delivery.topic,
-          id: messageId(delivery, this.#instance),
-          reason,
-        }),
-    });
-    this.#events = new BusEmitter((event, thrown) =>
-      this.#settler.report(notes.incident(`listener of ${event}`, thrown, 'handler')),
-    );
-    this.#publisher = new Publisher({
-      clock,
-      router: this.#router,
-      settler: this.#settler,
-      notes,
-      largestPayload: ringBytes / 4,
-    });
-    this.#subscriber = new Subscriber({
-      options: this.#options,
-      instance: this.#instance,
-      router: this.#router,
-      settler: this.#settler,
-      publisher: this.#publisher,
-      replies: this.#replies,
-      retries: this.#retries,
-      events: this.#events,
-      notes,
-      describer,
-      recovery,
-    });
+    this.#parts = assemble(this.#options);
+    const { deadLetterQueue, errorLogger, recovery } = this.#parts;
+    this.deadLetterQueue = deadLetterQueue;
+    this.errorLogger = errorLogger;
+    this.recoveryManager = this.#options.enableErrorHandling ? recovery : null;
   }
 
   /**
@@ -179,7 +99,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     assertPattern(pattern);
     const resolved = resolveSubscribeOptions(pattern, options, this.#options);
     if (this.#threads === undefined || this.#stopping !== undefined) throw notRunning('subscribe');
-    return this.#subscriber.subscribe(pattern, handler as HandlerLike<unknown>, resolved, this.#threads);
+    return this.#parts.subscriber.subscribe(pattern, handler as HandlerLike<unknown>, resolved, this.#threads);
   }
 
   /**
@@ -192,7 +112,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     payload: Topics[Topic],
     options?: PublishOptions,
   ): boolean {
-    return this.#publisher.publish(topic, payload, options);
+    return this.#parts.publisher.publish(topic, payload, options);
   }
 
   /**
@@ -208,20 +128,20 @@ export class MessageBus<Topics extends object = AnyTopics> {
     payload: Topics[Topic],
     { timeoutMs = 10_000, ...options }: PublishOptions & { readonly timeoutMs?: number } = {},
   ): Promise<R> {
-    if (!this.#publisher.isOpen) throw notRunning('request');
+    if (!this.#parts.publisher.isOpen) throw notRunning('request');
     assertTopic(topic);
     assertPublishOptions(options);
     if (!(typeof timeoutMs === 'number' && timeoutMs > 0))
       throw invalidOption('timeoutMs', 'a number of milliseconds > 0', timeoutMs);
-    const [subscription, ...others] = this.#router.match(topic) ?? [];
+    const [subscription, ...others] = this.#parts.router.match(topic) ?? [];
     if (subscription === undefined) throw new BusbarError('BUSBAR_NO_HANDLER', `nobody has subscribed to ${topic}`);
     if (others.length > 0)
       throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${others.length + 1} subscriptions match ${topic}`);
     if (subscription.breaker?.admits() === false) {
       throw new BusbarError('BUSBAR_BREAKER_OPEN', `circuit breaker ${subscription.options.breakerName} is open`);
     }
-    return this.#publisher.request(subscription, topic, payload, options, (number) =>
-      this.#replies.wait(number, timeoutMs),
+    return this.#parts.publisher.request(subscription, topic, payload, options, (number) =>
+      this.#parts.replies.wait(number, timeoutMs),
     ) as Promise<R>;
   }
 
@@ -230,35 +150,35 @@ export class MessageBus<Topics extends object = AnyTopics> {
     const { clock, threads, spareThreads } = this.#options;
     this.#threads?.collect();
     return healthOf({
-      running: this.#publisher.isOpen,
-      uptimeMs: this.#publisher.isOpen ? clock.elapsed() - this.#startedAt : 0,
-      errorsRecovered: this.#settler.errorsRecovered,
-      unrouted: this.#publisher.unrouted,
-      subscriptions: this.#subscriber.health(),
+      running: this.#parts.publisher.isOpen,
+      uptimeMs: this.#parts.publisher.isOpen ? clock.elapsed() - this.#startedAt : 0,
+      errorsRecovered: this.#parts.settler.errorsRecovered,
+      unrouted: this.#parts.publisher.unrouted,
+      subscriptions: this.#parts.subscriber.health(),
       threads: this.#threads?.health ?? { configured: threads + spareThreads, alive: 0, replaced: 0 },
-      logging: this.#logging?.health() ?? null,
-      errorStatistics: this.#logging === null ? null : this.#counters.summary(clock.now() / 1000),
+      logging: this.#parts.logging?.health() ?? null,
+      errorStatistics: this.#parts.logging === null ? null : this.#parts.counters.summary(clock.now() / 1000),
     });
   }
 
   on<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
-    this.#events.on(event, listener);
+    this.#parts.events.on(event, listener);
     return this;
   }
 
   once<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
-    this.#events.once(event, listener);
+    this.#parts.events.once(event, listener);
     return this;
   }
 
   off<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
-    this.#events.off(event, listener);
+    this.#parts.events.off(event, listener);
     return this;
   }
 
   /** Resolves once nothing is pending in any subscription. */
   async idle(): Promise<void> {
-    while (this.#subscriber.pending > 0) await this.#wait(SETTLED_POLL_MS);
+    while (this.#parts.subscriber.pending > 0) await this.#wait(SETTLED_POLL_MS);
   }
 
   /**
@@ -282,27 +202,27 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
   async #start(): Promise<void> {
     const { threads, spareThreads, resourceLimits: limits, clock } = this.#options;
-    await this.#logging?.open();
+    await this.#parts.logging?.open();
     if (this.#stopping !== undefined) throw notRunning('start');
     this.#threads = new Threads({ threads, spareThreads, limits }, clock);
     this.#startedAt = clock.elapsed();
     // Waiting for a worker does not keep a process alive by itself, but a running bus is meant to.
     this.#keepAlive = clock.every(2 ** 30, () => undefined, true);
-    this.#publisher.isOpen = true;
+    this.#parts.publisher.isOpen = true;
   }
 
   async #stop(timeoutMs: number): Promise<void> {
     await this.#starting?.catch(() => undefined);
-    this.#publisher.isOpen = false;
+    this.#parts.publisher.isOpen = false;
     const { clock } = this.#options;
     const deadline = clock.elapsed() + timeoutMs;
-    while (this.#subscriber.pending > 0 && clock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
-    await this.#subscriber.closeAll();
+    while (this.#parts.subscriber.pending > 0 && clock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
+    await this.#parts.subscriber.closeAll();
     await this.#threads?.stop();
-    while (this.#subscriber.pending > 0) await this.#wait(SETTLED_POLL_MS);
+    while (this.#parts.subscriber.pending > 0) await this.#wait(SETTLED_POLL_MS);
     await this.deadLetterQueue?.close();
     await this.errorLogger?.close();
-    await this.#logging?.close();
+    await this.#parts.logging?.close();
     this.#keepAlive?.cancel();
   }
 

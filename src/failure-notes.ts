@@ -113,9 +113,7 @@ export class FailureNotes {
       headers,
       started,
       failed,
-      history: subscription.trails.get(delivery.number)?.history ?? [
-        { category, signature, count: 1, first: now, last: now },
-      ],
+      history: subscription.trails.historyOf(delivery) ?? [{ category, signature, count: 1, first: now, last: now }],
       error,
     };
   }

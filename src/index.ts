@@ -12,11 +12,11 @@ export {
 export {
   DeadLetterQueue,
   type DeadLetterQueueOptions,
-  type GivenUpMessage,
   type ReplayOptions,
   type ReplayResult,
 } from './observe/dead-letter-queue.js';
 export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js';
+export type { GivenUpMessage } from './observe/given-up.js';
 export type { HealthLevel, HealthStatus, SubscriptionHealth } from './observe/health.js';
 export type { LoggingHealth } from './observe/logging.js';
 export type { MessageBusOptions, SubscribeOptions } from './options.js';

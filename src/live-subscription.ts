@@ -6,19 +6,8 @@ import { QueueLimit } from './queue-limit.js';
 import { laneOfKey } from './routing/partition.js';
 import type { SharedBreaker } from './shared/breaker.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';
-import type { ErrorCategory } from './shared/report.js';
 import type { AnyLane } from './threads/threads.js';
-
-/** What is known of a delivery that has failed before. */
-export interface Trail {
-  category: ErrorCategory;
-  /** Failures of this category in a row. */
-  failedInRow: number;
-  /** `Clock.elapsed()`. */
-  readonly firstFailedAt: number;
-  /** By category and signature, oldest first; times in seconds since 1970. */
-  readonly history: { category: ErrorCategory; signature: string; count: number; first: number; last: number }[];
-}
+import { Trails } from './trails.js';
 
 /** What {@link LiveSubscription.accept} came to; what was evicted must be settled. */
 export interface Acceptance {
@@ -36,8 +25,7 @@ export class LiveSubscription {
   readonly breaker: SharedBreaker | null;
   /** Filled once by its maker. */
   readonly lanes: AnyLane[] = [];
-  /** By message number; only deliveries that have failed. */
-  readonly trails = new Map<number, Trail>();
+  readonly trails = new Trails();
   readonly #limit: QueueLimit;
   #nextLane = 0;
   isOpen = true;

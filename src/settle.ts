@@ -98,7 +98,7 @@ export class Settler {
 
   /** A delivery that had failed before has succeeded. */
   recovered(subscription: LiveSubscription, number: number): void {
-    if (subscription.trails.delete(number)) this.errorsRecovered++;
+    if (subscription.trails.end(number)) this.errorsRecovered++;
   }
 
   /** The message outlived its time before a handler started. */
@@ -122,7 +122,7 @@ export class Settler {
     const written = report ?? this.#report(subscription, delivery, failure, reason);
     if (report === undefined) this.#log(written);
     const header = notes.letter(subscription, delivery, failure, reason, written.error_id);
-    subscription.trails.delete(delivery.number);
+    subscription.trails.end(delivery.number);
     replies.reject(delivery.number, reason, failure.error);
     if (notes.isReplay(delivery)) {
       // Its letter is in the queue already, and learns of this through the reply.
@@ -174,15 +174,9 @@ export class Settler {
   /** What the retry configuration says. A configuration that makes no sense must not lose the delivery. */
   #decide(subscription: LiveSubscription, delivery: Delivery, failure: Failure): Verdict {
     const { recovery, clock, notes } = this.#parts;
-    const trail = subscription.trails.get(delivery.number);
     // A reply that cannot be encoded would fail again in the same way.
     if (failure.phase === 'reply') return { kind: 'dead-letter', reason: 'not_retryable' };
-    const facts = {
-      category: failure.category,
-      failedInRow: trail?.failedInRow ?? delivery.failed,
-      elapsedMs: trail === undefined ? 0 : clock.elapsed() - trail.firstFailedAt,
-      retryAfterMs: failure.error.retry_after_ms,
-    };
+    const facts = subscription.trails.factsOf(delivery, failure, clock.elapsed());
     try {
       return recovery.decide(facts, subscription.options.retry);
     } catch (thrown) {
@@ -220,25 +214,14 @@ export class Settler {
   #drop(subscription: LiveSubscription, delivery: Delivery, failure: Failure, why: string): void {
     const { logging, replies } = this.#parts;
     if (logging !== null) this.#log(this.#report(subscription, delivery, failure, why));
-    subscription.trails.delete(delivery.number);
+    subscription.trails.end(delivery.number);
     subscription.dropped++;
     replies.reject(delivery.number, why, failure.error);
   }
 
-  /** Adds a failure to what is known of this delivery; the count in a row starts again when the category changes. */
-  #note(subscription: LiveSubscription, delivery: Delivery, { category, signature }: Failure): void {
+  #note(subscription: LiveSubscription, delivery: Delivery, failure: Failure): void {
     const { clock } = this.#parts;
-    const now = clock.now() / 1000;
-    let trail = subscription.trails.get(delivery.number);
-    if (trail === undefined) {
-      trail = { category, failedInRow: 0, firstFailedAt: clock.elapsed(), history: [] };
-      subscription.trails.set(delivery.number, trail);
-    }
-    trail.failedInRow = trail.category === category ? trail.failedInRow + 1 : 1;
-    trail.category = category;
-    const known = trail.history.find((entry) => entry.category === category && entry.signature === signature);
-    if (known === undefined) trail.history.push({ category, signature, count: 1, first: now, last: now });
-    else Object.assign(known, { count: known.count + 1, last: now });
+    subscription.trails.add(delivery, failure, clock.now() / 1000, clock.elapsed());
   }
 
   #report(subscription: LiveSubscription, delivery: Delivery, failure: Failure, verdict?: string): ErrorReport {

@@ -1,12 +1,11 @@
 // The dead-letter queue for its users: add, look, replay, archive, purge.
 import { basename, dirname, resolve } from 'node:path';
-import { nanoid } from 'nanoid';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from '../shared/codec.js';
 import { BusbarError, invalidOption } from '../shared/errors.js';
-import type { LetterFilter, LetterHeader, LetterStats, LetterSummary, StoredLetter } from '../shared/logging-task.js';
-import type { Headers, Priority } from '../shared/message.js';
+import type { LetterFilter, LetterStats, LetterSummary, StoredLetter } from '../shared/logging-task.js';
 import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
+import { type GivenUpMessage, headerOf } from './given-up.js';
 import { closedError, Logging } from './logging.js';
 
 export interface DeadLetterQueueOptions {
@@ -18,18 +17,6 @@ export interface DeadLetterQueueOptions {
   readonly maxBytes?: number;
   /** How long letters are kept, in milliseconds, more than 0. Default 30 days. */
   readonly maxAgeMs?: number;
-}
-
-/** A message as {@link DeadLetterQueue.addMessage} takes it. */
-export interface GivenUpMessage {
-  readonly topic: string;
-  readonly payload: unknown;
-  readonly id?: string;
-  readonly key?: string | null;
-  readonly priority?: Priority;
-  readonly headers?: Headers | null;
-  /** Seconds since 1970. */
-  readonly published_at?: number;
 }
 
 export interface ReplayOptions {
@@ -233,39 +220,6 @@ function encodeOrLess(payload: unknown): Encoded {
   } catch {
     return encodeLossy(payload);
   }
-}
-
-function headerOf(
-  message: GivenUpMessage,
-  report: ErrorReport,
-  reason: DeadLetterReason,
-  codec: Encoded['codec'],
-  now: number,
-): LetterHeader {
-  const { id = nanoid(), topic, key = null, priority = 'normal', headers = null, published_at = now } = message;
-  if (typeof topic !== 'string') throw invalidOption('message.topic', 'a string', topic);
-  const { signature = '', subscriber_id = '', pattern = topic } = report.context;
-  const first = { category: report.category, signature, count: 1, first: report.timestamp, last: report.timestamp };
-  return {
-    error_id: nanoid(),
-    timestamp: now,
-    message: { id, topic, key, priority, headers, published_at },
-    payload_codec: codec,
-    error_category: report.category,
-    retry_count: report.retry_count,
-    reason,
-    signature,
-    topic,
-    subscriber_id,
-    pattern,
-    priority,
-    key,
-    headers,
-    started: report.retry_count + 1,
-    failed: report.retry_count + 1,
-    history: [first],
-    error: { name: report.exception_type, message: report.message },
-  };
 }
 
 function assertMost(option: string, value: unknown): void {

@@ -5,7 +5,7 @@ import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { HandlerSource } from '../shared/lane-task.js';
 import type { ReadOutcome } from '../shared/outcome.js';
 import type { RedactOptions } from '../shared/redact.js';
-import type { RingShape } from './lane-rings.js';
+import type { RingShape } from './lane-ring.js';
 import type { Pool } from './pool.js';
 import type { Turns } from './turns.js';
 

@@ -6,8 +6,9 @@ import { type DrainTask, type LaneTaskResult, TURN_BYTES, Turn } from '../shared
 import { handsBack, type ReadOutcome, readOutcome } from '../shared/outcome.js';
 import { StormGuard } from '../shared/storm-guard.js';
 import { Backlog } from './backlog.js';
+import { Blame } from './blame.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
-import { LaneRings, type Suspect } from './lane-rings.js';
+import { LaneRings } from './lane-rings.js';
 import { type ThreadEnd, ThreadLost } from './pool.js';
 import type { TurnTaker } from './turns.js';
 
@@ -33,8 +34,7 @@ export class Lane implements TurnTaker {
   #killedAt = 0;
   #timer: Timer | undefined;
   #isPaused = false;
-  /** Deliveries of which one ended the thread while several ran: they run one at a time until they have passed. */
-  #suspects: Suspect[] = [];
+  readonly #blame: Blame;
   readonly #storm = new StormGuard(STORM_DEATHS, STORM_WINDOW_MS);
   #ended: Promise<boolean> = Promise.resolve(false);
 
@@ -43,6 +43,7 @@ export class Lane implements TurnTaker {
     this.#surroundings = surroundings;
     this.#events = events;
     this.#rings = new LaneRings(options.names, options.shape);
+    this.#blame = new Blame(options.timeoutMs + options.graceMs);
   }
 
   get state(): LaneState {
@@ -117,11 +118,8 @@ export class Lane implements TurnTaker {
   /** Ends the thread if a handler ran past its deadline and the grace. */
   checkDeadlines(elapsed: number): void {
     if (this.#state !== 'draining') return;
-    if (this.#suspects.length > 0 && this.#suspects.every(({ ring, sequence }) => ring.hasPassed(sequence))) {
-      this.#suspects = [];
-      this.#askToLeave();
-    }
-    if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#isOverdue(attempt, elapsed)))
+    if (this.#blame.isResolved()) this.#askToLeave();
+    if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed)))
       return;
     this.#killedAt = elapsed;
     this.#kill.abort();
@@ -201,7 +199,7 @@ export class Lane implements TurnTaker {
       breaker: breaker?.memory ?? null,
       whenOpen,
       timeoutMs,
-      concurrency: this.#suspects.length > 0 ? 1 : shape.concurrency,
+      concurrency: this.#blame.hasSuspects ? 1 : shape.concurrency,
       bytes,
       redact,
       describeErrors,
@@ -219,31 +217,15 @@ export class Lane implements TurnTaker {
     this.#state = 'idle';
     const suspects = this.#rings.repair();
     const isClosing = end === 'killed' && this.#killedAt === 0;
-    const culprits = isClosing ? [] : this.#culprits(end, suspects);
+    const culprits = isClosing ? [] : this.#blame.culprits(end, suspects, this.#killedAt);
     const cause = end === 'killed' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
     for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
     const taken = culprits.map((culprit) => ({ delivery: this.#rings.take(culprit), ranMs: now - culprit.startedAt }));
     this.#rings.releaseDone();
     this.#killedAt = 0;
-    if (suspects.length === 0 && !isClosing) this.#died();
+    if (suspects.length === 0 && end !== 'killed') this.#died();
     for (const { delivery, ranMs } of taken) this.#events.killed(delivery, cause, ranMs);
-  }
-
-  /**
-   * One attempt in flight is the culprit. Of several, any may have blocked or ended the thread, and those past their
-   * deadline may have been kept from ending by another: they run again one at a time, and then it shows.
-   */
-  #culprits(end: ThreadEnd, suspects: readonly Suspect[]): readonly Suspect[] {
-    if (suspects.length === 1) {
-      return end === 'killed' ? suspects.filter((suspect) => this.#isOverdue(suspect, this.#killedAt)) : suspects;
-    }
-    this.#suspects = [...suspects];
-    return [];
-  }
-
-  #isOverdue({ startedAt }: Suspect, elapsed: number): boolean {
-    return elapsed - startedAt > this.#options.timeoutMs + this.#options.graceMs;
   }
 
   /** A death that no delivery is to blame for. */

@@ -1,0 +1,93 @@
+// Builds the parts of one bus and joins them to one another.
+import { nanoid } from 'nanoid';
+import { BusEmitter } from './events.js';
+import { RetryBudget } from './failure/budget.js';
+import { ErrorRecoveryManager } from './failure/recovery.js';
+import { RetrySchedule } from './failure/retries.js';
+import { FailureNotes } from './failure-notes.js';
+import type { LiveSubscription } from './live-subscription.js';
+import { DeadLetterQueue } from './observe/dead-letter-queue.js';
+import { ErrorLogger } from './observe/error-logger.js';
+import { Logging } from './observe/logging.js';
+import type { ResolvedBusOptions } from './options.js';
+import { Publisher } from './publish.js';
+import { Replies } from './replies.js';
+import { Router } from './routing/router.js';
+import { type Retry, Settler } from './settle.js';
+import { messageId } from './shared/delivery.js';
+import { FailureDescriber } from './shared/describe.js';
+import { ErrorCounters } from './shared/error-counters.js';
+import { Subscriber } from './subscribe.js';
+
+/** What a bus is made of, but for its threads, which live from start to stop. */
+export interface BusParts {
+  readonly router: Router<LiveSubscription>;
+  readonly events: BusEmitter;
+  readonly counters: ErrorCounters;
+  readonly recovery: ErrorRecoveryManager;
+  readonly replies: Replies;
+  readonly settler: Settler;
+  readonly publisher: Publisher;
+  readonly subscriber: Subscriber;
+  /** These three are null when error handling is off. */
+  readonly logging: Logging | null;
+  readonly errorLogger: ErrorLogger | null;
+  readonly deadLetterQueue: DeadLetterQueue | null;
+}
+
+/** Starts nothing. */
+export function assemble(options: ResolvedBusOptions): BusParts {
+  const { clock, enableErrorHandling, errorLogDir, retry, redact, ringBytes } = options;
+  const instance = nanoid(10);
+  const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
+  const notes = new FailureNotes(describer, clock, instance);
+  const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
+  const logging = enableErrorHandling ? Logging.of(errorLogDir) : null;
+  const counters = new ErrorCounters();
+  const replies = new Replies(clock);
+  const router = new Router<LiveSubscription>();
+  const retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
+    subscription.retrying--;
+    subscription.requeue(delivery);
+  });
+  const events: BusEmitter = new BusEmitter((event, thrown) =>
+    settler.report(notes.incident(`listener of ${event}`, thrown, 'handler')),
+  );
+  const settler: Settler = new Settler({
+    clock,
+    recovery,
+    budget: new RetryBudget(clock.elapsed()),
+    retries,
+    replies,
+    logging,
+    counters,
+    notes,
+    routed: () => publisher.routed,
+    onDeadLetter: ({ subscriberId }, delivery, reason) => {
+      const { topic } = delivery;
+      events.emit('deadLetter', { subscriberId, topic, id: messageId(delivery, instance), reason });
+    },
+  });
+  const publisher: Publisher = new Publisher({ clock, router, settler, notes, largestPayload: ringBytes / 4 });
+  const shared = {
+    options,
+    instance,
+    router,
+    settler,
+    publisher,
+    replies,
+    retries,
+    events,
+    notes,
+    describer,
+    recovery,
+  };
+  const subscriber = new Subscriber(shared);
+  return {
+    ...{ router, events, counters, recovery, replies, settler, publisher, subscriber, logging },
+    errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
+    deadLetterQueue:
+      logging &&
+      new DeadLetterQueue({ storageDir: logging.letterFolder }, (letter) => subscriber.replay(letter), clock),
+  };
+}

@@ -1,0 +1,187 @@
+// One ring of a lane as main sees it: what is in it, what has begun, and how it is mended.
+import { type Delivery, type LaneNames, readDelivery, startedAtIndex, writeDelivery } from '../shared/delivery.js';
+import {
+  aligned,
+  DONE,
+  HEAD,
+  LENGTH,
+  READY,
+  RECORD_HEADER_BYTES,
+  SEQUENCE,
+  STARTED,
+  STATE,
+  SUCCEEDED,
+} from '../shared/layout.js';
+import { allocateRing, RingReader, RingWriter } from '../shared/ring.js';
+
+/** The delivery's word in which its attempts are counted. */
+const STARTED_COUNT = 2;
+
+/** A record whose handler had begun when its thread ended. */
+export interface Suspect {
+  readonly ring: LaneRing;
+  readonly word: number;
+  readonly sequence: number;
+  /** `Clock.elapsed()` when the handler was called. */
+  readonly startedAt: number;
+}
+
+/** What the rings of a lane are like. */
+export interface RingShape {
+  readonly ringBytes: number;
+  /** Deliveries in flight at most. */
+  readonly concurrency: number;
+  /** Deliveries in one ring at most: what lies in a ring can no longer be reordered or evicted. */
+  readonly depth: number;
+}
+
+/** One priority's ring. */
+export class LaneRing {
+  readonly memory: SharedArrayBuffer;
+  readonly writer: RingWriter;
+  /** Deliveries that came back through the outbox, or were taken out by main, mod 2^32. */
+  #handedBack = 0;
+  /** The SEQUENCEs of the last ones, as many as can be in flight: which of them the reader marked is not sure. */
+  readonly #lastHandedBack: number[] = [];
+  readonly #shape: RingShape;
+  /** How many deliveries may be written before the depth has to be looked at again. */
+  #room = 0;
+  #succeededWord = 0;
+  #succeeded = 0;
+
+  constructor(shape: RingShape) {
+    this.memory = allocateRing(shape.ringBytes);
+    this.writer = new RingWriter(this.memory);
+    this.#shape = shape;
+  }
+
+  /** Deliveries whose handlers succeeded, since the beginning. Ask at least every 2^31 of them. */
+  get succeeded(): number {
+    const word = this.writer.succeeded;
+    this.#succeeded += (word - this.#succeededWord) | 0;
+    this.#succeededWord = word;
+    return this.#succeeded;
+  }
+
+  /** False: full, by bytes or by depth. */
+  write(delivery: Delivery, names: LaneNames): boolean {
+    if (this.#room <= 0) {
+      this.#room = this.#shape.depth - this.unsettled;
+      if (this.#room <= 0) return false;
+    }
+    this.#room--;
+    return writeDelivery(this.writer, delivery, names);
+  }
+
+  /** Deliveries in this ring that are neither succeeded nor handed back. */
+  get unsettled(): number {
+    return (this.writer.written - this.writer.succeeded - this.#handedBack) | 0;
+  }
+
+  handBack(sequence: number): void {
+    this.#handedBack = (this.#handedBack + 1) | 0;
+    if (this.#lastHandedBack.push(sequence) > this.#shape.concurrency) this.#lastHandedBack.shift();
+  }
+
+  /** The unreleased records from the oldest on, as (header word, SEQUENCE, STATE). Stops when `visit` returns false. */
+  walk(visit: (word: number, sequence: number, state: number) => boolean): void {
+    const reader = new RingReader(this.memory);
+    for (let word = reader.next(); word >= 0; word = reader.next()) {
+      const state = Atomics.load(reader.words, word + STATE);
+      if (!visit(word, reader.words[word + SEQUENCE] as number, state)) return;
+    }
+  }
+
+  /** The started records, at most as many as can be in flight. */
+  started(): Suspect[] {
+    const suspects: Suspect[] = [];
+    let seen = 0;
+    this.walk((word, sequence, state) => {
+      if (state === STARTED) {
+        const startedAt = this.writer.doubles[startedAtIndex(word)] as number;
+        suspects.push({ ring: this, word, sequence, startedAt });
+      }
+      return ++seen < this.#shape.concurrency;
+    });
+    return suspects;
+  }
+
+  /**
+   * Makes the ring right after its reader's thread died: what was handed back is done, what had begun is returned, and
+   * the counters agree with the records again.
+   */
+  repair(): Suspect[] {
+    const suspects: Suspect[] = [];
+    let remaining = 0;
+    this.walk((word, sequence, state) => {
+      if (state === STARTED && this.#lastHandedBack.includes(sequence)) this.#setState(word, DONE);
+      else if (state !== DONE) remaining++;
+      return true;
+    });
+    this.walk((word, sequence, state) => {
+      if (state !== STARTED) return true;
+      suspects.push({ ring: this, word, sequence, startedAt: this.writer.doubles[startedAtIndex(word)] as number });
+      return true;
+    });
+    const control = new Int32Array(this.memory);
+    Atomics.store(control, SUCCEEDED, (this.writer.written - this.#handedBack - remaining) | 0);
+    return suspects;
+  }
+
+  /** True when this record, and all before it, have left the ring. */
+  hasPassed(sequence: number): boolean {
+    let passed = true;
+    this.walk((_word, oldest) => {
+      passed = ((oldest - sequence) | 0) > 0;
+      return false;
+    });
+    return passed;
+  }
+
+  /** Gives an innocent back to the lane: it runs again, and only `started` tells. */
+  absolve({ word }: Suspect): void {
+    const count = (word << 2) + RECORD_HEADER_BYTES;
+    const index = (count >> 2) + STARTED_COUNT;
+    this.writer.words[index] = (this.writer.words[index] as number) + 1;
+    this.#setState(word, READY);
+  }
+
+  /** Takes a culprit out of the lane. */
+  take({ word, sequence }: Suspect, names: LaneNames): Delivery {
+    const delivery = readDelivery(this.writer, (word << 2) + RECORD_HEADER_BYTES, names);
+    const owned = { ...delivery, bytes: Uint8Array.from(delivery.bytes) };
+    this.#setState(word, DONE);
+    this.handBack(sequence);
+    return owned;
+  }
+
+  /** Takes everything out that has not been settled. Only while nobody reads. */
+  takeAll(names: LaneNames): Delivery[] {
+    const all: Delivery[] = [];
+    this.walk((word, sequence, state) => {
+      if (state !== DONE) all.push(this.take({ ring: this, word, sequence, startedAt: 0 }, names));
+      return true;
+    });
+    this.releaseDone();
+    return all;
+  }
+
+  /** Releases the done records at the front. Only while nobody reads. */
+  releaseDone(): void {
+    const control = new Int32Array(this.memory);
+    let head = Atomics.load(control, HEAD);
+    const capacity = this.writer.capacity;
+    this.walk((word, _sequence, state) => {
+      if (state !== DONE) return false;
+      const place = head & (capacity - 1);
+      const padding = word << 2 === place ? 0 : capacity - place;
+      head = (head + padding + aligned(this.writer.words[word + LENGTH] as number)) | 0;
+      return true;
+    });
+    Atomics.store(control, HEAD, head);
+  }
+
+  #setState(word: number, state: number): void {
+    Atomics.store(this.writer.words, word + STATE, state);
+  }
+}

@@ -1,0 +1,166 @@
+// The rules of the house hold, and the checks that say so can fail.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import * as frontDoor from '../src/index.js';
+import { temporaryFolder } from './test-bus.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const SOURCES = ['src', 'workers'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => ({ path: `${folder}/${path}`, text: readFileSync(join(ROOT, folder, path), 'utf8') })),
+);
+
+/** What a check prints about a copy of the project in which these files are planted. Null: it finds nothing wrong. */
+function check(tool: string, args: readonly string[], planted: Readonly<Record<string, string>>): string | null {
+  const copy = temporaryFolder();
+  for (const name of ['src', 'workers', 'bench', 'test', 'biome.json', 'knip.json', 'package.json', 'tsconfig.json']) {
+    cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  for (const [path, text] of Object.entries(planted)) {
+    mkdirSync(dirname(join(copy, path)), { recursive: true });
+    writeFileSync(join(copy, path), text);
+  }
+  try {
+    execFileSync(join(ROOT, 'node_modules/.bin', tool), args, { cwd: copy, encoding: 'utf8', stdio: 'pipe' });
+    return null;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    return stdout + stderr;
+  }
+}
+
+const lint = (planted: Record<string, string>): string | null =>
+  check('biome', ['lint', '--error-on-warnings', 'src', 'workers'], planted);
+
+describe('the linter', () => {
+  it('finds nothing wrong', () => {
+    expect(lint({})).toBeNull();
+  });
+
+  it.each([
+    [
+      'a part that imports another part',
+      'src/failure/x.ts',
+      `export { Pool } from '../threads/pool.js';\n`,
+      'a part sees only itself',
+    ],
+    [
+      'a worker that imports the bus',
+      'workers/x.ts',
+      `export { MessageBus } from '../src/bus.js';\n`,
+      'workers see only src/shared',
+    ],
+    [
+      'a shared file that touches the disk',
+      'src/shared/x.ts',
+      `export { readFileSync } from 'node:fs';\n`,
+      'shared does not touch the disk',
+    ],
+    [
+      'a second file that knows Piscina',
+      'src/threads/x.ts',
+      `export { Piscina } from 'piscina';\n`,
+      'only src/threads/pool.ts',
+    ],
+    [
+      'an import of a worker',
+      'src/x.ts',
+      `export { Drain } from '../workers/lane/drain.js';\n`,
+      'workers are started by URL',
+    ],
+    [
+      'a floating promise',
+      'src/x.ts',
+      `async function f(): Promise<void> {}\nexport function g(): void {\n  f();\n}\n`,
+      'noFloatingPromises',
+    ],
+  ])('finds %s', (_name, path, text, complaint) => {
+    expect(lint({ [path]: text })).toContain(complaint);
+  });
+
+  it('finds an import cycle', () => {
+    const planted = {
+      'src/shared/x.ts': `import { y } from './y.js';\n\nexport const x = (): number => y();\n`,
+      'src/shared/y.ts': `import { x } from './x.js';\n\nexport const y = (): number => x();\n`,
+    };
+    expect(lint(planted)).toContain('noImportCycles');
+  });
+});
+
+describe('the search for dead code', () => {
+  it('finds nothing', () => {
+    expect(check('knip', [], {})).toBeNull();
+  });
+
+  it('finds an unused export and an unused file', () => {
+    const storm = readFileSync(join(ROOT, 'src/shared/storm-guard.ts'), 'utf8');
+    const found = check('knip', [], {
+      'src/shared/storm-guard.ts': `${storm}\nexport const nobodyWantsThis = 1;\n`,
+      'src/shared/nobody-imports-this.ts': 'export const x = 1;\n',
+    });
+    expect(found).toContain('nobodyWantsThis');
+    expect(found).toContain('nobody-imports-this');
+  });
+});
+
+describe('the sources', () => {
+  it.each(SOURCES)('$path begins with one line that says what it is', ({ text }) => {
+    expect(text.split('\n')[0]).toMatch(/^\/\/ [A-Z].*[.:!]/);
+  });
+
+  it('have no file of more than 300 lines', () => {
+    expect(SOURCES.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path)).toEqual([]);
+  });
+
+  it('read time and start timers in one place only', () => {
+    const time = /\bDate\.now\b|\bperformance\.now\b|\bset(?:Timeout|Interval)\b|new Date\(\)/;
+    const offenders = SOURCES.filter(
+      ({ path, text }) => path !== 'src/shared/clock.ts' && time.test(withoutComments(text)),
+    );
+    expect(offenders.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+}
+
+describe('the package', () => {
+  it('depends on what was chosen, and on nothing else', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(Object.keys(dependencies)).toEqual(['comlink', 'nanoid', 'pino', 'piscina', 'proper-lockfile']);
+  });
+
+  it('exports what is meant to be public', () => {
+    expect(Object.keys(frontDoor).sort()).toEqual([
+      'BreakerOpenError',
+      'BusbarError',
+      'CircuitBreaker',
+      'DeadLetterQueue',
+      'ErrorCategory',
+      'ErrorLogger',
+      'ErrorRecoveryManager',
+      'ErrorSeverity',
+      'HandlerVerdict',
+      'MessageBus',
+      'classifyError',
+      'deadLetter',
+      'defineHandler',
+      'discard',
+      'retryLater',
+    ]);
+  });
+
+  it('has the agreed entries at its top, and no others', () => {
+    const tracked = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).split('\n').filter(Boolean);
+    const top = new Set(tracked.map((path) => path.split('/')[0] as string));
+    const agreed =
+      'package.json tsconfig.json src workers bench test README.md package-lock.json LICENSE CHANGELOG.md biome.json knip.json';
+    expect([...top].filter((name) => !name.startsWith('.') && !agreed.split(' ').includes(name))).toEqual([]);
+  });
+});
