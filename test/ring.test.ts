@@ -1,0 +1,138 @@
+// The ring: what is written is read, in order and whole, on one thread and across two.
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Doorbell } from '../src/shared/doorbell.js';
+import { allocateRing, RingReader, RingWriter } from '../src/shared/ring.js';
+
+/** A record's content, which tells its number and length. */
+function contentOf(n: number, length: number): Buffer {
+  return Buffer.alloc(length, n & 0xff);
+}
+
+/** A small ring beside a plain list that says what must be in it. */
+class RingAndModel {
+  readonly #memory = allocateRing(1024);
+  #writer = new RingWriter(this.#memory);
+  #reader = new RingReader(this.#memory);
+  #written = 0;
+  /** Not released; those before `#read` are read. */
+  readonly #model: { n: number; length: number }[] = [];
+  #read = 0;
+
+  write(length: number): void {
+    const n = this.#written;
+    if (this.#writer.tryWrite(n, contentOf(n, length))) {
+      this.#model.push({ n, length });
+      this.#written++;
+    } else {
+      // A record of less than half the ring must fit when it is empty.
+      expect(this.#model.length).toBeGreaterThan(0);
+    }
+    expect(this.#writer.written).toBe(this.#written);
+  }
+
+  read(): void {
+    const record = this.#reader.read();
+    const expected = this.#model[this.#read];
+    expect(record?.kind).toBe(expected?.n);
+    if (record === undefined || expected === undefined) return;
+    expect(Buffer.compare(Buffer.from(record.bytes), contentOf(expected.n, expected.length))).toBe(0);
+    this.#read++;
+  }
+
+  release(): void {
+    this.#reader.release();
+    this.#model.splice(0, this.#read);
+    this.#read = 0;
+  }
+
+  replaceReader(): void {
+    this.#reader = new RingReader(this.#memory);
+    this.#read = 0;
+  }
+
+  replaceWriter(): void {
+    this.#writer = new RingWriter(this.#memory);
+  }
+}
+
+describe('a ring', () => {
+  it.each([0, 1000, 1023, 2 ** 31, 3.5, '1024'])('cannot be made of %j bytes', (bytes) => {
+    expect(() => allocateRing(bytes as number)).toThrow(expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }));
+  });
+
+  it('behaves as a queue, whatever is written, read and released', () => {
+    const action = fc.oneof(
+      fc.record({ write: fc.integer({ min: 0, max: 480 }) }),
+      fc.constantFrom('read' as const, 'release' as const, 'replaceReader' as const, 'replaceWriter' as const),
+    );
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 300 }), (actions) => {
+        const queue = new RingAndModel();
+        for (const step of actions) {
+          if (typeof step === 'object') queue.write(step.write);
+          else queue[step]();
+        }
+      }),
+    );
+  });
+
+  it('goes on when its counters pass 2^32', () => {
+    const memory = allocateRing(1024);
+    const control = new Int32Array(memory);
+    control[0] = -512; // TAIL
+    control[32] = -512; // HEAD
+    control[1] = -3; // WRITTEN
+    const writer = new RingWriter(memory);
+    const reader = new RingReader(memory);
+    for (let n = 0; n < 100; n++) {
+      expect(writer.tryWrite(n, contentOf(n, 100))).toBe(true);
+      expect(reader.read()).toMatchObject({ kind: n });
+      reader.release();
+    }
+    expect(writer.isEmpty).toBe(true);
+  });
+
+  it('says when room that was asked for is there', () => {
+    const memory = allocateRing(1024);
+    const writer = new RingWriter(memory);
+    const reader = new RingReader(memory);
+    while (writer.tryWrite(1, contentOf(1, 100)));
+    expect(writer.wantRoom(writer.unreleasedBytes >> 1)).toBe(false);
+    expect(reader.hasWantedRoom).toBe(false);
+    for (let n = 0; n < 5; n++) reader.read();
+    reader.release();
+    expect([reader.hasWantedRoom, writer.hasWantedRoom]).toEqual([true, true]);
+    writer.wantNothing();
+    expect(reader.hasWantedRoom).toBe(false);
+  });
+
+  it.each([1, 2, 3])('carries records between two threads: content, order and count (seed %d)', async (seed) => {
+    const records = 100_000;
+    const memory = allocateRing(4096);
+    const bell = Doorbell.allocate();
+    const writerBell = Doorbell.allocate();
+    const url = new URL('./fixtures/reads-a-ring.js', import.meta.url);
+    const reader = new Worker(url, { workerData: { memory, bell, writerBell, records }, execArgv: [] });
+    const answer = new Promise<unknown>((resolve, reject) => reader.once('message', resolve).once('error', reject));
+    const writer = new RingWriter(memory);
+    const ring = new Doorbell(bell);
+    const room = new Doorbell(writerBell);
+    const contents = Array.from({ length: 256 }, (_, n) => contentOf(n, 1500));
+    let random = seed;
+    for (let n = 0; n < records; n++) {
+      // A linear congruential generator (Numerical Recipes), so that a seed tells the run.
+      random = (Math.imul(random, 1664525) + 1013904223) | 0;
+      const length = (random >>> 16) % ((random >>> 8) % 64 === 0 ? 1500 : 40);
+      const content = (contents[n & 0xff] as Buffer).subarray(0, length);
+      while (!writer.tryWrite(n, content)) {
+        if (!writer.wantRoom(writer.unreleasedBytes >> 1)) await room.sleep(() => writer.hasWantedRoom, 5000);
+        writer.wantNothing();
+      }
+      ring.ring();
+    }
+    expect(await answer).toEqual({ read: records, wrong: 0 });
+    await reader.terminate();
+  });
+});
