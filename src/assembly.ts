@@ -42,7 +42,7 @@ export function assemble(options: ResolvedBusOptions): BusParts {
   const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
   const notes = new FailureNotes(describer, clock, instance);
   const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
-  const logging = enableErrorHandling ? Logging.of(errorLogDir) : null;
+  const logging = enableErrorHandling ? Logging.of(errorLogDir, undefined, {}, redact) : null;
   const counters = new ErrorCounters();
   const replies = new Replies(clock);
   const router = new Router<LiveSubscription>();

@@ -7,6 +7,7 @@ import type { LetterFilter, LetterStats, LetterSummary, StoredLetter } from '../
 import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
 import { closedError, Logging } from './logging.js';
+import { storedLetter } from './stored-letter.js';
 
 export interface DeadLetterQueueOptions {
   /** Folder of the letters; made if it is missing. Resolved once, here. `dead_letter` in a log folder joins that log. */
@@ -96,7 +97,7 @@ export class DeadLetterQueue {
   /** All letters that wait, with their payloads, oldest first. */
   async getMessages(): Promise<StoredLetter[]> {
     const ids = (await this.list({})).map(({ error_id }) => error_id);
-    return this.#ask((worker) => worker.readLetters(ids));
+    return this.#read(ids);
   }
 
   /** Without payloads, oldest first. */
@@ -106,7 +107,7 @@ export class DeadLetterQueue {
 
   /** One letter with its payload, or undefined. */
   async show(id: string): Promise<StoredLetter | undefined> {
-    const [letter] = await this.#ask((worker) => worker.readLetters([id]));
+    const [letter] = await this.#read([id]);
     return letter;
   }
 
@@ -163,6 +164,10 @@ export class DeadLetterQueue {
     return this.#closing;
   }
 
+  async #read(ids: readonly string[]): Promise<StoredLetter[]> {
+    return (await this.#ask((worker) => worker.readLetters(ids))).map(storedLetter);
+  }
+
   async #ask<T>(
     query: Parameters<Logging['ask']>[0] extends (worker: infer W) => unknown ? (worker: W) => Promise<T> : never,
   ): Promise<T> {
@@ -185,7 +190,7 @@ export class DeadLetterQueue {
     const running = new Set<Promise<void>>();
     for (let start = 0; start < ids.length; start += READ_AT_ONCE) {
       const some = ids.slice(start, start + READ_AT_ONCE);
-      const letters = await this.#ask((worker) => worker.readLetters(some));
+      const letters = await this.#read(some);
       await this.#ask((worker) => worker.setLetterState(some, 'pending_replay'));
       for (const letter of letters) {
         const one = this.#replayOne(letter, republish, result).finally(() => running.delete(one));

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { invalidOption } from '../shared/errors.js';
 import type { ErrorFilter, ErrorStatistics } from '../shared/logging-task.js';
+import { createRedactor, type RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
 import { closedError, Logging } from './logging.js';
 
@@ -12,6 +13,8 @@ export interface ErrorLoggerOptions {
   readonly maxLogSize?: number;
   /** Rotated files that are kept, 1 or more. Default 5. */
   readonly maxFiles?: number;
+  /** What is secret beyond what busbar knows. */
+  readonly redact?: RedactOptions;
 }
 
 /**
@@ -24,25 +27,31 @@ export class ErrorLogger {
 
   /** @throws BUSBAR_INVALID_OPTION */
   constructor(options: ErrorLoggerOptions) {
-    const { logDir, maxLogSize, maxFiles } = options ?? {};
+    const { logDir, maxLogSize, maxFiles, redact = {} } = options ?? {};
     if (typeof logDir !== 'string' || logDir === '') throw invalidOption('logDir', 'the path of a folder', logDir);
     assertWhole('maxLogSize', maxLogSize, 1024);
     assertWhole('maxFiles', maxFiles, 1);
-    this.#logging = Logging.of(resolve(logDir), undefined, {
-      ...(maxLogSize === undefined ? {} : { maxLogBytes: maxLogSize }),
-      ...(maxFiles === undefined ? {} : { maxLogFiles: maxFiles }),
-    });
+    createRedactor(redact);
+    this.#logging = Logging.of(
+      resolve(logDir),
+      undefined,
+      {
+        ...(maxLogSize === undefined ? {} : { maxLogBytes: maxLogSize }),
+        ...(maxFiles === undefined ? {} : { maxLogFiles: maxFiles }),
+      },
+      redact,
+    );
   }
 
   /**
-   * Hands a report over, in about a microsecond. False: there was no room, or the logger is closed; reports that found
+   * Hands a report over, in about a microsecond; secrets are taken out before it reaches the disk. False: there was no room, or the logger is closed; reports that found
    * no room are counted, and the log says how many.
    */
   logError(report: ErrorReport): boolean {
     if (this.#closing !== undefined) return false;
     // Opening may fail (an unwritable folder): every query tells, and health counts.
     this.#logging.open().catch(() => undefined);
-    return this.#logging.report(report);
+    return this.#logging.report(report, false);
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   STATUS_BYTES,
   Status,
 } from '../shared/logging-task.js';
+import type { RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
 import { LetterQueue } from './letter-queue.js';
@@ -69,31 +70,47 @@ export class Logging {
    *
    * @param folder of the error log
    * @param letterFolder of the dead letters; default: `dead_letter` in it
-   * @param limits those of the first user count
+   * @param limits those of the first user count, and so does `redact`
    */
   static of(
     folder: string,
     letterFolder = join(folder, 'dead_letter'),
     limits: Partial<LogLimits> = {},
+    redact: RedactOptions = {},
     clock = systemClock,
   ): Logging {
     const key = `${resolve(folder)}\n${resolve(letterFolder)}`;
     let logging = registry.get(key);
     if (logging === undefined) {
-      logging = new Logging(key, resolve(folder), resolve(letterFolder), { ...DEFAULT_LIMITS, ...limits }, clock);
+      logging = new Logging(
+        key,
+        resolve(folder),
+        resolve(letterFolder),
+        { ...DEFAULT_LIMITS, ...limits },
+        redact,
+        clock,
+      );
       registry.set(key, logging);
     }
     logging.#users++;
     return logging;
   }
 
-  private constructor(key: string, folder: string, letterFolder: string, limits: LogLimits, clock: Clock) {
+  private constructor(
+    key: string,
+    folder: string,
+    letterFolder: string,
+    limits: LogLimits,
+    redact: RedactOptions,
+    clock: Clock,
+  ) {
     this.#key = key;
     this.#letterFolder = letterFolder;
     const start: LoggingStart = {
       folder,
       letterFolder,
       limits,
+      redact,
       reports: allocateRing(REPORT_RING_BYTES),
       letters: allocateRing(LETTER_RING_BYTES),
       bell: Doorbell.allocate(),
@@ -105,8 +122,10 @@ export class Logging {
     this.#bell = new Doorbell(start.bell);
     this.#status = new Int32Array(start.status);
     this.#thread = new LoggingThread(start, clock);
-    const store = (header: LetterHeader, payload: Uint8Array): Promise<void> =>
-      this.#thread.ask((worker) => worker.storeLetter(header, payload));
+    const store = async (header: LetterHeader, payload: Uint8Array): Promise<void> => {
+      await this.open();
+      await this.#thread.ask((worker) => worker.storeLetter(header, payload));
+    };
     this.#letters = new LetterQueue(
       new RingWriter(start.letters),
       this.#bell,
@@ -134,10 +153,14 @@ export class Logging {
     return this.#opening;
   }
 
-  /** Hands a report over. False: no room; it is counted, and the next one tells. Never blocks. */
-  report(report: ErrorReport): boolean {
-    if (this.#lost > this.#lostTold && this.#write(this.#lossReport(report))) this.#lostTold = this.#lost;
-    const isWritten = this.#write(report);
+  /**
+   * Hands a report over. False: no room; it is counted, and the next one tells. Never blocks.
+   *
+   * @param isRedacted false: a program's own report, which the worker redacts
+   */
+  report(report: ErrorReport, isRedacted = true): boolean {
+    if (this.#lost > this.#lostTold && this.#write(this.#lossReport(report), true)) this.#lostTold = this.#lost;
+    const isWritten = this.#write(report, isRedacted);
     if (isWritten) this.#bell.ring();
     else this.#lost++;
     return isWritten;
@@ -193,9 +216,12 @@ export class Logging {
     this.#letters.close();
   }
 
-  #write(report: ErrorReport): boolean {
+  #write(report: ErrorReport, isRedacted: boolean): boolean {
     const bytes = Buffer.from(JSON.stringify(report));
-    return bytes.length <= this.#reports.largestRecord && this.#reports.tryWrite(LogRecord.REPORT, bytes);
+    return (
+      bytes.length <= this.#reports.largestRecord &&
+      this.#reports.tryWrite(isRedacted ? LogRecord.REPORT : LogRecord.RAW_REPORT, bytes)
+    );
   }
 
   #lossReport(like: ErrorReport): ErrorReport {

@@ -1,5 +1,6 @@
 // What main and the logging worker say to each other: start data, ring records, queries.
 import type { CodecId } from './message.js';
+import type { RedactOptions } from './redact.js';
 import type { DeadLetter, DeadLetterReason, ErrorCategory, ErrorReport, ErrorSeverity } from './report.js';
 
 /** Limits of what is kept on disk. */
@@ -22,6 +23,7 @@ export interface LoggingStart {
   /** Where dead letters lie. */
   readonly letterFolder: string;
   readonly limits: LogLimits;
+  readonly redact: RedactOptions;
   readonly reports: SharedArrayBuffer;
   readonly letters: SharedArrayBuffer;
   /** The worker sleeps on it. */
@@ -51,8 +53,8 @@ export const Status = {
 } as const;
 export const STATUS_BYTES = 64;
 
-/** Kinds of records in the two rings. */
-export const LogRecord = { REPORT: 1, LETTER: 2 } as const;
+/** Kinds of records in the two rings. A raw report is not redacted yet. */
+export const LogRecord = { REPORT: 1, LETTER: 2, RAW_REPORT: 3 } as const;
 
 /** A letter without its payload, which follows as bytes. */
 export type LetterHeader = Omit<DeadLetter, 'message'> & {
@@ -104,6 +106,14 @@ export type StoredLetter = DeadLetter & {
   readonly undecodable?: true;
 };
 
+/** A letter as it crosses from the worker: decoded on main, for a copy between threads makes other classes of buffers. */
+export interface ReadLetter {
+  /** With the payload in place, when that stands on the line as JSON. */
+  readonly letter: StoredLetter;
+  /** The payload's codec by name, and its bytes, when it does not. */
+  readonly encoded: { readonly codec: unknown; readonly bytes: Uint8Array } | null;
+}
+
 /** Which error reports. */
 export interface ErrorFilter {
   readonly category?: ErrorCategory;
@@ -144,7 +154,7 @@ export interface LoggingQueries {
   statistics(): Promise<ErrorStatistics>;
   flush(): Promise<void>;
   listLetters(filter: LetterFilter): Promise<LetterSummary[]>;
-  readLetters(ids: readonly string[]): Promise<StoredLetter[]>;
+  readLetters(ids: readonly string[]): Promise<ReadLetter[]>;
   letterStats(): Promise<LetterStats>;
   /** Returns how many changed. */
   setLetterState(ids: readonly string[], state: LetterState): Promise<number>;

@@ -17,11 +17,15 @@ export function signatureOf(category: ErrorCategory, error: ErrorRecord): string
   return signature;
 }
 
+/** This package's own folders: its frames say nothing about the cause. */
+const OWN = [new URL('../', import.meta.url).href, new URL('../../workers/', import.meta.url).href];
+
 /** The innermost frames of the program's own code, as `function file`: lines move when code is edited, names rarely do. */
 function placesOf(stack: string | undefined): string[] {
   const places: string[] = [];
   for (const line of (stack ?? '').split('\n')) {
     if (!/^\s+at /.test(line) || line.includes('node:') || line.includes('/node_modules/')) continue;
+    if (OWN.some((folder) => line.includes(folder))) continue;
     places.push(
       line
         .trim()

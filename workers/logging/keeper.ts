@@ -11,18 +11,21 @@ import {
   type LetterSummary,
   type LoggingQueries,
   type LoggingStart,
+  LogRecord,
   type OpenResult,
+  type ReadLetter,
   Status,
-  type StoredLetter,
 } from '../../src/shared/logging-task.js';
+import { createRedactor, type Redactor } from '../../src/shared/redact.js';
 import type { ErrorReport } from '../../src/shared/report.js';
-import { RingReader } from '../../src/shared/ring.js';
+import { RingReader, type RingRecord } from '../../src/shared/ring.js';
 import { ErrorLog } from './error-log.js';
 import { Folder } from './folder.js';
 import { Letters } from './letters.js';
 import { Rollup } from './rollup.js';
 import { Segments } from './segments.js';
 import { Statistics } from './statistics.js';
+import { Troubles } from './troubles.js';
 
 /** Letters in one group commit: what waits longer than their fsync takes forms the next group. */
 const MOST_IN_GROUP = 512;
@@ -43,6 +46,8 @@ export class Keeper implements LoggingQueries {
   readonly #start: LoggingStart;
   readonly #log: ErrorLog;
   readonly #rollup = new Rollup();
+  readonly #redactor: Redactor;
+  readonly #troubles = new Troubles();
   readonly #letters: Letters;
   readonly #segments: Segments;
   #statistics: Statistics | undefined;
@@ -62,6 +67,7 @@ export class Keeper implements LoggingQueries {
       this.#noteFailure(error);
       Atomics.add(this.#status, Status.LOST_LINES, lost);
     });
+    this.#redactor = createRedactor(start.redact);
     this.#segments = new Segments(start.letterFolder, systemClock.now);
     this.#letters = new Letters(this.#segments, start.limits);
   }
@@ -98,7 +104,7 @@ export class Keeper implements LoggingQueries {
     return this.#letters.list(filter);
   }
 
-  async readLetters(ids: readonly string[]): Promise<StoredLetter[]> {
+  async readLetters(ids: readonly string[]): Promise<ReadLetter[]> {
     this.#takeAll();
     return this.#letters.read(ids);
   }
@@ -175,7 +181,7 @@ export class Keeper implements LoggingQueries {
   #takeReports(): boolean {
     let taken = 0;
     for (let record = this.#reports.read(); record !== undefined; record = this.#reports.read()) {
-      const report = JSON.parse(Buffer.from(record.bytes).toString('utf8')) as ErrorReport;
+      const report = this.#parse(record);
       this.#opened.add(report, repeatsOf(report));
       if (this.#rollup.admits(report)) this.#log.write(report);
       if (++taken === MOST_REPORTS_IN_BATCH) break;
@@ -184,6 +190,17 @@ export class Keeper implements LoggingQueries {
     this.#log.flush();
     this.#reports.release();
     return taken === MOST_REPORTS_IN_BATCH;
+  }
+
+  #parse({ kind, bytes }: RingRecord): ErrorReport {
+    const report = JSON.parse(Buffer.from(bytes).toString('utf8')) as ErrorReport;
+    if (kind !== LogRecord.RAW_REPORT) return report;
+    return {
+      ...report,
+      message: this.#redactor.text(report.message),
+      traceback: report.traceback === null ? null : this.#redactor.text(report.traceback),
+      context: this.#redactor.value(report.context) as ErrorReport['context'],
+    };
   }
 
   /** One group commit. True: there may be more. A group that cannot be written stays in the ring. */
@@ -217,6 +234,8 @@ export class Keeper implements LoggingQueries {
     this.#nextHousekeeping = systemClock.elapsed() + HOUSEKEEPING_MS;
     const now = seconds();
     for (const line of this.#rollup.take(now, all)) this.#log.write(line);
+    const trouble = this.#troubles.take(now);
+    if (trouble !== undefined) this.#log.write(trouble);
     this.#log.flush();
     try {
       if (this.#letters.retire(now) > 0) this.#showLetters();
@@ -230,9 +249,10 @@ export class Keeper implements LoggingQueries {
     Atomics.store(this.#status, Status.LETTERS, this.#letters.size);
   }
 
-  /** The disk failed: counted, so that health can say so. What could not be written is tried again. */
-  #noteFailure(_error: unknown): void {
+  /** The disk failed: counted, so that health can say so, and told in the log once that can be written again. */
+  #noteFailure(error: unknown): void {
     Atomics.add(this.#status, Status.FAILED_WRITES, 1);
+    this.#troubles.add(error, seconds());
   }
 }
 

@@ -1,6 +1,6 @@
 // How a dead letter stands on a line, and how it is read back.
-import { codecFromName, codecName, decodePayload } from '../../src/shared/codec.js';
-import type { LetterHeader, LetterState, StoredLetter } from '../../src/shared/logging-task.js';
+import { codecName } from '../../src/shared/codec.js';
+import type { LetterHeader, LetterState, ReadLetter, StoredLetter } from '../../src/shared/logging-task.js';
 import { Codec } from '../../src/shared/message.js';
 
 const FORMAT = 1;
@@ -63,19 +63,11 @@ function isLetterLine(line: unknown): line is LetterLine {
   return texts && typeof timestamp === 'number' && typeof message === 'object' && message !== null;
 }
 
-/** The letter with its payload decoded; bytes that do not decode come back as they are, with a flag. */
-export function openLetter(line: LetterLine, state: LetterState, replays: number): StoredLetter {
-  const { format: _format, payload_codec: name, payload_base64: base64, ...letter } = line;
-  const fields = { ...letter, state, replays };
-  if (base64 === undefined) return fields as unknown as StoredLetter;
-  const bytes = Buffer.from(String(base64), 'base64');
-  const codec = codecFromName(name);
-  try {
-    if (codec === undefined) throw new RangeError('unknown codec');
-    return { ...fields, message: { ...letter.message, payload: decodePayload(codec, bytes) } };
-  } catch {
-    return { ...fields, message: { ...letter.message, payload: new Uint8Array(bytes) }, undecodable: true };
-  }
+/** The letter of a line; a payload that does not stand there as JSON is left encoded. */
+export function openLetter(line: LetterLine, state: LetterState, replays: number): ReadLetter {
+  const { format: _format, payload_codec: codec, payload_base64: base64, ...fields } = line;
+  const letter = { ...fields, state, replays } as unknown as StoredLetter;
+  return { letter, encoded: base64 === undefined ? null : { codec, bytes: Buffer.from(String(base64), 'base64') } };
 }
 
 /** JSON bytes as a value, or undefined when they are none after all. */

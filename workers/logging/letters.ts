@@ -6,7 +6,7 @@ import type {
   LetterStats,
   LetterSummary,
   LogLimits,
-  StoredLetter,
+  ReadLetter,
 } from '../../src/shared/logging-task.js';
 import { isStateLine, letterLine, openLetter, parseLine, type StateLine, stateLine } from './letter-line.js';
 import type { Damage, Place, Segments } from './segments.js';
@@ -97,7 +97,7 @@ export class Letters {
   }
 
   /** In the order of `ids`; those that are not there are left out. */
-  read(ids: readonly string[]): StoredLetter[] {
+  read(ids: readonly string[]): ReadLetter[] {
     return ids.flatMap((id) => {
       const entry = this.#entries.get(id);
       if (entry === undefined) return [];

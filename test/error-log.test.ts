@@ -1,0 +1,208 @@
+// The error log on disk: its lines, its limits, its totals, and what happens when the disk does not play along.
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ErrorLogger, type ErrorLoggerOptions, type ErrorReport, type ErrorSeverity } from '../src/index.js';
+import { linesOf, temporaryFolder } from './test-bus.js';
+
+const loggers: ErrorLogger[] = [];
+afterEach(async () => {
+  for (const logger of loggers.splice(0)) await logger.close();
+});
+
+function loggerOn(logDir: string, options: Partial<ErrorLoggerOptions> = {}): ErrorLogger {
+  const logger = new ErrorLogger({ logDir, ...options });
+  loggers.push(logger);
+  return logger;
+}
+
+let made = 0;
+function reportOf(more: Partial<ErrorReport> = {}): ErrorReport {
+  return {
+    error_id: `id-${made++}`,
+    timestamp: Date.now() / 1000,
+    category: 'timeout_error',
+    severity: 'high',
+    component: 'test',
+    message: 'too late',
+    exception_type: 'TimeoutError',
+    traceback: null,
+    context: { topic: 'a.b' },
+    recovery_attempted: true,
+    recovery_successful: false,
+    retry_count: 1,
+    ...more,
+  };
+}
+
+describe('the error log', () => {
+  it('has one line for each report, exactly as it was, with the level of its severity', async () => {
+    const folder = temporaryFolder();
+    const logger = loggerOn(folder);
+    const levels: [ErrorSeverity, string][] = [
+      ['low', 'info'],
+      ['medium', 'warn'],
+      ['high', 'error'],
+      ['critical', 'fatal'],
+    ];
+    const reports = levels.map(([severity]) =>
+      reportOf({ severity, message: `line\nbreak ${severity} 👋`, traceback: 'a\nb' }),
+    );
+    for (const report of reports) expect(logger.logError(report)).toBe(true);
+    await logger.flush();
+    const lines = linesOf(join(folder, 'message_bus_errors.json')).map((line) => JSON.parse(line));
+    expect(lines).toEqual(reports.map((report, index) => ({ level: levels[index]?.[1], ...report })));
+    expect(statSync(join(folder, 'message_bus_errors.json')).mode & 0o777).toBe(0o600);
+  });
+
+  it('answers what was, the newest first', async () => {
+    const logger = loggerOn(temporaryFolder());
+    for (let n = 0; n < 5; n++)
+      logger.logError(reportOf({ message: `m${n}`, category: n % 2 ? 'timeout_error' : 'connection_error' }));
+    expect((await logger.recentErrors({ category: 'timeout_error' })).map(({ message }) => message)).toEqual([
+      'm3',
+      'm1',
+    ]);
+    expect(await logger.recentErrors({ limit: 2 })).toHaveLength(2);
+    expect(await logger.recentErrors({ topic: 'elsewhere' })).toEqual([]);
+  });
+
+  it('counts on across restarts, and has every key also when there was no error', async () => {
+    const folder = temporaryFolder();
+    const first = loggerOn(folder);
+    expect(await first.getErrorStatistics()).toMatchObject({
+      totalErrors: 0,
+      errorRate1h: 0,
+      recoverySuccessRate: 1,
+      categories: { configuration_error: 0 },
+    });
+    first.logError(reportOf({ recovery_successful: true }));
+    first.logError(reportOf());
+    await first.close();
+    const metrics = JSON.parse(readFileSync(join(folder, 'error_metrics.json'), 'utf8'));
+    expect(metrics).toMatchObject({
+      total_errors: 2,
+      error_counts_by_category: { timeout_error: 2 },
+      last_updated: expect.any(Number),
+    });
+    expect(metrics.recent_errors[0]).toEqual({
+      category: 'timeout_error',
+      severity: 'high',
+      timestamp: expect.any(Number),
+      component: 'test',
+    });
+    const second = loggerOn(folder);
+    second.logError(reportOf({ category: 'connection_error' }));
+    expect(await second.getErrorStatistics()).toMatchObject({
+      totalErrors: 3,
+      recentErrors1h: 1,
+      recoverySuccessRate: 1 / 3,
+    });
+  });
+
+  it('starts with a damaged metrics file as with none', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'error_metrics.json'), '{"total_errors": "many", "error_counts_by_category": [');
+    expect((await loggerOn(folder).getErrorStatistics()).totalErrors).toBe(0);
+  });
+
+  it('is rotated before it grows above its limit, and keeps so many files', async () => {
+    const folder = temporaryFolder();
+    const logger = loggerOn(folder, { maxLogSize: 4096, maxFiles: 3 });
+    for (let n = 0; n < 200; n++) logger.logError(reportOf({ message: 'x'.repeat(n % 300), context: { n } }));
+    await logger.flush();
+    const names = readdirSync(folder).filter((name) => name.startsWith('message_bus_errors'));
+    expect(names).toHaveLength(4);
+    for (const name of names) expect(statSync(join(folder, name)).size).toBeLessThanOrEqual(4096);
+    const newest = linesOf(join(folder, 'message_bus_errors.json')).at(-1) ?? '';
+    expect(JSON.parse(newest).context.n).toBe(199);
+  });
+
+  it('rolls identical failures up: the first in full, then how many', async () => {
+    const folder = temporaryFolder();
+    const logger = loggerOn(folder);
+    for (let n = 0; n < 100; n++) logger.logError(reportOf({ context: { signature: 'v1:abc' } }));
+    logger.logError(reportOf({ context: { signature: 'v1:other' } }));
+    await logger.flush();
+    const lines = linesOf(join(folder, 'message_bus_errors.json')).map((line) => JSON.parse(line));
+    expect(lines).toHaveLength(12);
+    expect(lines.at(-1)).toMatchObject({ message: 'too late (90 more like this)', context: { rollup: { count: 90 } } });
+    expect((await logger.getErrorStatistics()).totalErrors).toBe(101);
+  });
+
+  it('goes on when its file is moved away, deleted, or its folder is', async () => {
+    const folder = join(temporaryFolder(), 'logs');
+    const file = join(folder, 'message_bus_errors.json');
+    const logger = loggerOn(folder);
+    logger.logError(reportOf());
+    await logger.flush();
+    renameSync(file, `${file}.moved`);
+    logger.logError(reportOf({ message: 'after the move' }));
+    await logger.flush();
+    expect(linesOf(file)).toHaveLength(1);
+    rmSync(folder, { recursive: true });
+    logger.logError(reportOf({ message: 'nowhere to go' }));
+    await logger.flush();
+    mkdirSync(folder);
+    logger.logError(reportOf({ message: 'back again' }));
+    await logger.flush();
+    const messages = linesOf(file).map((line) => JSON.parse(line).message);
+    expect(messages).toEqual(expect.arrayContaining(['nowhere to go', 'back again']));
+    expect(messages.some((message: string) => message.includes('could not be written'))).toBe(true);
+  });
+
+  it('takes secrets out of what programs hand in', async () => {
+    const folder = temporaryFolder();
+    const logger = loggerOn(folder);
+    logger.logError(
+      reportOf({ message: 'password=hunter2', context: { headers: { authorization: 'Basic hunter2' } } }),
+    );
+    await logger.flush();
+    const text = readFileSync(join(folder, 'message_bus_errors.json'), 'utf8');
+    expect(text).toContain('[redacted]');
+    expect(text).not.toContain('hunter2');
+  });
+
+  it('counts what finds no room, and says how many', async () => {
+    const folder = temporaryFolder();
+    const logger = loggerOn(folder);
+    await logger.flush();
+    let lost = 0;
+    for (let n = 0; n < 5000; n++)
+      if (!logger.logError(reportOf({ message: 'x'.repeat(2000), context: { n } }))) lost++;
+    expect(lost).toBeGreaterThan(0);
+    await logger.flush();
+    expect(logger.logError(reportOf())).toBe(true);
+    await logger.flush();
+    const told = linesOf(join(folder, 'message_bus_errors.json'))
+      .map((line) => JSON.parse(line))
+      .filter(({ exception_type: type }) => type === 'LostReports');
+    expect(told.reduce((sum, { context }) => sum + context.repeats, 0)).toBe(lost);
+    expect((await logger.getErrorStatistics()).totalErrors).toBe(5001);
+  });
+
+  it('refuses bad options, and work after it was closed', async () => {
+    expect(() => new ErrorLogger({} as ErrorLoggerOptions)).toThrow(
+      expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }),
+    );
+    expect(() => new ErrorLogger({ logDir: 'x', maxLogSize: 10 })).toThrow(
+      expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }),
+    );
+    const logger = loggerOn(temporaryFolder());
+    await logger.close();
+    await logger.close();
+    expect(logger.logError(reportOf())).toBe(false);
+    await expect(logger.flush()).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
+  });
+
+  it('is shared by all that log into one folder in this process', async () => {
+    const folder = temporaryFolder();
+    const one = loggerOn(folder);
+    const other = loggerOn(`${folder}/../${folder.split('/').at(-1)}`);
+    one.logError(reportOf());
+    other.logError(reportOf());
+    expect((await one.getErrorStatistics()).totalErrors).toBe(2);
+    await one.close();
+    expect((await other.getErrorStatistics()).totalErrors).toBe(2);
+  });
+});

@@ -1,0 +1,36 @@
+// The logging worker's own troubles with the disk, as lines for its own log.
+import { nanoid } from 'nanoid';
+import { classifyError } from '../../src/shared/classify.js';
+import type { ErrorReport } from '../../src/shared/report.js';
+
+/** Belongs to the logging worker. Times in seconds since 1970. */
+export class Troubles {
+  #last: { readonly error: unknown; readonly first: number; last: number; count: number } | undefined;
+
+  add(error: unknown, now: number): void {
+    if (this.#last === undefined) this.#last = { error, first: now, last: now, count: 1 };
+    else Object.assign(this.#last, { last: now, count: this.#last.count + 1 });
+  }
+
+  /** One report for all troubles since the last one; it waits with the other lines until the disk takes them. */
+  take(now: number): ErrorReport | undefined {
+    const trouble = this.#last;
+    if (trouble === undefined) return undefined;
+    this.#last = undefined;
+    const { error, first, last, count } = trouble;
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      error_id: nanoid(),
+      timestamp: now,
+      ...classifyError(error),
+      component: 'logging_worker',
+      message: `could not be written ${count} times: ${message}`,
+      exception_type: error instanceof Error ? error.name : typeof error,
+      traceback: null,
+      context: { first, last, count },
+      recovery_attempted: true,
+      recovery_successful: true,
+      retry_count: 0,
+    };
+  }
+}
