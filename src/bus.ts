@@ -161,16 +161,19 @@ export class MessageBus<Topics extends object = AnyTopics> {
     });
   }
 
+  /** Calls `listener` at each event; see {@link BusEvents}. One that throws is reported, and hurts nobody else. */
   on<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
     this.#parts.events.on(event, listener);
     return this;
   }
 
+  /** As `on`, for the next event only. */
   once<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
     this.#parts.events.once(event, listener);
     return this;
   }
 
+  /** Takes `on` or `once` back; harmless when there is nothing to take back. */
   off<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
     this.#parts.events.off(event, listener);
     return this;
@@ -196,6 +199,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     return this.#stopping;
   }
 
+  /** The same as `stop()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

@@ -6,6 +6,7 @@ export interface Subscription {
   readonly pattern: string;
   /** Lets what runs end, and starts nothing more; messages wait. */
   pause(): void;
+  /** Takes `pause` back. */
   resume(): void;
   /**
    * Takes no more messages, waits for those it has, and is gone. With `drain: false` those that wait are dead-lettered

@@ -30,12 +30,15 @@ export type Verdict =
 
 export type RetryOverrides = Partial<Record<ErrorCategory, RetryConfig>>;
 
+/** Options of an {@link ErrorRecoveryManager}. */
 export interface RecoveryOptions {
   /** By category; replaces the default of that category. */
   readonly retryConfigs?: RetryOverrides;
+  /** By category; where there is one, its answer decides. */
   readonly recoveryStrategies?: Partial<Record<ErrorCategory, RecoveryStrategy>>;
   /** From 0 to 1. Default `Math.random`. */
   readonly random?: () => number;
+  /** Times out strategies. Default: the system's. */
   readonly clock?: Clock;
 }
 

@@ -9,6 +9,7 @@ import { type GivenUpMessage, headerOf } from './given-up.js';
 import { closedError, Logging } from './logging.js';
 import { storedLetter } from './stored-letter.js';
 
+/** Options of a {@link DeadLetterQueue} of its own. */
 export interface DeadLetterQueueOptions {
   /** Folder of the letters; made if it is missing. Resolved once, here. `dead_letter` in a log folder joins that log. */
   readonly storageDir: string;
@@ -20,6 +21,7 @@ export interface DeadLetterQueueOptions {
   readonly maxAgeMs?: number;
 }
 
+/** Options of {@link DeadLetterQueue.replay}. */
 export interface ReplayOptions {
   /** Letters a second at most. Default: as fast as the subscription takes them. */
   readonly ratePerSec?: number;
@@ -154,6 +156,7 @@ export class DeadLetterQueue {
     return this.#ask((worker) => worker.clearLetters());
   }
 
+  /** How many letters there are, by reason, category, subscriber and signature. */
   stats(): Promise<LetterStats> {
     return this.#ask((worker) => worker.letterStats());
   }

@@ -6,6 +6,7 @@ import { createRedactor, type RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
 import { closedError, Logging } from './logging.js';
 
+/** Options of an {@link ErrorLogger} of its own. */
 export interface ErrorLoggerOptions {
   /** Folder of the log; made if it is missing. Resolved once, here. */
   readonly logDir: string;

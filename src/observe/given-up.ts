@@ -7,11 +7,17 @@ import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
 
 /** A message as `DeadLetterQueue.addMessage` takes it. */
 export interface GivenUpMessage {
+  /** Not checked: it goes back to the subscription that failed, whatever it is. */
   readonly topic: string;
+  /** Whatever structured clone can take; the rest as far as it goes. */
   readonly payload: unknown;
+  /** Default: a new one. */
   readonly id?: string;
+  /** Default null. */
   readonly key?: string | null;
+  /** Default `normal`. */
   readonly priority?: Priority;
+  /** Default null. */
   readonly headers?: Headers | null;
   /** Seconds since 1970. */
   readonly published_at?: number;

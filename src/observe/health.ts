@@ -9,12 +9,17 @@ export interface SubscriptionHealth {
   readonly pattern: string;
   /** Deliveries that matched, refused ones included. */
   readonly routed: number;
+  /** Deliveries whose handler succeeded. */
   readonly succeeded: number;
+  /** Deliveries whose letter is on the disk, or was dropped because the disk failed. */
   readonly deadLettered: number;
+  /** Deliveries discarded by their handler, expired, or failed without error handling. */
   readonly dropped: number;
   /** Counted on its own: waiting, in flight, waiting for a retry, or on the way to the disk. */
   readonly pending: number;
+  /** Deliveries whose handler runs now, as far as main can see. */
   readonly inFlight: number;
+  /** Deliveries that wait for their next attempt. */
   readonly retrying: number;
   readonly lanes: number;
   /** Null: it has none. */
@@ -25,11 +30,15 @@ export interface SubscriptionHealth {
 
 export type HealthLevel = 'healthy' | 'degraded' | 'critical';
 
+/** What `getHealthStatus()` returns. */
 export interface HealthStatus {
+  /** By success rate: above 0.95 and without a reason `healthy`, above 0.80 `degraded`, else `critical`. */
   readonly status: HealthLevel;
   /** What is wrong, in words; empty when nothing is. */
   readonly reasons: readonly string[];
+  /** True between `start()` and `stop()`. */
   readonly running: boolean;
+  /** Since `start()`; 0 when it does not run. */
   readonly uptimeSeconds: number;
   /** Deliveries settled. */
   readonly messagesProcessed: number;
@@ -39,17 +48,20 @@ export interface HealthStatus {
   readonly successRate: number;
   /** Deliveries that succeeded after they had failed. */
   readonly errorsRecovered: number;
+  /** Deliveries dropped in all subscriptions. */
   readonly messagesDropped: number;
   /** Messages that no subscription matched. */
   readonly unrouted: number;
   /** Deliveries pending in all subscriptions. */
   readonly mainQueueSize: number;
   readonly subscriptions: readonly SubscriptionHealth[];
+  /** Worker threads: wanted, alive now, and replaced since the start because they ended under a handler. */
   readonly threads: { readonly configured: number; readonly alive: number; readonly replaced: number };
   /** Null when error handling is off. */
   readonly logging: LoggingHealth | null;
   /** Null when error handling is off. */
   readonly errorStatistics: ErrorStatistics | null;
+  /** The state of each subscription's breaker, by name. */
   readonly circuitBreakerStatus: Readonly<Record<string, CircuitState>>;
 }
 

@@ -14,6 +14,7 @@ import { invalidOption } from './errors.js';
 /** `half_open`: the recovery time is over, and probes decide. The last two are set by hand. */
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'forced_open' | 'disabled';
 
+/** Options of a circuit breaker. */
 export interface BreakerOptions {
   /** Failures in a row that open it, from 1 to 1 000 000. Default 5. */
   readonly failureThreshold?: number;
@@ -81,6 +82,7 @@ export class SharedBreaker {
     this.#clock = clock;
   }
 
+  /** One atomic load, and the clock while open. */
   get state(): CircuitState {
     const state = this.#load() & 7;
     return NAMES[state === OPEN && this.#isDue() ? HALF_OPEN : state] as CircuitState;

@@ -4,6 +4,7 @@ import { classifyError, countsForBreaker } from './classify.js';
 import { type Clock, systemClock } from './clock.js';
 import { BusbarError } from './errors.js';
 
+/** Options of a {@link CircuitBreaker} of its own. */
 export interface CircuitBreakerOptions extends BreakerOptions {
   /** Shown in errors. Default `breaker`. */
   readonly name?: string;
@@ -41,10 +42,12 @@ export class CircuitBreaker {
     this.#breaker = new SharedBreaker(SharedBreaker.allocate(options), clock);
   }
 
+  /** `half_open` from when the recovery time is over. */
   get state(): CircuitState {
     return this.#breaker.state;
   }
 
+  /** The same as `state`. */
   getState(): CircuitState {
     return this.state;
   }
@@ -95,6 +98,7 @@ export class CircuitBreaker {
     return this;
   }
 
+  /** Takes `on` back. */
   off(_event: 'stateChange', listener: (state: CircuitState, previous: CircuitState) => void): this {
     this.#listeners.delete(listener);
     return this;

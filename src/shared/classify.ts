@@ -17,6 +17,7 @@ export interface Classification {
   readonly severity: ErrorSeverity;
 }
 
+/** Options of {@link classifyError}. */
 export interface ClassifyOptions {
   /** Default `handler`. */
   readonly phase?: ErrorPhase;

@@ -2,6 +2,7 @@
 
 /** A timer that can be cancelled. */
 export interface Timer {
+  /** Harmless when it has fired or was cancelled. */
   cancel(): void;
 }
 

@@ -10,16 +10,23 @@ export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer
 
 /** Structured log calls; they arrive on the main thread as the bus's `log` event. */
 export interface HandlerLog {
+  /** Level `info`. Fields are redacted by nobody: log no secrets. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Level `warn`. */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Level `error`. It reports nothing and fails nothing: throw for that. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
 /** What a handler is told about its delivery. Lives on the handler's thread; valid until the handler settles. */
 export interface HandlerContext {
+  /** As published. */
   readonly topic: string;
+  /** The publisher's, or made by the bus; the same in every attempt and every subscription. */
   readonly id: string;
+  /** Null: none was given. */
   readonly key: string | null;
+  /** Null: none were given. */
   readonly headers: Headers | null;
   readonly priority: Priority;
   /** Milliseconds since 1970. */
@@ -36,6 +43,7 @@ export interface HandlerContext {
    * @throws BUSBAR_ENCODING when the payload cannot be encoded
    */
   publish(topic: string, payload: unknown, options?: HandlerPublishOptions): void;
+  /** Lines that arrive as the bus's `log` event; when main cannot keep up, the next line says how many were lost. */
   readonly log: HandlerLog;
 }
 

@@ -137,6 +137,7 @@ export interface ErrorStatistics {
   readonly severityDistribution: Record<ErrorSeverity, number>;
 }
 
+/** Letters in the queue, counted. */
 export interface LetterStats {
   readonly letters: number;
   readonly bytes: number;
