@@ -13,11 +13,11 @@ import {
   resolveSubscribeOptions,
   type SubscribeOptions,
 } from './options.js';
-import { assertPublishOptions, type PublishOptions } from './publish-options.js';
 import { assertPattern, assertTopic } from './routing/topics.js';
 import type { Timer } from './shared/clock.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import { isLaneWorker } from './shared/lane-worker.js';
+import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
 import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
 import type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';
@@ -30,6 +30,8 @@ export interface StopOptions {
   readonly timeoutMs?: number;
 }
 
+/** How long stopping waits for dead letters to reach the disk, in milliseconds. */
+const STORE_TIMEOUT_MS = 10_000;
 /** How often stopping looks whether all is settled, in milliseconds. */
 const SETTLED_POLL_MS = 5;
 
@@ -223,7 +225,8 @@ export class MessageBus<Topics extends object = AnyTopics> {
     while (this.#parts.subscriber.pending > 0 && clock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
     await this.#parts.subscriber.closeAll();
     await this.#threads?.stop();
-    while (this.#parts.subscriber.pending > 0) await this.#wait(SETTLED_POLL_MS);
+    const stored = clock.elapsed() + STORE_TIMEOUT_MS;
+    while (this.#parts.subscriber.pending > 0 && clock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
     await this.deadLetterQueue?.close();
     await this.errorLogger?.close();
     await this.#parts.logging?.close();

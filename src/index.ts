@@ -20,7 +20,6 @@ export type { GivenUpMessage } from './observe/given-up.js';
 export type { HealthLevel, HealthStatus, SubscriptionHealth } from './observe/health.js';
 export type { LoggingHealth } from './observe/logging.js';
 export type { MessageBusOptions, SubscribeOptions } from './options.js';
-export type { PublishOptions } from './publish-options.js';
 export type { BreakerOptions, CircuitState } from './shared/breaker.js';
 export { BreakerOpenError, CircuitBreaker, type CircuitBreakerOptions } from './shared/circuit-breaker.js';
 export { type Classification, type ClassifyOptions, classifyError } from './shared/classify.js';
@@ -49,6 +48,7 @@ export type {
   StoredLetter,
 } from './shared/logging-task.js';
 export type { Headers, Priority } from './shared/message.js';
+export type { PublishOptions } from './shared/publish-options.js';
 export type { RedactOptions } from './shared/redact.js';
 export {
   type DeadLetter,

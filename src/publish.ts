@@ -1,7 +1,6 @@
 // The way of a message in: checked, routed, encoded once, given to every subscription that matches.
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
-import { assertPublishOptions, type PublishOptions } from './publish-options.js';
 import type { Router } from './routing/router.js';
 import { isTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
@@ -10,6 +9,7 @@ import { type Encoded, encodeLossy, encodePayload } from './shared/codec.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
 import type { PublishedDetail } from './shared/outcome.js';
+import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
 
 /** What publishing needs of the rest of the bus. */
 export interface PublishParts {

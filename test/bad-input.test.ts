@@ -13,6 +13,7 @@ import {
 import doubles from './fixtures/doubles.js';
 import makesABus from './fixtures/makes-a-bus.js';
 import { neverReady } from './fixtures/named.js';
+import { publishesAnything, throwsHugely } from './fixtures/publishes.js';
 import { fixture, lettersOf, startBus, temporaryFolder } from './test-bus.js';
 
 /** What a function throws, or a promise rejects with. */
@@ -220,5 +221,46 @@ describe('handlers', () => {
     expect(await lettersOf(bus)).toMatchObject([
       { error_category: 'configuration_error', error: { code: 'BUSBAR_IN_LANE_WORKER' } },
     ]);
+  });
+});
+
+describe('a handler that publishes', () => {
+  it.each<[string, unknown]>([
+    ['no topic', { topic: 5 }],
+    ['an endless topic', { topic: 'x'.repeat(100_000) }],
+    ['a bad priority', { topic: 'a', options: { priority: 'urgent' } }],
+    ['a bad key', { topic: 'a', options: { key: { k: 1 } } }],
+    ['bad headers', { topic: 'a', options: { headers: { h: 5 } } }],
+    ['too much', { topic: 'a', payload: Buffer.alloc(1e6) }],
+  ])('%s fails, and nothing else does', async (_name, payload) => {
+    const bus = await startBus();
+    await bus.subscribe('in', publishesAnything, {
+      subscriberId: 's',
+      retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
+    });
+    bus.publish('in', payload);
+    await bus.idle();
+    expect(await lettersOf(bus)).toMatchObject([{ error: { code: expect.stringMatching(/^BUSBAR_/) } }]);
+    expect(bus.getHealthStatus()).toMatchObject({ unrouted: 0, threads: { replaced: 0 } });
+  });
+
+  it('a malformed topic succeeds, and a report tells', async () => {
+    const bus = await startBus();
+    await bus.subscribe('in', publishesAnything, { subscriberId: 's' });
+    bus.publish('in', { topic: 'a..b' });
+    await bus.idle();
+    expect(await bus.errorLogger?.recentErrors()).toMatchObject([
+      { category: 'configuration_error', component: 'publisher' },
+    ]);
+  });
+});
+
+describe('an error as large as can be', () => {
+  it('finds its way out of the smallest ring', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    await bus.subscribe('a', throwsHugely, { subscriberId: 's' });
+    bus.publish('a', Buffer.alloc(16_000));
+    await bus.idle();
+    expect(await lettersOf(bus)).toMatchObject([{ reason: 'retries_exhausted', error: { name: 'AggregateError' } }]);
   });
 });

@@ -128,6 +128,7 @@ describe('a bus', () => {
     for (let n = 0; n < 10; n++) bus.publish('a', n);
     expect(await subscription.unsubscribe()).toBe(true);
     expect(await subscription.unsubscribe()).toBe(false);
+    expect(bus.getHealthStatus().threads.replaced).toBe(0);
     expect(bus.getHealthStatus().subscriptions).toEqual([]);
     expect(bus.publish('a', 1)).toBe(true);
     expect(bus.getHealthStatus().unrouted).toBe(1);

@@ -6,6 +6,7 @@ export class Progress {
   readonly #total: number;
   readonly #label: string;
   #lastTenth = 0;
+  #lastPercent = -1;
 
   constructor(label: string, total: number) {
     this.#label = label;
@@ -15,12 +16,13 @@ export class Progress {
   show(done: number): void {
     const share = this.#total === 0 ? 1 : done / this.#total;
     if (process.stdout.isTTY) {
+      const percent = Math.floor(share * 100);
+      if (percent === this.#lastPercent && done !== this.#total) return;
+      this.#lastPercent = percent;
       const width = 40;
       const filled = Math.round(share * width);
       const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
-      process.stdout.write(
-        `\r${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${done} of ${this.#total} ${this.#label}`,
-      );
+      process.stdout.write(`\r${bar} ${String(percent).padStart(3)} %  ${done} of ${this.#total} ${this.#label}`);
       if (done === this.#total) process.stdout.write('\n');
       return;
     }

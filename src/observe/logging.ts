@@ -216,7 +216,7 @@ export class Logging {
     registry.delete(this.#key);
     if (this.#opening !== undefined) {
       await this.#opening.catch(() => undefined);
-      await this.#letters.handedOver();
+      if (this.#thread.isUp) await this.#letters.handedOver();
     }
     await this.#thread.stop();
     this.#letters.close();

@@ -2,10 +2,12 @@
 
 import { systemClock, type Timer } from './clock.js';
 import { encodePayload } from './codec.js';
-import { type Delivery, messageId } from './delivery.js';
+import { type Delivery, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
+import { BusbarError, show } from './errors.js';
 import type { HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
 import type { Headers, Priority } from './message.js';
 import type { LogDetail, PublishedDetail } from './outcome.js';
+import { assertPublishOptions } from './publish-options.js';
 
 /** A message that waits for its attempt to succeed. */
 export interface HeldPublication {
@@ -94,6 +96,8 @@ export class AttemptContext implements HandlerContext {
   }
 
   publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {
+    assertTopicLike(topic);
+    assertPublishOptions(options);
     const { codec, bytes, lossy } = encodePayload(payload);
     this.publications ??= [];
     const detail: PublishedDetail = {
@@ -117,5 +121,12 @@ export class AttemptContext implements HandlerContext {
 
   #remaining(): number {
     return this.#startedAt + this.#timeoutMs - systemClock.elapsed();
+  }
+}
+
+/** Whether it is a good topic, main decides; it must at least arrive there. */
+function assertTopicLike(topic: unknown): asserts topic is string {
+  if (typeof topic !== 'string' || topic.length > LARGEST_TEXT_BYTES / 4) {
+    throw new BusbarError('BUSBAR_INVALID_TOPIC', `ctx.publish: not a topic: ${show(topic)}`);
   }
 }

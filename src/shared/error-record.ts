@@ -9,6 +9,10 @@ const LONGEST_STACK = 8192;
 const MOST_FRAMES = 32;
 const MOST_CAUSES = 5;
 const MOST_MEMBERS = 10;
+/** Messages and stacks of one record, causes and members included: what comes later is cut shorter. */
+const MOST_CHARACTERS = 16_384;
+const SHORTEST_MESSAGE = 100;
+const SHORTEST_STACK = 500;
 /** Records in one record, causes and members of members included. */
 const MOST_RECORDS = 24;
 
@@ -17,7 +21,7 @@ export interface ErrorRecordOptions {
   readonly stack?: boolean;
 }
 
-/** A thrown value of any kind as plain data, at most about 250 KiB and usually 1 KiB; redacted. Never throws. */
+/** A thrown value of any kind as plain data, at most about 24 000 characters and usually 1000; redacted. Never throws. */
 export function toErrorRecord(
   thrown: unknown,
   redactor: Redactor,
@@ -30,6 +34,7 @@ class Recorder {
   readonly #redactor: Redactor;
   readonly #withStack: boolean;
   readonly #seen = new Set<unknown>();
+  #room = MOST_CHARACTERS;
 
   constructor(redactor: Redactor, withStack: boolean) {
     this.#redactor = redactor;
@@ -41,7 +46,7 @@ class Recorder {
     if (!isErrorLike(thrown)) return { name: `thrown ${kindOf(thrown)}`, message: this.#textOf(thrown) };
     const record: ErrorRecord = {
       name: peekText(thrown, 'name', LONGEST_NAME) || 'Error',
-      message: this.#redactor.text(peekText(thrown, 'message', LONGEST_MESSAGE) ?? ''),
+      message: this.#messageOf(thrown),
     };
     if (this.#withStack) this.#addStack(record, thrown);
     this.#addFields(record, thrown);
@@ -51,12 +56,22 @@ class Recorder {
 
   #addStack(record: ErrorRecord, thrown: object): void {
     const stack = peekText(thrown, 'stack', LONGEST_STACK + LONGEST_MESSAGE);
-    if (stack === undefined) return;
+    if (stack === undefined || this.#room < SHORTEST_STACK) return;
     const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
     const head = `${record.name}: ${record.message}`;
-    record.stack = [head, ...frames.slice(0, MOST_FRAMES).map((line) => this.#redactor.text(line))]
-      .join('\n')
-      .slice(0, LONGEST_STACK);
+    const lines = [head, ...frames.slice(0, MOST_FRAMES).map((line) => this.#redactor.text(line))];
+    record.stack = this.#spend(lines.join('\n'), LONGEST_STACK);
+  }
+
+  #messageOf(thrown: object): string {
+    const longest = Math.max(SHORTEST_MESSAGE, Math.min(LONGEST_MESSAGE, this.#room));
+    return this.#spend(this.#redactor.text(peekText(thrown, 'message', longest) ?? ''), LONGEST_MESSAGE);
+  }
+
+  #spend(text: string, longest: number): string {
+    const cut = text.slice(0, Math.max(SHORTEST_MESSAGE, Math.min(longest, this.#room)));
+    this.#room -= cut.length;
+    return cut;
   }
 
   #addFields(record: ErrorRecord, thrown: object): void {

@@ -40,7 +40,8 @@ export interface HandlerContext {
   /**
    * Publishes a message when, and only when, this attempt succeeds. Its id is `<id>:<n>`, so a retry repeats it.
    *
-   * @throws BUSBAR_ENCODING when the payload cannot be encoded
+   * @throws BUSBAR_ENCODING when the payload cannot be encoded, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION,
+   *   BUSBAR_MESSAGE_TOO_LARGE
    */
   publish(topic: string, payload: unknown, options?: HandlerPublishOptions): void;
   /** Lines that arrive as the bus's `log` event; when main cannot keep up, the next line says how many were lost. */

@@ -14,6 +14,8 @@ import type { TurnTaker } from './turns.js';
 
 /** An open breaker is looked at again this soon at the latest, in milliseconds. */
 const HELD_POLL_MS = 50;
+/** A drain that has nothing in flight leaves within this time when asked, in milliseconds, or is ended. */
+const LEAVE_MS = 200;
 /** This many deaths without a culprit within the window make a storm. */
 const STORM_DEATHS = 5;
 const STORM_WINDOW_MS = 60_000;
@@ -142,14 +144,19 @@ export class Lane implements TurnTaker {
   async close(): Promise<Delivery[]> {
     this.pause();
     this.#timer?.cancel();
-    if (this.#state === 'draining') {
-      this.#kill.abort();
-      await this.#ended;
-    }
+    if (this.#state === 'draining') await this.#endDrain();
     this.#state = 'closed';
     while (this.collect(1000));
     this.#rings.repair();
     return [...this.#rings.takeAll(), ...this.backlog.clear()];
+  }
+
+  /** An idle drain leaves when asked; one whose handler runs has to be ended. */
+  async #endDrain(): Promise<void> {
+    const kill = (): void => this.#kill.abort();
+    const timer = this.#surroundings.clock.after(this.#rings.started().length > 0 ? 0 : LEAVE_MS, kill, true);
+    await this.#ended;
+    timer.cancel();
   }
 
   share(isWanted: boolean): void {

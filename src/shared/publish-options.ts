@@ -1,7 +1,7 @@
 // The options of a message: what they are, and what is wrong with bad ones.
-import { LARGEST_TEXT_BYTES } from './shared/delivery.js';
-import { invalidOption } from './shared/errors.js';
-import { type Headers, PRIORITIES, type Priority } from './shared/message.js';
+import { LARGEST_TEXT_BYTES } from './delivery.js';
+import { invalidOption } from './errors.js';
+import { type Headers, PRIORITIES, type Priority } from './message.js';
 
 /** Options of `publish`. */
 export interface PublishOptions {
