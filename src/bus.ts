@@ -181,9 +181,9 @@ export class MessageBus<Topics extends object = AnyTopics> {
     return this;
   }
 
-  /** Resolves once nothing is pending in any subscription. */
+  /** Resolves once nothing is pending in any subscription, and what handlers published has been handled, too. */
   async idle(): Promise<void> {
-    while (this.#parts.subscriber.pending > 0) await this.#wait(SETTLED_POLL_MS);
+    while (!this.#isSettled()) await this.#wait(SETTLED_POLL_MS);
   }
 
   /**
@@ -222,7 +222,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     this.#parts.publisher.isOpen = false;
     const { clock } = this.#options;
     const deadline = clock.elapsed() + timeoutMs;
-    while (this.#parts.subscriber.pending > 0 && clock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
+    while (!this.#isSettled() && clock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
     await this.#parts.subscriber.closeAll();
     await this.#threads?.stop();
     const stored = clock.elapsed() + STORE_TIMEOUT_MS;
@@ -231,6 +231,13 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.errorLogger?.close();
     await this.#parts.logging?.close();
     this.#keepAlive?.cancel();
+  }
+
+  /** A worker tells what a handler published before it counts the success: so nothing pending, then nothing told, is the end. */
+  #isSettled(): boolean {
+    if (this.#parts.subscriber.pending > 0) return false;
+    this.#threads?.collect();
+    return this.#parts.subscriber.pending === 0;
   }
 
   #wait(ms: number): Promise<void> {

@@ -28,7 +28,10 @@ export class LiveSubscription {
   readonly trails = new Trails();
   readonly #limit: QueueLimit;
   #nextLane = 0;
+  /** False once its maker has taken it back. */
   isOpen = true;
+  /** Its lanes are gone: what still comes for it is given up. */
+  isClosed = false;
   isPaused = false;
   /** The threads of a lane keep dying. */
   hasStorm = false;

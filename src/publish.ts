@@ -134,6 +134,10 @@ export class Publisher {
     const { settler, notes, clock, largestPayload } = this.#parts;
     subscription.routed++;
     this.routed++;
+    if (subscription.isClosed) {
+      settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
+      return false;
+    }
     if (delivery.bytes.byteLength > largestPayload) {
       settler.giveUp(
         subscription,

@@ -207,6 +207,10 @@ export class Settler {
   }
 
   #retry(subscription: LiveSubscription, delivery: Delivery, delayMs: number): void {
+    if (subscription.isClosed) {
+      this.giveUp(subscription, delivery, this.#parts.notes.shutdown(delivery), 'shutdown');
+      return;
+    }
     subscription.retrying++;
     this.#parts.retries.add({ subscription, delivery }, delayMs);
   }

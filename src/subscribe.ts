@@ -113,7 +113,7 @@ export class Subscriber {
   async replay(letter: StoredLetter): Promise<'succeeded' | 'failed' | 'no-subscription'> {
     const { publisher, replies, notes } = this.#parts;
     const subscription = this.#subscriptions.get(keyOf(letter.pattern, letter.subscriber_id));
-    if (subscription === undefined || !publisher.isOpen) return 'no-subscription';
+    if (subscription === undefined || subscription.isClosed || !publisher.isOpen) return 'no-subscription';
     const { id, topic, payload, key, priority, headers } = letter.message;
     const options = {
       id: notes.replayId(id, letter.replays + 1),
@@ -226,10 +226,13 @@ export class Subscriber {
   /** Ends the lanes; what they, and the schedule of retries, still hold is dead-lettered. */
   async #close(subscription: LiveSubscription): Promise<void> {
     subscription.isOpen = false;
+    // From here on settle and publish give up what still comes, for the lanes will not take it.
+    subscription.isClosed = true;
     const { retries, settler, notes } = this.#parts;
-    const left = retries.takeWhere((retry) => retry.subscription === subscription).map(({ delivery }) => delivery);
-    subscription.retrying -= left.length;
-    left.push(...(await Promise.all(subscription.lanes.map((lane: AnyLane) => lane.close()))).flat());
+    const left = (await Promise.all(subscription.lanes.map((lane: AnyLane) => lane.close()))).flat();
+    const retrying = retries.takeWhere((retry) => retry.subscription === subscription);
+    subscription.retrying -= retrying.length;
+    left.push(...retrying.map(({ delivery }) => delivery));
     for (const delivery of left) settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
   }
 }

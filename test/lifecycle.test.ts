@@ -7,6 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
 import doubles from './fixtures/doubles.js';
 import misbehaves from './fixtures/misbehaves.js';
+import publishes from './fixtures/publishes.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const run = promisify(execFile);
@@ -120,6 +121,23 @@ describe('a bus', () => {
     await next.subscribe('a', doubles, { subscriberId: 's' });
     expect((await next.deadLetterQueue?.replay())?.replayed).toHaveLength(10);
     expect(await lettersOf(next)).toEqual([]);
+  });
+
+  it('accounts for what handlers publish, and for retries that wait, while it is stopped', async () => {
+    const bus = await startBus({ retry: { message_processing_error: { maxRetries: 5, backoffMs: 50 } } });
+    const ledger = join(temporaryFolder(), 'ledger');
+    await bus.subscribe('in', publishes, { subscriberId: 'source' });
+    await bus.subscribe('out.*', misbehaves, { subscriberId: 'sink' });
+    await bus.subscribe('a', misbehaves, { subscriberId: 'failing' });
+    for (let n = 0; n < 200; n++) {
+      bus.publish('in', { fail: false, n });
+      bus.publish('a', { n, ledger, deed: 'throw' });
+    }
+    await bus.stop({ timeoutMs: 20 });
+    for (const name of ['source', 'sink', 'failing']) {
+      const { routed, succeeded, deadLettered, dropped, pending } = accountOf(bus, name);
+      expect([name, pending, succeeded + deadLettered + dropped]).toEqual([name, 0, routed]);
+    }
   });
 
   it('lets go of a subscription once it has handled what it had', async () => {

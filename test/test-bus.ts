@@ -42,7 +42,7 @@ export async function startBus(options: MessageBusOptions = {}): Promise<Message
 }
 
 /** The accounting law: routed = succeeded + deadLettered + dropped + pending, for every subscription. */
-function assertAccounting(health: HealthStatus): void {
+export function assertAccounting(health: HealthStatus): void {
   for (const { subscriberId, routed, succeeded, deadLettered, dropped, pending } of health.subscriptions) {
     expect({ subscriberId, routed }).toEqual({ subscriberId, routed: succeeded + deadLettered + dropped + pending });
   }
