@@ -16,6 +16,7 @@ export type Headers = Readonly<Record<string, string>>;
 export const Codec = {
   JSON: 1,
   V8: 2,
+  COMPACT: 3,
   BUFFER: 16,
   UINT8: 17,
   INT8: 18,

@@ -1,11 +1,10 @@
 // How a dead letter stands on a line, and how it is read back.
-import { codecName } from '../../src/shared/codec.js';
+import { codecName, plainJsonOf } from '../../src/shared/codec.js';
 import type { LetterHeader, LetterState, ReadLetter, StoredLetter } from '../../src/shared/logging-task.js';
-import { Codec } from '../../src/shared/message.js';
 
 const FORMAT = 1;
 
-/** A line that adds a letter, as JSON; payloads that are not JSON stand in base64. */
+/** A line that adds a letter, as JSON; payloads that JSON would change stand in base64, as they were encoded. */
 interface LetterLine extends Omit<LetterHeader, 'payload_codec'> {
   format: number;
   payload_codec: string;
@@ -23,7 +22,7 @@ export interface StateLine {
 /** @param payload as the bus encoded it */
 export function letterLine(header: LetterHeader, payload: Uint8Array): string {
   const line: Record<string, unknown> = { ...header, format: FORMAT, payload_codec: codecName(header.payload_codec) };
-  const json = header.payload_codec === Codec.JSON ? parsed(payload) : undefined;
+  const json = plainJsonOf(header.payload_codec, payload);
   if (json === undefined) {
     line['payload_base64'] = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');
     line['message'] = { ...header.message, payload: null };
@@ -68,13 +67,4 @@ export function openLetter(line: LetterLine, state: LetterState, replays: number
   const { format: _format, payload_codec: codec, payload_base64: base64, ...fields } = line;
   const letter = { ...fields, state, replays } as unknown as StoredLetter;
   return { letter, encoded: base64 === undefined ? null : { codec, bytes: Buffer.from(String(base64), 'base64') } };
-}
-
-/** JSON bytes as a value, or undefined when they are none after all. */
-function parsed(payload: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

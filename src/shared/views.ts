@@ -1,0 +1,71 @@
+// Binary values as raw bytes and back: which codec stands for which view, whatever realm it is from.
+import { Codec, type CodecId } from './message.js';
+
+type ViewConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => ArrayBufferView;
+
+interface ViewKind {
+  readonly codec: CodecId;
+  readonly view: ViewConstructor;
+  readonly bytesPerElement: number;
+}
+
+const KINDS: readonly ViewKind[] = [
+  { codec: Codec.UINT8, view: Uint8Array, bytesPerElement: 1 },
+  { codec: Codec.INT8, view: Int8Array, bytesPerElement: 1 },
+  { codec: Codec.UINT8_CLAMPED, view: Uint8ClampedArray, bytesPerElement: 1 },
+  { codec: Codec.INT16, view: Int16Array, bytesPerElement: 2 },
+  { codec: Codec.UINT16, view: Uint16Array, bytesPerElement: 2 },
+  { codec: Codec.INT32, view: Int32Array, bytesPerElement: 4 },
+  { codec: Codec.UINT32, view: Uint32Array, bytesPerElement: 4 },
+  { codec: Codec.FLOAT32, view: Float32Array, bytesPerElement: 4 },
+  { codec: Codec.FLOAT64, view: Float64Array, bytesPerElement: 8 },
+  { codec: Codec.BIGINT64, view: BigInt64Array, bytesPerElement: 8 },
+  { codec: Codec.BIGUINT64, view: BigUint64Array, bytesPerElement: 8 },
+  { codec: Codec.DATA_VIEW, view: DataView, bytesPerElement: 1 },
+];
+const KIND_OF_CODEC = new Map(KINDS.map((kind) => [kind.codec, kind]));
+const CODEC_OF_TAG = new Map(KINDS.map(({ codec, view }) => [view.name, codec]));
+
+/** Reads the internal slot: neither a subclass, nor another realm, nor an own property can mislead it. */
+const tagOfTypedArray = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
+  ?.get as (this: ArrayBufferView) => string | undefined;
+
+/** The codec of a view, or undefined for a kind of view that has none. */
+export function codecOfView(value: ArrayBufferView): CodecId | undefined {
+  if (Buffer.isBuffer(value)) return Codec.BUFFER;
+  return CODEC_OF_TAG.get(tagOfTypedArray.call(value) ?? 'DataView');
+}
+
+/** The memory of a view, not a copy. */
+export function bytesOfView(value: ArrayBufferView): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/**
+ * A view on the given memory, or on a copy where the memory is not aligned for it.
+ *
+ * @throws RangeError for a codec that is no view's, or bytes that are no whole number of elements
+ */
+export function viewOn(codec: CodecId, bytes: Uint8Array): ArrayBufferView {
+  if (codec === Codec.BUFFER) return asBuffer(bytes);
+  const kind = KIND_OF_CODEC.get(codec);
+  if (kind === undefined) throw new RangeError(`codec ${codec} is not known`);
+  const { view, bytesPerElement } = kind;
+  if (bytes.byteLength % bytesPerElement !== 0) {
+    throw new RangeError(`${bytes.byteLength} bytes are no whole number of elements of ${bytesPerElement}`);
+  }
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % bytesPerElement === 0 ? bytes : copyOf(bytes);
+  return new view(buffer, byteOffset, byteLength / bytesPerElement);
+}
+
+/** The same memory as a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** In memory of its own: neither shared nor part of a pool. */
+export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes.byteLength);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,50 @@
+// Payloads for tests: arbitrary values, and the way through a ring and back.
+import { expect } from '@jest/globals';
+import fc from 'fast-check';
+import { decodePayload, encodePayload } from '../src/shared/codec.js';
+
+/** Encoded, copied into shared memory as a ring would, and decoded there. */
+export function roundTrip(value: unknown, mode: 'copy' | 'view' = 'copy'): unknown {
+  const { codec, bytes, lossy } = encodePayload(value);
+  expect(lossy).toBe(false);
+  const shared = Buffer.from(new SharedArrayBuffer(bytes.byteLength));
+  shared.set(bytes);
+  const decoded = decodePayload(codec, shared, mode);
+  if (mode === 'copy') shared.fill(0xff);
+  return decoded;
+}
+
+/** What it throws, or undefined. */
+export function refusalOf(act: () => unknown): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+const leaf = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.double(),
+  fc.integer(),
+  fc.bigInt(),
+  fc.boolean(),
+  fc.constantFrom(null, undefined, -0, Number.NaN, ''),
+  fc.date({ noInvalidDate: false }),
+  fc.uint8Array(),
+  fc.float64Array(),
+  fc.int16Array(),
+);
+
+/** Any value that structured clone takes, five levels deep. */
+export const { value: anything } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5 },
+    leaf,
+    fc.array(tie('value')),
+    fc.dictionary(fc.string(), tie('value')),
+    fc.array(fc.tuple(tie('value'), tie('value'))).map((entries) => new Map(entries)),
+    fc.array(tie('value')).map((items) => new Set(items)),
+  ),
+}));
