@@ -3,11 +3,11 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CircuitBreaker } from '../src/index.js';
-import { type Permit, SharedBreaker } from '../src/shared/breaker.js';
+import { type BreakerOptions, type Permit, SharedBreaker } from '../src/shared/breaker.js';
 import { systemClock } from '../src/shared/clock.js';
 import { SteppedClock } from './stepped-clock.js';
 
-function breakerOf(options: { failureThreshold?: number; recoveryTimeoutMs?: number; halfOpenProbes?: number } = {}) {
+function breakerOf(options: BreakerOptions = {}) {
   const clock = new SteppedClock();
   return { clock, breaker: new SharedBreaker(SharedBreaker.allocate(options), clock) };
 }
@@ -79,9 +79,9 @@ describe('a breaker', () => {
   });
 
   it('cannot stick when a probe never comes back', () => {
-    const { breaker, clock } = breakerOf({ failureThreshold: 1, recoveryTimeoutMs: 10 });
+    const { breaker, clock } = breakerOf({ failureThreshold: 1, recoveryTimeoutMs: 5, halfOpenMaxWaitMs: 10 });
     open(breaker, 1);
-    clock.step(10);
+    clock.step(5);
     const lost = enter(breaker);
     clock.step(9);
     expect(breaker.admits()).toBe(false);

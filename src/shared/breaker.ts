@@ -1,45 +1,34 @@
 // A circuit breaker whose state lies in shared memory, so that every thread checks the same one with one atomic load.
-//
-//   word 0   STATE      any thread, by compare-and-swap: state, epoch << 3. Each transition makes a new epoch, so the
-//                       results of calls that began before it are known to be late, and are ignored
-//   word 1   FAILURES   any thread: failures in a row
-//   word 2   PROBES     any thread, by compare-and-swap: probes let through, epoch << 8
-//   word 3   SUCCESSES  any thread, by compare-and-swap: probes that succeeded, epoch << 8
-//   byte 16  OPENED_AT  who opens, before STATE: Clock.elapsed()
-//   byte 24  PROBED_AT  who lets a probe through: Clock.elapsed()
-//   word 8   failureThreshold, word 9 halfOpenProbes, byte 40 recoveryTimeoutMs: constant
+import { ResultWindow } from './breaker-window.js';
+import {
+  allocateBreaker,
+  type BreakerOptions,
+  FAILURES,
+  MAX_WAIT_MS,
+  OPENED_AT,
+  PROBE_LIMIT,
+  PROBED_AT,
+  PROBES,
+  RECOVERY_MS,
+  STATE,
+  SUCCESSES,
+  THRESHOLD,
+  WINDOW_BYTE,
+} from './breaker-words.js';
 import type { Clock } from './clock.js';
-import { invalidOption } from './errors.js';
+
+export type { BreakerOptions } from './breaker-words.js';
 
 /** `half_open`: the recovery time is over, and probes decide. The last two are set by hand. */
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'forced_open' | 'disabled';
-
-/** Options of a circuit breaker. */
-export interface BreakerOptions {
-  /** Failures in a row that open it, from 1 to 1 000 000. Default 5. */
-  readonly failureThreshold?: number;
-  /** How long it stays open before probes are let through, in milliseconds, more than 0. Default 60 000. */
-  readonly recoveryTimeoutMs?: number;
-  /** Calls let through while half open, all of which must succeed to close it, from 1 to 100. Default 1. */
-  readonly halfOpenProbes?: number;
-}
 
 /** Lets one call through; give it back with the call's result. */
 export interface Permit {
   readonly epoch: number;
   readonly isProbe: boolean;
+  /** `Clock.elapsed()`, where slow calls are told from others. */
+  readonly startedAt: number;
 }
-
-const STATE = 0;
-const FAILURES = 1;
-const PROBES = 2;
-const SUCCESSES = 3;
-const OPENED_AT = 2;
-const PROBED_AT = 3;
-const THRESHOLD = 8;
-const PROBE_LIMIT = 9;
-const RECOVERY_MS = 5;
-const BYTES = 48;
 
 const CLOSED = 0;
 const OPEN = 1;
@@ -54,7 +43,11 @@ export class SharedBreaker {
   readonly #words: Int32Array;
   readonly #times: Float64Array;
   readonly #clock: Clock;
-  #permit: Permit = { epoch: 0, isProbe: false };
+  /** Null: failures in a row are counted. */
+  readonly #window: ResultWindow | null;
+  /** True: slow calls are told from others. */
+  readonly #isTimed: boolean;
+  #permit: Permit = { epoch: 0, isProbe: false, startedAt: 0 };
 
   /**
    * Memory for a closed breaker.
@@ -62,24 +55,15 @@ export class SharedBreaker {
    * @throws BUSBAR_INVALID_OPTION
    */
   static allocate(options: BreakerOptions = {}): SharedArrayBuffer {
-    const { failureThreshold = 5, recoveryTimeoutMs = 60_000, halfOpenProbes = 1 } = options;
-    assertCount('failureThreshold', failureThreshold, 1_000_000);
-    assertCount('halfOpenProbes', halfOpenProbes, 100);
-    if (typeof recoveryTimeoutMs !== 'number' || !(recoveryTimeoutMs > 0)) {
-      throw invalidOption('recoveryTimeoutMs', 'a number of milliseconds > 0', recoveryTimeoutMs);
-    }
-    const memory = new SharedArrayBuffer(BYTES);
-    const words = new Int32Array(memory);
-    words[THRESHOLD] = failureThreshold;
-    words[PROBE_LIMIT] = halfOpenProbes;
-    new Float64Array(memory)[RECOVERY_MS] = recoveryTimeoutMs;
-    return memory;
+    return allocateBreaker(options);
   }
 
   constructor(memory: SharedArrayBuffer, clock: Clock) {
-    this.#words = new Int32Array(memory);
-    this.#times = new Float64Array(memory);
+    this.#words = new Int32Array(memory, 0, WINDOW_BYTE / 4);
+    this.#times = new Float64Array(memory, 0, WINDOW_BYTE / 8);
     this.#clock = clock;
+    this.#window = memory.byteLength > WINDOW_BYTE ? new ResultWindow(memory, WINDOW_BYTE, clock) : null;
+    this.#isTimed = this.#window !== null && this.#window.slowCallMs !== Number.POSITIVE_INFINITY;
   }
 
   /** One atomic load, and the clock while open. */
@@ -112,10 +96,13 @@ export class SharedBreaker {
       const state = word & 7;
       if (state === CLOSED || state === DISABLED) return this.#permitOf(word);
       if (state === HALF_OPEN && this.#claim(PROBES, word, this.#limit)) {
-        this.#times[PROBED_AT] = this.#clock.elapsed();
-        return { epoch: word >>> 3, isProbe: true };
+        const startedAt = this.#clock.elapsed();
+        this.#times[PROBED_AT] = startedAt;
+        return { epoch: word >>> 3, isProbe: true, startedAt };
       }
       if (!this.#mayProbe(state)) return undefined;
+      // Before the move: a time left over from an earlier round would make this round's probes look lost at once.
+      this.#times[PROBED_AT] = this.#clock.elapsed();
       this.#move(word, HALF_OPEN);
     }
   }
@@ -124,22 +111,18 @@ export class SharedBreaker {
   success(permit: Permit): void {
     const word = this.#load();
     if (word >>> 3 !== permit.epoch) return;
-    if (!permit.isProbe) {
-      if (Atomics.load(this.#words, FAILURES) !== 0) Atomics.store(this.#words, FAILURES, 0);
-      return;
-    }
-    this.#claim(SUCCESSES, word, this.#limit);
-    if (this.#count(SUCCESSES, word) < this.#limit) return;
-    Atomics.store(this.#words, FAILURES, 0);
-    this.#move(word, CLOSED);
+    if (permit.isProbe) this.#probeSucceeded(word, permit);
+    else if (this.#window !== null) this.#addToWindow(this.#window, word, permit, false);
+    else if (Atomics.load(this.#words, FAILURES) !== 0) Atomics.store(this.#words, FAILURES, 0);
   }
 
   /** The call failed in a way that counts. */
   failure(permit: Permit): void {
     const word = this.#load();
     if (word >>> 3 !== permit.epoch || (word & 7) === DISABLED) return;
-    const failures = Atomics.add(this.#words, FAILURES, 1) + 1;
-    if (permit.isProbe || failures >= (this.#words[THRESHOLD] as number)) this.#open(word);
+    if (permit.isProbe) this.#open(word);
+    else if (this.#window !== null) this.#addToWindow(this.#window, word, permit, true);
+    else if (Atomics.add(this.#words, FAILURES, 1) + 1 >= (this.#words[THRESHOLD] as number)) this.#open(word);
   }
 
   /** The call came to nothing that counts: a probe's place is free again. */
@@ -177,7 +160,7 @@ export class SharedBreaker {
 
   /** Closed, and nothing counted. */
   reset(): void {
-    Atomics.store(this.#words, FAILURES, 0);
+    this.#forget();
     this.#set(CLOSED);
   }
 
@@ -198,12 +181,38 @@ export class SharedBreaker {
     return (state === OPEN && this.#isDue()) || (state === HALF_OPEN && this.#isStuck());
   }
 
-  /** All probes are out, and none has come back for a whole recovery time: they are lost. */
+  /** All probes are out, and the longest wait for them is over: they are lost. */
   #isStuck(): boolean {
-    return this.#clock.elapsed() - (this.#times[PROBED_AT] as number) >= (this.#times[RECOVERY_MS] as number);
+    return this.#clock.elapsed() - (this.#times[PROBED_AT] as number) >= (this.#times[MAX_WAIT_MS] as number);
+  }
+
+  #probeSucceeded(word: number, permit: Permit): void {
+    if (this.#wasSlow(permit)) {
+      this.#open(word);
+      return;
+    }
+    this.#claim(SUCCESSES, word, this.#limit);
+    if (this.#count(SUCCESSES, word) < this.#limit) return;
+    this.#forget();
+    this.#move(word, CLOSED);
+  }
+
+  #addToWindow(window: ResultWindow, word: number, permit: Permit, hasFailed: boolean): void {
+    if ((word & 7) === CLOSED && window.add(hasFailed, this.#wasSlow(permit))) this.#open(word);
+  }
+
+  #wasSlow(permit: Permit): boolean {
+    return this.#isTimed && this.#clock.elapsed() - permit.startedAt > (this.#window?.slowCallMs ?? 0);
+  }
+
+  /** Nothing counted. */
+  #forget(): void {
+    Atomics.store(this.#words, FAILURES, 0);
+    this.#window?.clear();
   }
 
   #open(word: number): void {
+    if (this.#load() !== word) return;
     this.#times[OPENED_AT] = this.#clock.elapsed();
     this.#move(word, OPEN);
   }
@@ -214,7 +223,10 @@ export class SharedBreaker {
   }
 
   #set(state: number): void {
-    Atomics.store(this.#words, STATE, nextEpoch(this.#load()) | state);
+    // An epoch must never be given out twice, so this must not overwrite another thread's move.
+    for (let word = this.#load(); ; word = this.#load()) {
+      if (Atomics.compareExchange(this.#words, STATE, word, nextEpoch(word) | state) === word) return;
+    }
   }
 
   #probes(word: number): number {
@@ -227,28 +239,25 @@ export class SharedBreaker {
     return counter >>> 8 === word >>> 3 ? counter & 255 : 0;
   }
 
-  /** Counts one up in this epoch, unless `limit` is reached. */
+  /** Counts one up in this epoch, unless `limit` is reached, or other threads are in a later one already. */
   #claim(index: number, word: number, limit: number): boolean {
     for (;;) {
       const counter = Atomics.load(this.#words, index);
-      const count = counter >>> 8 === word >>> 3 ? counter & 255 : 0;
-      if (count >= limit) return false;
+      const ahead = ((counter >>> 8) - (word >>> 3)) & EPOCHS;
+      const count = ahead === 0 ? counter & 255 : 0;
+      if (count >= limit || (ahead > 0 && ahead < EPOCHS / 2)) return false;
       const next = ((word >>> 3) << 8) | (count + 1);
       if (Atomics.compareExchange(this.#words, index, counter, next) === counter) return true;
     }
   }
 
   #permitOf(word: number): Permit {
-    if (this.#permit.epoch !== word >>> 3) this.#permit = { epoch: word >>> 3, isProbe: false };
+    if (this.#isTimed) return { epoch: word >>> 3, isProbe: false, startedAt: this.#clock.elapsed() };
+    if (this.#permit.epoch !== word >>> 3) this.#permit = { epoch: word >>> 3, isProbe: false, startedAt: 0 };
     return this.#permit;
   }
 }
 
 function nextEpoch(word: number): number {
   return (((word >>> 3) + 1) & EPOCHS) << 3;
-}
-
-function assertCount(option: string, value: unknown, most: number): void {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return;
-  throw invalidOption(option, `a whole number from 1 to ${most}`, value);
 }

@@ -3,6 +3,7 @@ import { type BreakerOptions, type CircuitState, SharedBreaker } from './breaker
 import { classifyError, countsForBreaker } from './classify.js';
 import { type Clock, systemClock } from './clock.js';
 import { BusbarError } from './errors.js';
+import { peekText } from './hostile.js';
 
 /** Options of a {@link CircuitBreaker} of its own. */
 export interface CircuitBreakerOptions extends BreakerOptions {
@@ -27,7 +28,7 @@ export class BreakerOpenError extends BusbarError {
 }
 
 /**
- * Refuses calls for a while after failures in a row. Errors that are classified as serialization, authentication or
+ * Refuses calls for a while after failures in a row, or while too many fail or are slow. Errors that are classified as serialization, authentication or
  * configuration errors do not count. Runs on any thread.
  */
 export class CircuitBreaker {
@@ -92,7 +93,10 @@ export class CircuitBreaker {
     this.#announce();
   }
 
-  /** Calls `listener` after each change of state that a call or a method of this object brought about or found. */
+  /**
+   * Calls `listener` after each change of state that a call or a method of this object brought about or found. What it
+   * throws becomes a warning of the process; calls and other listeners are not affected.
+   */
   on(event: 'stateChange', listener: (state: CircuitState, previous: CircuitState) => void): this {
     if (event === 'stateChange') this.#listeners.add(listener);
     return this;
@@ -109,6 +113,13 @@ export class CircuitBreaker {
     const previous = this.#lastState;
     if (state === previous) return;
     this.#lastState = state;
-    for (const listener of this.#listeners) listener(state, previous);
+    for (const listener of this.#listeners) {
+      try {
+        listener(state, previous);
+      } catch (thrown) {
+        const reason = peekText(thrown, 'message', 200) ?? `thrown ${typeof thrown}`;
+        process.emitWarning(`a stateChange listener of circuit breaker ${this.name} threw: ${reason}`, 'BusbarWarning');
+      }
+    }
   }
 }
