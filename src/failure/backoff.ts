@@ -12,7 +12,7 @@ export interface RetryConfig {
   maxBackoffMs?: number;
   /** Default true: a random wait between 0 and the computed one. */
   jitter?: boolean;
-  /** No retry once this long has passed since the first failure, in milliseconds. Default: no such limit. */
+  /** No retry that would begin later than this after the first failure, in milliseconds. Default: no such limit. */
   maxElapsedMs?: number;
 }
 
@@ -28,6 +28,7 @@ const DEFAULT_MAX_BACKOFF_MS = 30_000;
 export function backoffMs(config: RetryConfig, failures: number, random: () => number): number {
   const factor = config.factor ?? DEFAULT_FACTOR;
   const longest = config.maxBackoffMs ?? DEFAULT_MAX_BACKOFF_MS;
-  const wait = Math.min(longest, config.backoffMs * factor ** (failures - 1));
+  // 0 times the infinity that a long run of failures leads to would be NaN.
+  const wait = config.backoffMs === 0 ? 0 : Math.min(longest, config.backoffMs * factor ** (failures - 1));
   return config.jitter === false ? wait : wait * random();
 }

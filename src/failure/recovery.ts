@@ -3,6 +3,8 @@
 import type { CircuitState } from '../shared/breaker.js';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { invalidOption } from '../shared/errors.js';
+import { peekText } from '../shared/hostile.js';
+import { createRedactor } from '../shared/redact.js';
 import { type DeadLetterReason, ErrorCategory, type ErrorReport } from '../shared/report.js';
 import { backoffMs, type RetryConfig } from './backoff.js';
 
@@ -45,6 +47,9 @@ export interface RecoveryOptions {
 /** A strategy that has not answered by then counts as false, in milliseconds. */
 const STRATEGY_TIMEOUT_MS = 10_000;
 
+/** What a strategy throws is the user's text, and may hold the user's secrets. */
+const redactor = createRedactor();
+
 /** Runs on the main thread. */
 export class ErrorRecoveryManager {
   /** How each category is retried; may be changed at any time. */
@@ -62,6 +67,8 @@ export class ErrorRecoveryManager {
     random = Math.random,
     clock = systemClock,
   }: RecoveryOptions = {}) {
+    for (const category of Object.keys(retryConfigs)) assertCategory('retryConfigs', category);
+    for (const category of Object.keys(recoveryStrategies)) assertCategory('recoveryStrategies', category);
     this.retryConfigs = { ...defaultRetryConfigs(), ...retryConfigs };
     this.recoveryStrategies = { ...recoveryStrategies };
     this.#random = random;
@@ -80,10 +87,10 @@ export class ErrorRecoveryManager {
     const config = overrides[category] ?? this.retryConfigs[category];
     assertRetryConfig(`retryConfigs.${category}`, config);
     if (config.maxRetries === 0) return { kind: 'dead-letter', reason: 'not_retryable' };
-    if (failedInRow > config.maxRetries || elapsedMs > (config.maxElapsedMs ?? Number.POSITIVE_INFINITY)) {
-      return { kind: 'dead-letter', reason: 'retries_exhausted' };
-    }
-    return { kind: 'retry', delayMs: retryAfterMs ?? backoffMs(config, failedInRow, this.#random) };
+    const delayMs = retryAfterMs ?? backoffMs(config, failedInRow, this.#random);
+    const isTooLate = elapsedMs + delayMs > (config.maxElapsedMs ?? Number.POSITIVE_INFINITY);
+    if (failedInRow > config.maxRetries || isTooLate) return { kind: 'dead-letter', reason: 'retries_exhausted' };
+    return { kind: 'retry', delayMs };
   }
 
   /** True when the user's own strategy decides about this category. */
@@ -125,7 +132,7 @@ export class ErrorRecoveryManager {
     try {
       return (await Promise.race([strategy(report, context), timeout])) === true;
     } catch (thrown) {
-      report.context['recovery_error'] = thrown instanceof Error ? thrown.message.slice(0, 200) : typeof thrown;
+      report.context['recovery_error'] = redactor.text(peekText(thrown, 'message', 200) ?? `thrown ${typeof thrown}`);
       return false;
     } finally {
       giveUp?.cancel();
@@ -145,6 +152,12 @@ function defaultRetryConfigs(): Record<ErrorCategory, RetryConfig> {
     [ErrorCategory.AUTHENTICATION_ERROR]: none(),
     [ErrorCategory.CONFIGURATION_ERROR]: none(),
   };
+}
+
+/** A misspelt category would otherwise be a default in silence. */
+function assertCategory(option: string, category: string): void {
+  const known: readonly string[] = Object.values(ErrorCategory);
+  if (!known.includes(category)) throw invalidOption(option, `keyed by ${known.join(', ')}`, category);
 }
 
 /** @throws BUSBAR_INVALID_OPTION */

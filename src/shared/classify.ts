@@ -33,7 +33,7 @@ export function classifyError(
   thrown: unknown,
   { phase = 'handler', rules = [] }: ClassifyOptions = {},
 ): Classification {
-  const rule = rules.find((candidate) => matches(candidate, thrown));
+  const rule = rules.length === 0 ? undefined : rules.find((candidate) => matchesSafely(candidate, thrown));
   const category = rule?.category ?? fromChain(thrown, phase) ?? BY_PHASE[phase];
   return { category, severity: rule?.severity ?? SEVERITY_OF[category] };
 }
@@ -89,10 +89,16 @@ function fromMembers(error: object, phase: ErrorPhase): ErrorCategory | undefine
   let worst = -1;
   for (const member of peekList(error, 'errors', MOST_MEMBERS)) {
     if (typeof member !== 'object' || member === null) continue;
-    const category = fromOne(member, phase);
+    const category = fromOne(member, phase) ?? fromCause(member, phase);
     if (category !== undefined) worst = Math.max(worst, BY_WEIGHT.indexOf(category));
   }
   return BY_WEIGHT[worst];
+}
+
+/** A member is often a wrapper: `fetch failed` says why in its cause only. */
+function fromCause(error: object, phase: ErrorPhase): ErrorCategory | undefined {
+  const cause = peek(error, 'cause');
+  return typeof cause === 'object' && cause !== null ? fromOne(cause, phase) : undefined;
 }
 
 function fromOne(error: object, phase: ErrorPhase): ErrorCategory | undefined {
@@ -134,6 +140,15 @@ function fromRangeError(error: object): ErrorCategory | undefined {
   const message = peek(error, 'message');
   const isAllocation = typeof message === 'string' && ALLOCATION_FAILURES.some((text) => message.includes(text));
   return isAllocation ? ErrorCategory.RESOURCE_EXHAUSTION : undefined;
+}
+
+/** A rule that throws, or that names a category there is not, matches nothing. */
+function matchesSafely(rule: HandlerRule, thrown: unknown): boolean {
+  try {
+    return (rule.category === undefined || Object.hasOwn(SEVERITY_OF, rule.category)) && matches(rule, thrown);
+  } catch {
+    return false;
+  }
 }
 
 function matches({ when }: HandlerRule, thrown: unknown): boolean {

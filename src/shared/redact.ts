@@ -1,5 +1,7 @@
 // Takes secrets out of texts and values before they leave their thread, and cuts them to a bounded preview.
+import { types } from 'node:util';
 import { invalidOption } from './errors.js';
+import { peekText } from './hostile.js';
 
 /** What to redact. Plain data, because functions cannot cross threads. */
 export interface RedactOptions {
@@ -8,7 +10,10 @@ export interface RedactOptions {
    * authorization, cookie and the like). A dotted path (`user.email`) matches the end of a field's path.
    */
   readonly paths?: readonly string[];
-  /** Sources of regular expressions whose matches are secret, added to busbar's own. Tried on texts of bounded length. */
+  /**
+   * Sources of regular expressions whose matches are secret, added to busbar's own. They must not match the empty text.
+   * Tried on texts of at most 16 384 characters, where an expression that backtracks badly can still take long.
+   */
   readonly patterns?: readonly string[];
 }
 
@@ -28,21 +33,39 @@ const SECRET_NAMES = [
   'private_key', 'client_secret', 'secret_key', 'credentials', 'bearer',
 ]; // biome-ignore format: a list to be read as one
 
-/** Each is linear in the text: no nested or overlapping repetition. */
+/** A field whose name ends so is secret, too: `dbPassword`, `GITHUB_TOKEN`. */
+const SECRET_ENDING =
+  /_(?:password|passwd|passphrase|secret|token|api_key|apikey|private_key|secret_key|access_key|credentials)$/;
+
+/** What stands for a value in a text: quoted with escaped quotes, quoted, or bare. A missing end takes the rest. */
+const QUOTED = String.raw`\\"[^"]*"?|"(?:[^"\\]|\\[^])*"?|'(?:[^'\\]|\\[^])*'?`;
+
+/** Each is linear in the text: repetitions neither nest nor overlap, and none can fail after a long run. */
 const SECRET_PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`],
-  [/\beyJ[\w-]{5,4096}\.[\w-]{5,8192}\.[\w-]{0,4096}/g, REDACTED],
-  [/(:\/\/)[^\s/@:]{0,256}:[^\s/@]{1,256}@/g, `$1${REDACTED}@`],
+  [/(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g, REDACTED],
+  [/(:\/\/)[^\s/@:]{0,256}:[^\s/@]{1,1024}@/g, `$1${REDACTED}@`],
   [
-    /\b(password|passwd|pwd|secret|token|api[_-]?key|access[_-]?token|refresh[_-]?token|client[_-]?secret|authorization|cookie)("?\s{0,4}[=:]\s{0,4})("[^"]{0,1024}"|[^\s,;&"]{1,1024})/gi,
-    `$1$2${REDACTED}`,
+    // A header's value is all the rest of its line.
+    new RegExp(String.raw`((?:authorization|cookie)\\?["']?\s{0,4}:\s{0,4})(?:${QUOTED}|[^\r\n"']+)`, 'gi'),
+    `$1${REDACTED}`,
+  ],
+  [
+    new RegExp(
+      String.raw`((?:password|passwd|passphrase|pwd|secret|token|(?:api|private|access|secret)[_-]?key|authorization|cookie)\\?["']?\s{0,4}[=:]\s{0,4})(?:${QUOTED}|[^\s,;&"']+)`,
+      'gi',
+    ),
+    `$1${REDACTED}`,
   ],
 ];
+
+/** No pattern above matches a text without one of these: most texts need one look instead of five. */
+const SUSPICIOUS = /[:=]|eyJ|bearer\s|basic\s/i;
 
 const LONGEST_TEXT = 16 * 1024;
 const MOST_LEVELS = 8;
 const MOST_ITEMS = 100;
-const MOST_NODES = 2000;
+const MOST_VALUES = 2000;
 const PREVIEW_CHARACTERS = 1000;
 
 /** @throws BUSBAR_INVALID_OPTION when a path is no string, or a pattern no regular expression */
@@ -50,14 +73,18 @@ export function createRedactor(options: RedactOptions = {}): Redactor {
   const paths = (options.paths ?? []).map(checkedPath);
   const names = new Set([...SECRET_NAMES, ...paths.filter((path) => !path.includes('.'))]);
   const dotted = paths.filter((path) => path.includes('.'));
-  const patterns = [...SECRET_PATTERNS, ...(options.patterns ?? []).map(checkedPattern)];
+  const ownPatterns = (options.patterns ?? []).map(checkedPattern);
 
   const isSecret = (path: string, key: string): boolean =>
-    names.has(normal(key)) || (dotted.length > 0 && dotted.some((end) => path === end || path.endsWith(`.${end}`)));
+    isSecretName(names, normal(key)) ||
+    (dotted.length > 0 && dotted.some((end) => path === end || path.endsWith(`.${end}`)));
 
   const text = (input: string): string => {
     let output = input.length > LONGEST_TEXT ? `${input.slice(0, LONGEST_TEXT)}…` : input;
-    for (const [pattern, replacement] of patterns) output = output.replace(pattern, replacement);
+    if (SUSPICIOUS.test(output)) {
+      for (const [pattern, replacement] of SECRET_PATTERNS) output = output.replace(pattern, replacement);
+    }
+    for (const [pattern, replacement] of ownPatterns) output = output.replace(pattern, replacement);
     return output;
   };
   return { text, value: (input) => new Copier(text, isSecret).copy(input, '', 0) };
@@ -80,7 +107,8 @@ class Copier {
   readonly #text: (text: string) => string;
   readonly #isSecret: (path: string, key: string) => boolean;
   readonly #ancestors = new Set<object>();
-  #nodes = 0;
+  #values = 0;
+  #room = LONGEST_TEXT;
 
   constructor(text: (text: string) => string, isSecret: (path: string, key: string) => boolean) {
     this.#text = text;
@@ -88,26 +116,36 @@ class Copier {
   }
 
   copy(value: unknown, path: string, level: number): unknown {
-    if (typeof value === 'string')
-      return this.#text(value.length > LONGEST_TEXT ? value.slice(0, LONGEST_TEXT) : value);
+    if (++this.#values > MOST_VALUES) return '[…]';
+    if (typeof value === 'string') return this.#copyText(value);
     if (typeof value === 'bigint') return `${value}n`;
     if (typeof value === 'function' || typeof value === 'symbol') return `[${typeof value}]`;
     if (typeof value !== 'object' || value === null) return value;
-    if (++this.#nodes > MOST_NODES || level > MOST_LEVELS) return '[…]';
+    if (level > MOST_LEVELS) return '[…]';
     if (this.#ancestors.has(value)) return '[circular]';
     this.#ancestors.add(value);
     try {
       return this.#copyObject(value, path, level);
     } catch (thrown) {
-      return `[threw: ${thrown instanceof Error ? String(thrown.message).slice(0, 100) : typeof thrown}]`;
+      return this.#text(`[threw: ${peekText(thrown, 'message', 100) ?? typeof thrown}]`);
     } finally {
       this.#ancestors.delete(value);
     }
   }
 
+  /** All texts of one value share one bounded room. */
+  #copyText(value: string): string {
+    if (this.#room <= 0 && value !== '') return '[…]';
+    const cut = value.length > this.#room ? `${value.slice(0, this.#room)}…` : value;
+    this.#room -= cut.length;
+    return this.#text(cut);
+  }
+
   #copyObject(value: object, path: string, level: number): unknown {
     if (ArrayBuffer.isView(value)) return `[${value.constructor.name} of ${value.byteLength} bytes]`;
     if (value instanceof ArrayBuffer) return `[ArrayBuffer of ${value.byteLength} bytes]`;
+    // Its characters would be enumerated one by one.
+    if (types.isStringObject(value)) return this.#copyText(String.prototype.valueOf.call(value));
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
     if (value instanceof Error) return this.#text(`${value.name}: ${value.message}`);
     if (value instanceof Map) return this.#entries(value.entries(), path, level);
@@ -134,7 +172,8 @@ class Copier {
         copy['…'] = 'more';
         break;
       }
-      const key = typeof rawKey === 'string' ? rawKey.slice(0, 200) : String(rawKey);
+      const key = keyOf(rawKey);
+      this.#room -= key.length;
       const itsPath = path === '' ? normal(key) : `${path}.${normal(key)}`;
       copy[key] = this.#isSecret(itsPath, key) ? REDACTED : this.copy(item, itsPath, level + 1);
     }
@@ -155,6 +194,16 @@ function* ownEntries(value: object): Generator<readonly [string, unknown]> {
   }
 }
 
+function isSecretName(names: ReadonlySet<string>, name: string): boolean {
+  return names.has(name) || SECRET_ENDING.test(name);
+}
+
+/** The key of a Map can be anything, and its text of any length. */
+function keyOf(key: unknown): string {
+  if (typeof key === 'string') return key.slice(0, 200);
+  return typeof key === 'object' && key !== null ? '[object]' : String(key).slice(0, 200);
+}
+
 /** apiKey, api-key and API_KEY are one name. */
 function normal(key: string): string {
   return key
@@ -171,9 +220,14 @@ function checkedPath(path: unknown): string {
 
 function checkedPattern(pattern: unknown): readonly [RegExp, string] {
   if (typeof pattern !== 'string') throw invalidOption('redact.patterns', 'sources of regular expressions', pattern);
+  let compiled: RegExp;
   try {
-    return [new RegExp(pattern, 'g'), REDACTED];
+    compiled = new RegExp(pattern, 'g');
   } catch {
     throw invalidOption('redact.patterns', 'a valid regular expression', pattern);
   }
+  if (''.search(compiled) === 0) {
+    throw invalidOption('redact.patterns', 'an expression that does not match the empty text', pattern);
+  }
+  return [compiled, REDACTED];
 }
