@@ -6,13 +6,8 @@ import type { ErrorRecoveryManager } from './failure/recovery.js';
 import type { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import type { ErrorLogger } from './observe/error-logger.js';
 import { type HealthStatus, healthOf } from './observe/health.js';
-import {
-  type MessageBusOptions,
-  type ResolvedBusOptions,
-  resolveBusOptions,
-  resolveSubscribeOptions,
-  type SubscribeOptions,
-} from './options.js';
+import type { MessageBusOptions, ResolvedBusOptions, SubscribeOptions } from './options.js';
+import { resolveBusOptions, resolveSubscribeOptions } from './resolve-options.js';
 import { assertPattern, assertTopic } from './routing/topics.js';
 import type { Timer } from './shared/clock.js';
 import { BusbarError, invalidOption } from './shared/errors.js';

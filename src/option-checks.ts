@@ -1,0 +1,43 @@
+// Checks of single option values: each returns the value, or throws what was wrong with it.
+import { invalidOption } from './shared/errors.js';
+
+/**
+ * A misspelt option would otherwise be a default in silence.
+ *
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function assertKnown(what: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options))
+    if (!known.includes(name)) throw invalidOption(what, `among ${known.join(', ')}`, name);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function whole(option: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `>= ${least}` : `from ${least} to ${most}`;
+  throw invalidOption(option, `a whole number ${range}`, value);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function number(option: string, value: unknown, least: number): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= least) return value;
+  throw invalidOption(option, `a number >= ${least}`, value);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function flag(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalidOption(option, 'true or false', value);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function path(option: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+  throw invalidOption(option, 'a text', value);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function oneOf<T extends string>(option: string, value: unknown, allowed: readonly T[]): T {
+  if (allowed.includes(value as T)) return value as T;
+  throw invalidOption(option, allowed.map((name) => `'${name}'`).join(' or '), value);
+}
