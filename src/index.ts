@@ -9,16 +9,9 @@ export {
   type RecoveryStrategy,
   type RetryOverrides,
 } from './failure/recovery.js';
-export {
-  DeadLetterQueue,
-  type DeadLetterQueueOptions,
-  type ReplayOptions,
-  type ReplayResult,
-} from './observe/dead-letter-queue.js';
+export { DeadLetterQueue, type DeadLetterQueueOptions } from './observe/dead-letter-queue.js';
 export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js';
 export type { GivenUpMessage } from './observe/given-up.js';
-export type { HealthLevel, HealthStatus, SubscriptionHealth } from './observe/health.js';
-export type { LoggingHealth } from './observe/logging.js';
 export type { MessageBusOptions, SubscribeOptions } from './options.js';
 export type { BreakerOptions, CircuitState } from './shared/breaker.js';
 export { BreakerOpenError, CircuitBreaker, type CircuitBreakerOptions } from './shared/circuit-breaker.js';
@@ -38,6 +31,7 @@ export {
   retryLater,
   type StandardSchema,
 } from './shared/handler.js';
+export type { HealthLevel, HealthStatus, LoggingHealth, SubscriptionHealth } from './shared/health-status.js';
 export type {
   ErrorFilter,
   ErrorStatistics,
@@ -50,6 +44,7 @@ export type {
 export type { Headers, Priority } from './shared/message.js';
 export type { PublishOptions } from './shared/publish-options.js';
 export type { RedactOptions } from './shared/redact.js';
+export type { ReplayOptions, ReplayResult } from './shared/replay.js';
 export {
   type DeadLetter,
   type DeadLetterReason,

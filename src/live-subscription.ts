@@ -1,11 +1,11 @@
 // One subscription as the bus has it: its lanes, its limits, its accounting.
 
-import type { SubscriptionHealth } from './observe/health.js';
 import type { ResolvedSubscribeOptions } from './options.js';
 import { QueueLimit } from './queue-limit.js';
 import { laneOfKey } from './routing/partition.js';
 import type { SharedBreaker } from './shared/breaker.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';
+import type { SubscriptionHealth } from './shared/health-status.js';
 import type { AnyLane } from './threads/threads.js';
 import { Trails } from './trails.js';
 

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from '../shared/codec.js';
 import { BusbarError, invalidOption } from '../shared/errors.js';
 import type { LetterFilter, LetterStats, LetterSummary, StoredLetter } from '../shared/logging-task.js';
+import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
 import { closedError, Logging } from './logging.js';
@@ -19,26 +20,6 @@ export interface DeadLetterQueueOptions {
   readonly maxBytes?: number;
   /** How long letters are kept, in milliseconds, more than 0. Default 30 days. */
   readonly maxAgeMs?: number;
-}
-
-/** Options of {@link DeadLetterQueue.replay}. */
-export interface ReplayOptions {
-  /** Letters a second at most. Default: as fast as the subscription takes them. */
-  readonly ratePerSec?: number;
-  /** Replay this many first, and go on only if all of them succeed. */
-  readonly canary?: number;
-  /** Only say which would be replayed. */
-  readonly dryRun?: boolean;
-}
-
-/** What came of a replay, as error_ids. */
-export interface ReplayResult {
-  /** Handled, and gone from the queue. With `dryRun`: those that would be replayed. */
-  readonly replayed: string[];
-  /** Failed again, and still in the queue. */
-  readonly failed: string[];
-  /** Not tried: their subscription is not there, or the canary failed. */
-  readonly skipped: string[];
 }
 
 /** Gives a letter back to the subscription that failed. Resolves with what came of it. */

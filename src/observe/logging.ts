@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { BusbarError } from '../shared/errors.js';
+import type { LoggingHealth } from '../shared/health-status.js';
 import {
   type LetterHeader,
   type LoggingQueries,
@@ -28,30 +29,6 @@ const DEFAULT_LIMITS: LogLimits = {
   maxLetterBytes: 4 * 1024 * 1024 * 1024,
   maxLetterAgeMs: 30 * 24 * 60 * 60 * 1000,
 };
-
-/** How the logging worker does, as far as it is known on main without asking. */
-export interface LoggingHealth {
-  /** True while the worker runs and owns its folder. */
-  readonly up: boolean;
-  /** Times the worker died and was replaced. */
-  readonly restarts: number;
-  /** Error reports that found no room; the log says how many. */
-  readonly lostReports: number;
-  /** Letters in the queue, archived ones included. */
-  readonly deadLetters: number;
-  /** Dead letters that are not on the disk yet because it fails. */
-  readonly unpersisted: number;
-  /** Dead letters dropped because too many could not be written. */
-  readonly lostLetters: number;
-  /** Damaged lines set aside in `*.corrupt` files, since the start. */
-  readonly corruptLines: number;
-  /** Unfinished last lines that were cut off, since the start. */
-  readonly tornTails: number;
-  /** Times the disk refused, since the start. */
-  readonly failedWrites: number;
-  /** Log lines dropped because too many could not be written. */
-  readonly lostLogLines: number;
-}
 
 /** Users of one folder in this process share one worker; kept here, so that two copies of this module share it, too. */
 const REGISTRY = Symbol.for('busbar.logging');

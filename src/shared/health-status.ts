@@ -1,0 +1,89 @@
+// The words of a bus's health, as its users and the command line read it.
+import type { CircuitState } from './breaker.js';
+import type { ErrorStatistics } from './logging-task.js';
+
+/** How the logging worker does, as far as it is known on main without asking. */
+export interface LoggingHealth {
+  /** True while the worker runs and owns its folder. */
+  readonly up: boolean;
+  /** Times the worker died and was replaced. */
+  readonly restarts: number;
+  /** Error reports that found no room; the log says how many. */
+  readonly lostReports: number;
+  /** Letters in the queue, archived ones included. */
+  readonly deadLetters: number;
+  /** Dead letters that are not on the disk yet because it fails. */
+  readonly unpersisted: number;
+  /** Dead letters dropped because too many could not be written. */
+  readonly lostLetters: number;
+  /** Damaged lines set aside in `*.corrupt` files, since the start. */
+  readonly corruptLines: number;
+  /** Unfinished last lines that were cut off, since the start. */
+  readonly tornTails: number;
+  /** Times the disk refused, since the start. */
+  readonly failedWrites: number;
+  /** Log lines dropped because too many could not be written. */
+  readonly lostLogLines: number;
+}
+
+/** One subscription's accounting: routed = succeeded + deadLettered + dropped + pending, in every snapshot. */
+export interface SubscriptionHealth {
+  readonly subscriberId: string;
+  readonly pattern: string;
+  /** Deliveries that matched, refused ones included. */
+  readonly routed: number;
+  /** Deliveries whose handler succeeded. */
+  readonly succeeded: number;
+  /** Deliveries whose letter is on the disk, or was dropped because the disk failed. */
+  readonly deadLettered: number;
+  /** Deliveries discarded by their handler, expired, or failed without error handling. */
+  readonly dropped: number;
+  /** Counted on its own: waiting, in flight, waiting for a retry, or on the way to the disk. */
+  readonly pending: number;
+  /** Deliveries whose handler runs now, as far as main can see. */
+  readonly inFlight: number;
+  /** Deliveries that wait for their next attempt. */
+  readonly retrying: number;
+  readonly lanes: number;
+  /** Null: it has none. */
+  readonly breaker: CircuitState | null;
+  /** True while its lanes stand still: breaker open, or threads that keep dying. */
+  readonly held: boolean;
+}
+
+export type HealthLevel = 'healthy' | 'degraded' | 'critical';
+
+/** What `getHealthStatus()` returns. */
+export interface HealthStatus {
+  /** By success rate: above 0.95 and without a reason `healthy`, above 0.80 `degraded`, else `critical`. */
+  readonly status: HealthLevel;
+  /** What is wrong, in words; empty when nothing is. */
+  readonly reasons: readonly string[];
+  /** True between `start()` and `stop()`. */
+  readonly running: boolean;
+  /** Since `start()`; 0 when it does not run. */
+  readonly uptimeSeconds: number;
+  /** Deliveries settled. */
+  readonly messagesProcessed: number;
+  /** Deliveries dead-lettered or dropped because they failed. */
+  readonly messagesFailed: number;
+  /** Succeeded among those settled, from 0 to 1; 1 before any. */
+  readonly successRate: number;
+  /** Deliveries that succeeded after they had failed. */
+  readonly errorsRecovered: number;
+  /** Deliveries dropped in all subscriptions. */
+  readonly messagesDropped: number;
+  /** Messages that no subscription matched. */
+  readonly unrouted: number;
+  /** Deliveries pending in all subscriptions. */
+  readonly mainQueueSize: number;
+  readonly subscriptions: readonly SubscriptionHealth[];
+  /** Worker threads: wanted, alive now, and replaced since the start because they ended under a handler. */
+  readonly threads: { readonly configured: number; readonly alive: number; readonly replaced: number };
+  /** Null when error handling is off. */
+  readonly logging: LoggingHealth | null;
+  /** Null when error handling is off. */
+  readonly errorStatistics: ErrorStatistics | null;
+  /** The state of each subscription's breaker, by name. */
+  readonly circuitBreakerStatus: Readonly<Record<string, CircuitState>>;
+}
