@@ -11,7 +11,9 @@ import { ErrorLogger } from './observe/error-logger.js';
 import { Logging } from './observe/logging.js';
 import type { ResolvedBusOptions } from './options.js';
 import { Publisher } from './publish.js';
+import { Recoverer } from './recoverer.js';
 import { Replies } from './replies.js';
+import { Reporter } from './reporter.js';
 import { Router } from './routing/router.js';
 import { type Retry, Settler } from './settle.js';
 import { messageId } from './shared/delivery.js';
@@ -44,6 +46,7 @@ export function assemble(options: ResolvedBusOptions): BusParts {
   const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
   const logging = enableErrorHandling ? Logging.of(errorLogDir, undefined, {}, redact) : null;
   const counters = new ErrorCounters();
+  const reporter = new Reporter(notes, counters, logging, clock);
   const replies = new Replies(clock);
   const router = new Router<LiveSubscription>();
   const retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
@@ -55,12 +58,12 @@ export function assemble(options: ResolvedBusOptions): BusParts {
   );
   const settler: Settler = new Settler({
     clock,
-    recovery,
+    recoverer: new Recoverer(recovery, notes, reporter, clock),
+    reporter,
     budget: new RetryBudget(clock.elapsed()),
     retries,
     replies,
     logging,
-    counters,
     notes,
     routed: () => publisher.routed,
     onDeadLetter: ({ subscriberId }, delivery, reason) => {

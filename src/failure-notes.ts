@@ -42,13 +42,7 @@ export class FailureNotes {
     return delivery.wantsReply && delivery.id.includes(REPLAY);
   }
 
-  report(
-    subscription: LiveSubscription,
-    delivery: Delivery,
-    failure: Failure,
-    errorId: string,
-    verdict?: string,
-  ): ErrorReport {
+  report(subscription: LiveSubscription, delivery: Delivery, failure: Failure, errorId: string): ErrorReport {
     const { category, severity, phase, error, signature, preview } = failure;
     const id = messageId(delivery, this.#instance);
     return {
@@ -71,7 +65,6 @@ export class FailureNotes {
         ...(error.code === undefined ? {} : { code: error.code }),
         signature,
         ...(error.cause === undefined ? {} : { cause: error.cause }),
-        ...(verdict === undefined ? {} : { verdict }),
       },
       recovery_attempted: false,
       recovery_successful: false,

@@ -1,16 +1,16 @@
 // Carries out what becomes of a delivery: another attempt, the dead-letter queue, or the end. The only place that does.
-import { nanoid } from 'nanoid';
 import type { RetryBudget } from './failure/budget.js';
-import type { ErrorRecoveryManager, Verdict } from './failure/recovery.js';
+import type { Verdict } from './failure/recovery.js';
 import type { RetrySchedule } from './failure/retries.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Logging } from './observe/logging.js';
+import type { Recoverer } from './recoverer.js';
 import type { Replies } from './replies.js';
+import type { Reporter } from './reporter.js';
 import { countsForBreaker } from './shared/classify.js';
 import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
-import type { ErrorCounters } from './shared/error-counters.js';
 import { BusbarError } from './shared/errors.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
 import type { DeadLetterReason, ErrorReport } from './shared/report.js';
@@ -25,13 +25,13 @@ export interface Retry {
 /** What settling needs of the rest of the bus. */
 export interface SettleParts {
   readonly clock: Clock;
-  readonly recovery: ErrorRecoveryManager;
+  readonly recoverer: Recoverer;
+  readonly reporter: Reporter;
   readonly budget: RetryBudget;
   readonly retries: RetrySchedule<Retry>;
   readonly replies: Replies;
   /** Null: error handling is off; one attempt, and failures are dropped. */
   readonly logging: Logging | null;
-  readonly counters: ErrorCounters;
   readonly notes: FailureNotes;
   /** Deliveries routed so far, for the retry budget. */
   readonly routed: () => number;
@@ -106,22 +106,25 @@ export class Settler {
     this.#drop(subscription, delivery, this.#parts.notes.expired(), 'expired');
   }
 
-  /** The end of a delivery that will not be tried again: a dead letter, settled once it is on the disk. */
+  /**
+   * The end of a delivery that will not be tried again: a dead letter, settled once it is on the disk.
+   *
+   * @param errorId of the report that says so, if it was written already
+   */
   giveUp(
     subscription: LiveSubscription,
     delivery: Delivery,
     failure: Failure,
     reason: DeadLetterReason,
-    report?: ErrorReport,
+    errorId?: string,
   ): void {
-    const { logging, notes, replies, onDeadLetter } = this.#parts;
+    const { logging, notes, replies, reporter, onDeadLetter } = this.#parts;
     if (logging === null) {
       this.#drop(subscription, delivery, failure, reason);
       return;
     }
-    const written = report ?? this.#report(subscription, delivery, failure, reason);
-    if (report === undefined) this.#log(written);
-    const header = notes.letter(subscription, delivery, failure, reason, written.error_id);
+    const id = errorId ?? reporter.failed(subscription, delivery, failure, reason);
+    const header = notes.letter(subscription, delivery, failure, reason, id);
     subscription.trails.end(delivery.number);
     replies.reject(delivery.number, reason, failure.error);
     if (notes.isReplay(delivery)) {
@@ -139,71 +142,63 @@ export class Settler {
 
   /** Something failed that is no delivery's fault, or whose delivery is settled. */
   report(report: ErrorReport): void {
-    this.#log(report);
+    this.#parts.reporter.log(report);
   }
 
   #fail(subscription: LiveSubscription, delivery: Delivery, failure: Failure): void {
     delivery.started++;
     delivery.failed++;
-    if (this.#parts.logging === null) {
+    const { logging, recoverer } = this.#parts;
+    if (logging === null) {
       this.#drop(subscription, delivery, failure, 'failed');
       return;
     }
     this.#note(subscription, delivery, failure);
-    const { recovery } = this.#parts;
-    if (!recovery.hasStrategy(failure.category)) {
-      this.#carryOut(subscription, delivery, failure, this.#decide(subscription, delivery, failure));
+    if (!recoverer.hasToAct(failure.category)) {
+      this.#carryOut(subscription, delivery, failure, recoverer.decide(subscription, delivery, failure));
       return;
     }
-    const report = this.#report(subscription, delivery, failure);
     subscription.settling++;
-    const context = { subscriberId: subscription.subscriberId, topic: delivery.topic, attempt: delivery.started };
-    void recovery.attemptRecovery(report, context).then((isRecovered) => {
+    void recoverer.recover(subscription, delivery, failure).then(({ verdict, report }) => {
       subscription.settling--;
-      const verdict = this.#decide(subscription, delivery, failure);
-      this.#carryOut(
-        subscription,
-        delivery,
-        failure,
-        isRecovered ? granted(verdict, delivery) : refused(verdict),
-        report,
-      );
+      this.#carryOut(subscription, delivery, failure, verdict, report);
     });
   }
 
-  /** What the retry configuration says. A configuration that makes no sense must not lose the delivery. */
-  #decide(subscription: LiveSubscription, delivery: Delivery, failure: Failure): Verdict {
-    const { recovery, clock, notes } = this.#parts;
-    // A reply that cannot be encoded would fail again in the same way.
-    if (failure.phase === 'reply') return { kind: 'dead-letter', reason: 'not_retryable' };
-    const facts = subscription.trails.factsOf(delivery, failure, clock.elapsed());
-    try {
-      return recovery.decide(facts, subscription.options.retry);
-    } catch (thrown) {
-      this.#log(notes.misconfigured(thrown));
-      return { kind: 'dead-letter', reason: 'not_retryable' };
-    }
-  }
-
+  /** @param seen the report, if a strategy was shown it */
   #carryOut(
     subscription: LiveSubscription,
     delivery: Delivery,
     failure: Failure,
     verdict: Verdict,
-    known?: ErrorReport,
+    seen?: ErrorReport,
   ): void {
-    const report = known ?? this.#report(subscription, delivery, failure);
     const isRetried = verdict.kind === 'retry';
-    report.recovery_attempted ||= isRetried;
-    report.recovery_successful = isRetried;
-    report.context['verdict'] = isRetried ? 'retry' : `dead letter: ${verdict.reason}`;
-    this.#log(report);
+    const words = isRetried ? 'retry' : `dead letter: ${verdict.reason}`;
+    const errorId = this.#reportFailed(subscription, delivery, failure, words, isRetried, seen);
     if (!isRetried) {
-      this.giveUp(subscription, delivery, failure, verdict.reason, report);
+      this.giveUp(subscription, delivery, failure, verdict.reason, errorId);
       return;
     }
     const { budget, clock, routed } = this.#parts;
     this.#retry(subscription, delivery, verdict.delayMs + budget.take(routed(), clock.elapsed()));
+  }
+
+  #reportFailed(
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    failure: Failure,
+    words: string,
+    isRetried: boolean,
+    seen: ErrorReport | undefined,
+  ): string {
+    const { reporter } = this.#parts;
+    if (seen === undefined) return reporter.failed(subscription, delivery, failure, words, isRetried);
+    seen.recovery_attempted ||= isRetried;
+    seen.recovery_successful = isRetried;
+    seen.context['verdict'] = words;
+    reporter.log(seen);
+    return seen.error_id;
   }
 
   #retry(subscription: LiveSubscription, delivery: Delivery, delayMs: number): void {
@@ -216,8 +211,8 @@ export class Settler {
   }
 
   #drop(subscription: LiveSubscription, delivery: Delivery, failure: Failure, why: string): void {
-    const { logging, replies } = this.#parts;
-    if (logging !== null) this.#log(this.#report(subscription, delivery, failure, why));
+    const { reporter, replies } = this.#parts;
+    reporter.failed(subscription, delivery, failure, why);
     subscription.trails.end(delivery.number);
     subscription.dropped++;
     replies.reject(delivery.number, why, failure.error);
@@ -227,23 +222,4 @@ export class Settler {
     const { clock } = this.#parts;
     subscription.trails.add(delivery, failure, clock.now() / 1000, clock.elapsed());
   }
-
-  #report(subscription: LiveSubscription, delivery: Delivery, failure: Failure, verdict?: string): ErrorReport {
-    return this.#parts.notes.report(subscription, delivery, failure, nanoid(), verdict);
-  }
-
-  #log(report: ErrorReport): void {
-    this.#parts.counters.add(report);
-    this.#parts.logging?.report(report);
-  }
-}
-
-/** The user's strategy recovered: one more attempt, within the configured number, or one if none is configured. */
-function granted(verdict: Verdict, delivery: Delivery): Verdict {
-  if (verdict.kind === 'retry' || delivery.failed > 1) return verdict;
-  return { kind: 'retry', delayMs: 0 };
-}
-
-function refused(verdict: Verdict): Verdict {
-  return verdict.kind === 'retry' ? { kind: 'dead-letter', reason: 'not_retryable' } : verdict;
 }

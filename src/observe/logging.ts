@@ -1,6 +1,6 @@
 // The main half of the logging worker: hands over reports and letters, asks queries, replaces the worker when it dies.
 import { join, resolve } from 'node:path';
-import { type Clock, systemClock } from '../shared/clock.js';
+import { type Clock, systemClock, type Timer } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { BusbarError } from '../shared/errors.js';
 import type { LoggingHealth } from '../shared/health-status.js';
@@ -18,9 +18,13 @@ import type { ErrorReport } from '../shared/report.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
 import { LetterQueue } from './letter-queue.js';
 import { LoggingThread } from './logging-thread.js';
+import { Repeats } from './repeats.js';
 
 const REPORT_RING_BYTES = 1024 * 1024;
 const LETTER_RING_BYTES = 4 * 1024 * 1024;
+
+/** Repeated failures are told once in this time, in milliseconds. */
+const TELL_REPEATS_MS = 1000;
 
 const DEFAULT_LIMITS: LogLimits = {
   maxLogBytes: 10 * 1024 * 1024,
@@ -43,6 +47,9 @@ export class Logging {
   readonly #thread: LoggingThread;
   readonly #bell: Doorbell;
   readonly #status: Int32Array;
+  readonly #clock: Clock;
+  readonly #repeats = new Repeats();
+  #repeatsTimer: Timer | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
   #lost = 0;
@@ -88,6 +95,7 @@ export class Logging {
     clock: Clock,
   ) {
     this.#key = key;
+    this.#clock = clock;
     this.#letterFolder = letterFolder;
     const start: LoggingStart = {
       folder,
@@ -140,13 +148,29 @@ export class Logging {
    * Hands a report over. False: no room; it is counted, and the next one tells. Never blocks.
    *
    * @param isRedacted false: a program's own report, which the worker redacts
+   * @param key see {@link repeated}
    */
-  report(report: ErrorReport, isRedacted = true): boolean {
+  report(report: ErrorReport, isRedacted = true, key = ''): boolean {
+    if (key !== '') this.#repeats.add(key, report);
     if (this.#lost > this.#lostTold && this.#write(this.#lossReport(report), true)) this.#lostTold = this.#lost;
     const isWritten = this.#write(report, isRedacted);
     if (isWritten) this.#bell.ring();
-    else this.#lost++;
+    else this.#lost += typeof report.context['repeats'] === 'number' ? report.context['repeats'] : 1;
     return isWritten;
+  }
+
+  /**
+   * Counts a failure that repeats others, so that no report need be made of it. Undefined: it has to be reported.
+   *
+   * @param key what such failures have in common; empty: nothing
+   * @param now seconds since 1970
+   * @returns a report like those before it
+   */
+  repeated(key: string, now: number): ErrorReport | undefined {
+    if (key === '') return undefined;
+    const report = this.#repeats.count(key, now);
+    if (report !== undefined) this.#repeatsTimer ??= this.#clock.after(TELL_REPEATS_MS, () => this.#tellRepeats());
+    return report;
   }
 
   /**
@@ -167,6 +191,7 @@ export class Logging {
    */
   async ask<T>(query: (worker: LoggingQueries) => Promise<T>): Promise<T> {
     await this.open();
+    this.#tellRepeats();
     await this.#letters.handedOver();
     return this.#thread.ask(query);
   }
@@ -191,12 +216,19 @@ export class Logging {
   async close(): Promise<void> {
     if (--this.#users > 0) return;
     registry.delete(this.#key);
+    this.#tellRepeats();
     if (this.#opening !== undefined) {
       await this.#opening.catch(() => undefined);
       if (this.#thread.isUp) await this.#letters.handedOver();
     }
     await this.#thread.stop();
     this.#letters.close();
+  }
+
+  #tellRepeats(): void {
+    this.#repeatsTimer?.cancel();
+    this.#repeatsTimer = undefined;
+    for (const report of this.#repeats.take()) this.report(report);
   }
 
   #write(report: ErrorReport, isRedacted: boolean): boolean {

@@ -20,7 +20,7 @@ interface Group {
 export class Rollup {
   readonly #groups = new Map<string, Group>();
 
-  /** True: write this report in full. False: it is counted, and a line will tell. */
+  /** True: write this report in full. False: it is counted, for as many as it stands for, and a line will tell. */
   admits(report: ErrorReport): boolean {
     const { signature } = report.context;
     if (typeof signature !== 'string' || signature === '') return true;
@@ -31,8 +31,11 @@ export class Rollup {
       this.#groups.set(signature, group);
     }
     group.last = report;
-    if (++group.seen <= IN_FULL) return true;
-    if (group.count++ === 0) group.first = report.timestamp;
+    const { repeats } = report.context;
+    const isCounted = typeof repeats === 'number';
+    if (!isCounted && ++group.seen <= IN_FULL) return true;
+    if (group.count === 0) group.first = report.timestamp;
+    group.count += isCounted ? repeats : 1;
     return false;
   }
 
@@ -42,12 +45,13 @@ export class Rollup {
     for (const group of this.#groups.values()) {
       if (group.count === 0 || (!all && now - group.windowStart < LINE_EVERY_S)) continue;
       const { last, count, first } = group;
+      const { repeats: _told, ...context } = last.context;
       const rollup = { count, first, last: last.timestamp };
       lines.push({
         ...last,
         traceback: null,
         message: `${last.message} (${count} more like this)`,
-        context: { ...last.context, rollup },
+        context: { ...context, rollup },
       });
       group.count = 0;
       group.windowStart = now;

@@ -1,0 +1,68 @@
+// Counts failures and hands their reports to the error log; of a storm of the same ones, most are only counted.
+import { nanoid } from 'nanoid';
+import type { FailureNotes } from './failure-notes.js';
+import type { LiveSubscription } from './live-subscription.js';
+import type { Logging } from './observe/logging.js';
+import type { Clock } from './shared/clock.js';
+import type { Delivery } from './shared/delivery.js';
+import type { ErrorCounters } from './shared/error-counters.js';
+import type { Failure } from './shared/outcome.js';
+import type { ErrorReport } from './shared/report.js';
+
+/** Belongs to one bus. Runs on the main thread. */
+export class Reporter {
+  readonly #notes: FailureNotes;
+  readonly #counters: ErrorCounters;
+  readonly #logging: Logging | null;
+  readonly #clock: Clock;
+
+  /** @param logging null: error handling is off, and nothing is written */
+  constructor(notes: FailureNotes, counters: ErrorCounters, logging: Logging | null, clock: Clock) {
+    this.#notes = notes;
+    this.#counters = counters;
+    this.#logging = logging;
+    this.#clock = clock;
+  }
+
+  /** Counts the report, and writes it in full. */
+  log(report: ErrorReport): void {
+    this.#counters.add(report);
+    this.#logging?.report(report);
+  }
+
+  /**
+   * Counts a delivery's failure, and writes it unless it repeats others.
+   *
+   * @param verdict what became of the delivery, in words
+   * @param isRetried it gets another attempt
+   * @returns the id of the report
+   */
+  failed(
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    failure: Failure,
+    verdict: string,
+    isRetried = false,
+  ): string {
+    const logging = this.#logging;
+    if (logging === null) return '';
+    const key = failure.signature === '' ? '' : `${failure.signature} ${subscription.options.breakerName} ${verdict}`;
+    const repeated = logging.repeated(key, this.#clock.now() / 1000);
+    if (repeated !== undefined) {
+      this.#counters.add(repeated);
+      return nanoid();
+    }
+    const report = this.report(subscription, delivery, failure);
+    report.context['verdict'] = verdict;
+    report.recovery_attempted = isRetried;
+    report.recovery_successful = isRetried;
+    this.#counters.add(report);
+    logging.report(report, true, key);
+    return report.error_id;
+  }
+
+  /** The report of a failed delivery, for those who have to see it before its verdict is known. */
+  report(subscription: LiveSubscription, delivery: Delivery, failure: Failure): ErrorReport {
+    return this.#notes.report(subscription, delivery, failure, nanoid());
+  }
+}
