@@ -1,0 +1,50 @@
+// `npm run bench`: measures busbar beside its peers, in one run on one machine.
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { jsonOf } from './output/json.js';
+import { budgetText, textOf } from './output/table.js';
+import { ROWS } from './rows.js';
+import { type Budget, budgetsOf } from './run/budget.js';
+import { thisMachine } from './run/machine.js';
+import { type Measured, measureRow } from './run/rounds.js';
+
+const USAGE = `usage: npm run bench -- [options]
+  --quick        fewer and shorter rounds: under two minutes, also on a Raspberry Pi
+  --only TEXT    only rows whose name, payload or number in flight contains TEXT; may be given again: all must match
+  --json FILE    write the medians as JSON`;
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] },
+    json: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+
+const rows = ROWS.filter(({ name, payload, inflight }) => {
+  const title = `${name}, ${payload}, ${inflight} in flight`;
+  return options.only.every((text) => title.includes(text));
+});
+if (rows.length === 0) throw new Error(`no row matches ${options.only.join(' and ')}`);
+const rounds = options.quick ? 3 : 5;
+const run = { sliceMs: options.quick ? 60 : 250, isQuick: options.quick };
+
+const machine = thisMachine();
+console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, Node ${machine.node}, ${machine.system}`);
+console.log(`median of ${rounds} rounds, and the least to the most\n`);
+
+const measured: Measured[] = [];
+const budgets: Budget[] = [];
+for (const row of rows) {
+  const result = await measureRow(row, run, rounds);
+  measured.push(result);
+  budgets.push(...budgetsOf(result));
+  console.log(`${textOf(result)}\n`);
+}
+if (budgets.length > 0) console.log(`budgets\n${budgetText(budgets)}`);
+if (options.json !== undefined) writeFileSync(options.json, jsonOf({ machine, rounds, measured, budgets }));

@@ -1,0 +1,56 @@
+// busbar as it is delivered: accounting, breaker, error handling and log folder, and the law checked at the end.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type HandlerLike, MessageBus, type MessageBusOptions, type SubscribeOptions } from '../../src/index.js';
+
+/** A started bus in a folder of its own. */
+export interface BenchBus {
+  readonly bus: MessageBus;
+  /**
+   * Waits until nothing is pending, checks the accounts, stops the bus and removes its folder.
+   *
+   * @throws when a delivery is unaccounted for, or did not succeed although `allSucceed`
+   */
+  close(options?: { readonly allSucceed?: boolean }): Promise<void>;
+}
+
+/** One worker thread, unless `options` say otherwise: what the peers have. */
+async function openBus(options: MessageBusOptions = {}): Promise<BenchBus> {
+  const folder = mkdtempSync(join(tmpdir(), 'busbar-bench-'));
+  const bus = new MessageBus({ errorLogDir: folder, threads: 1, ...options });
+  await bus.start();
+  const close: BenchBus['close'] = async ({ allSucceed = true } = {}) => {
+    try {
+      await bus.idle();
+      assertAccounts(bus, allSucceed);
+      await bus.stop();
+      assertAccounts(bus, allSucceed);
+    } finally {
+      await bus.stop({ drain: false });
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  return { bus, close };
+}
+
+/** A bus with one subscription, under the topic `bench`. */
+export async function openSubscribed(
+  handler: HandlerLike<never>,
+  busOptions: MessageBusOptions = {},
+  options: Partial<SubscribeOptions> = {},
+): Promise<BenchBus> {
+  const opened = await openBus(busOptions);
+  await opened.bus.subscribe('bench', handler as HandlerLike<unknown>, { subscriberId: 'bench', ...options });
+  return opened;
+}
+
+/** The accounting law, and that nothing is pending. */
+function assertAccounts(bus: MessageBus, allSucceed: boolean): void {
+  for (const subscription of bus.getHealthStatus().subscriptions) {
+    const { routed, succeeded, deadLettered, dropped, pending } = subscription;
+    const isLawful = pending === 0 && routed === succeeded + deadLettered + dropped;
+    if (isLawful && (!allSucceed || routed === succeeded)) continue;
+    throw new Error(`the accounts do not agree: ${JSON.stringify(subscription)}`);
+  }
+}

@@ -1,0 +1,45 @@
+// What a line of the benchmark is: the same work, done by busbar and by its peers.
+
+/** One line of the table. A file in bench/rows makes some, and bench/rows.ts lists them. */
+export interface Row {
+  /** With `payload` and `inflight` it names the line. */
+  readonly name: string;
+  /** For example `64 B`; empty where it does not matter. */
+  readonly payload: string;
+  /** Messages under way at most; 0 where it does not matter. */
+  readonly inflight: number;
+  readonly unit: string;
+  readonly better: 'higher' | 'lower';
+  /** `busbar` is one of them, the others are its peers. All are open while the row runs, and take turns. */
+  readonly contenders: Readonly<Record<'busbar', Open>> & Readonly<Record<string, Open>>;
+  /** What is asked of busbar's figure, each a line among the budgets. */
+  readonly goals?: readonly Goal[];
+  /** Most rounds; for what takes long and varies little. Default: as many as the run has. */
+  readonly rounds?: number;
+}
+
+/** Makes a contender ready: its threads are started, and its code is loaded. */
+export type Open = (run: Run) => Promise<Contender>;
+
+/** What a row is told about the run. */
+export interface Run {
+  /** How long one measurement should take, in milliseconds. */
+  readonly sliceMs: number;
+  readonly isQuick: boolean;
+}
+
+export interface Contender {
+  /** One measurement, in the row's unit. The first one of each contender is a warm-up and does not count. */
+  measure(): Promise<number>;
+  /**
+   * Ends its threads.
+   *
+   * @throws when it lost a message, or its accounts do not agree: the run has failed
+   */
+  close(): Promise<void>;
+}
+
+/** What is asked of a row: of busbar's own figure, or of how many times as good as a peer it is. */
+export type Goal =
+  | { readonly timesAsGoodAs: string; readonly atLeast: number }
+  | { readonly name: string; readonly atMost: number };
