@@ -1,10 +1,11 @@
 // A bus starts and stops, and leaves nothing behind.
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
+import { workerExecArgv } from '../src/shared/exec-argv.js';
 import doubles from './fixtures/doubles.js';
 import misbehaves from './fixtures/misbehaves.js';
 import publishes from './fixtures/publishes.js';
@@ -12,21 +13,52 @@ import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test
 
 const run = promisify(execFile);
 
-/** Runs a program of its own process; fails when that does not end by itself within 10 s. */
-async function runProgram(body: string): Promise<string> {
-  const imports = ['index', 'shared/handler'].map((name) => new URL(`../src/${name}.js`, import.meta.url).href);
-  const program = `
-    import { MessageBus, ErrorLogger, DeadLetterQueue } from '${imports[0]}';
+function programOf(body: string): string {
+  return `
+    import { MessageBus, ErrorLogger, DeadLetterQueue } from '${new URL('../src/index.js', import.meta.url).href}';
     import doubles from '${new URL('./fixtures/doubles.js', import.meta.url).href}';
     import misbehaves from '${new URL('./fixtures/misbehaves.js', import.meta.url).href}';
     const folder = ${JSON.stringify(temporaryFolder())};
     ${body}`;
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
+}
+
+/** Runs a program of its own process; fails when that does not end by itself within 10 s. */
+async function runProgram(body: string, nodeOptions: readonly string[] = []): Promise<string> {
+  const { stdout } = await run(process.execPath, [...nodeOptions, '--input-type=module', '-e', programOf(body)], {
     timeout: 10_000,
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   return stdout;
 }
+
+describe('a bus runs whatever options its process was given', () => {
+  const WHOLE_PROCESS = ['--expose-gc', '--max-old-space-size=300', '--stack-trace-limit=20'];
+  const body = `
+    const bus = new MessageBus({ errorLogDir: folder });
+    await bus.start();
+    await bus.subscribe('a', doubles, { subscriberId: 's' });
+    console.log(await bus.request('a', 21), typeof gc);
+    await bus.stop();`;
+
+  it('in a program given as text', async () => {
+    expect(await runProgram(body, WHOLE_PROCESS)).toBe('42 function\n');
+  });
+
+  it('in a program in a file', async () => {
+    const file = join(temporaryFolder(), 'program.mjs');
+    writeFileSync(file, programOf(body));
+    const { stdout } = await run(process.execPath, [...WHOLE_PROCESS, file], {
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    expect(stdout).toBe('42 function\n');
+  });
+
+  it('and takes over to its threads what loads modules', () => {
+    const options = ['--import', 'x', '--input-type=module', '--expose-gc', '-r', 'y', '--conditions=z', '-e', 'text'];
+    expect(workerExecArgv(options)).toEqual({ execArgv: ['--import', 'x', '-r', 'y', '--conditions=z'] });
+    expect(workerExecArgv(['--import', 'x', '--expose-gc'])).toEqual({});
+  });
+});
 
 describe('the process ends by itself', () => {
   it.each([

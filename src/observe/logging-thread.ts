@@ -44,7 +44,7 @@ export class LoggingThread {
   async start(isReplacement = false): Promise<void> {
     const url = new URL('../../workers/logging.js', import.meta.url);
     const workerData: LoggingStart = { ...this.#start, isReplacement };
-    const worker = new Worker(url, { name: 'busbar-logging', workerData, execArgv: workerExecArgv() });
+    const worker = new Worker(url, { name: 'busbar-logging', workerData, ...workerExecArgv() });
     this.#worker = worker;
     this.#queries = wrap<LoggingQueries>(nodeEndpoint(worker));
     this.#death = new Promise((_, reject) => {

@@ -1,10 +1,18 @@
 // Node's own options, as far as worker threads can take them over from the process.
-const ONLY_FOR_TEXT = /^(?:--input-type|--eval|--print|--check|-[epc]$)/;
+const LOADS_MODULES =
+  /^(?:--(?:import|require|loader|experimental-loader|conditions|enable-source-maps|preserve-symlinks)|-[rC])(?:=|$)/;
+const IS_FOLLOWED_BY_ITS_VALUE = /^(?:--(?:import|require|loader|experimental-loader|conditions)|-[rC])$/;
 
-/** A program given as text (`node --input-type=module -e …`) has options under which no worker could load its file. */
-export function workerExecArgv(): string[] {
-  return process.execArgv.filter((option, index, all) => {
-    const isItsValue = /^(?:--input-type|--eval|--print|-[ep])$/.test(all[index - 1] ?? '');
-    return !isItsValue && !ONLY_FOR_TEXT.test(option);
+/**
+ * The `execArgv` of a worker: none, to inherit all. To hand the same options over by name is refused by Node when one
+ * belongs to the whole process (`--expose-gc`, `--max-old-space-size`). Only under `--input-type` (a program given as text) can no
+ * worker that inherits load its file; there it takes over what loads modules.
+ */
+export function workerExecArgv(options: readonly string[] = process.execArgv): { execArgv?: string[] } {
+  if (!options.some((option) => option.startsWith('--input-type'))) return {};
+  const execArgv = options.filter((option, index) => {
+    const previous = options[index - 1] ?? '';
+    return LOADS_MODULES.test(option) || IS_FOLLOWED_BY_ITS_VALUE.test(previous);
   });
+  return { execArgv };
 }

@@ -43,7 +43,7 @@ export class Pool {
       // 'sync' would freeze the timers of a handler's module while its thread has no task.
       atomics: 'disabled',
       recordTiming: false,
-      execArgv: workerExecArgv(),
+      ...workerExecArgv(),
       resourceLimits: limits,
     });
     // A thread that dies without a task would otherwise be an uncaught 'error' event.
