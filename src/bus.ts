@@ -9,7 +9,7 @@ import { healthOf } from './observe/health.js';
 import type { MessageBusOptions, ResolvedBusOptions, SubscribeOptions } from './options.js';
 import { resolveBusOptions, resolveSubscribeOptions } from './resolve-options.js';
 import { assertPattern, assertTopic } from './routing/topics.js';
-import type { Timer } from './shared/clock.js';
+import { systemClock, type Timer } from './shared/clock.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { isLaneWorker } from './shared/lane-worker.js';
@@ -204,25 +204,31 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
   async #start(): Promise<void> {
     const { threads, spareThreads, resourceLimits: limits, clock } = this.#options;
-    await this.#parts.logging?.open();
-    if (this.#stopping !== undefined) throw notRunning('start');
-    this.#threads = new Threads({ threads, spareThreads, limits }, clock);
+    // Both kinds of threads start side by side, for each takes its time to load.
+    const started = new Threads({ threads, spareThreads, limits }, clock);
+    try {
+      await this.#parts.logging?.open();
+      if (this.#stopping !== undefined) throw notRunning('start');
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
+    this.#threads = started;
     this.#startedAt = clock.elapsed();
     // Waiting for a worker does not keep a process alive by itself, but a running bus is meant to.
-    this.#keepAlive = clock.every(2 ** 30, () => undefined, true);
+    this.#keepAlive = systemClock.every(2 ** 30, () => undefined, true);
     this.#parts.publisher.isOpen = true;
   }
 
   async #stop(timeoutMs: number): Promise<void> {
     await this.#starting?.catch(() => undefined);
     this.#parts.publisher.isOpen = false;
-    const { clock } = this.#options;
-    const deadline = clock.elapsed() + timeoutMs;
-    while (!this.#isSettled() && clock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
+    const deadline = systemClock.elapsed() + timeoutMs;
+    while (!this.#isSettled() && systemClock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
     await this.#parts.subscriber.closeAll();
     await this.#threads?.stop();
-    const stored = clock.elapsed() + STORE_TIMEOUT_MS;
-    while (this.#parts.subscriber.pending > 0 && clock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
+    const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
+    while (this.#parts.subscriber.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
     await this.deadLetterQueue?.close();
     await this.errorLogger?.close();
     await this.#parts.logging?.close();
@@ -237,7 +243,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   }
 
   #wait(ms: number): Promise<void> {
-    return new Promise((resume) => this.#options.clock.after(ms, resume, true));
+    return new Promise((resume) => systemClock.after(ms, resume, true));
   }
 }
 

@@ -12,6 +12,7 @@ import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
 import type { Retry, Settler } from './settle.js';
 import { SharedBreaker } from './shared/breaker.js';
+import { systemClock } from './shared/clock.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import { type Handler, type HandlerDefinition, isHandlerDefinition } from './shared/handler.js';
@@ -207,14 +208,13 @@ export class Subscriber {
   async #unsubscribe(subscription: LiveSubscription, drain: boolean, threads: Threads): Promise<boolean> {
     if (!subscription.isOpen) return false;
     subscription.isOpen = false;
-    const { router, options } = this.#parts;
-    router.remove(subscription.pattern, subscription);
+    this.#parts.router.remove(subscription.pattern, subscription);
     while (
       drain &&
       subscription.pending > 0 &&
       this.#subscriptions.has(keyOf(subscription.pattern, subscription.subscriberId))
     ) {
-      await new Promise<void>((resume) => options.clock.after(SETTLED_POLL_MS, resume, true));
+      await new Promise<void>((resume) => systemClock.after(SETTLED_POLL_MS, resume, true));
     }
     await this.#close(subscription);
     for (const lane of subscription.lanes) threads.remove(lane);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { CircuitBreaker } from '../src/index.js';
 import { type BreakerOptions, type Permit, SharedBreaker } from '../src/shared/breaker.js';
 import type { BreakerWindowOptions } from '../src/shared/breaker-window.js';
-import { SteppedClock } from './stepped-clock.js';
+import { SteppedClock } from '../src/testing/stepped-clock.js';
 
 function breakerOf(options: BreakerOptions) {
   const clock = new SteppedClock();

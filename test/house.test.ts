@@ -47,6 +47,7 @@ describe('the linter', () => {
       ['src/failure/x.ts', `export { Pool } from '../threads/pool.js';`, 'a part sees only itself and shared'],
       ['workers/x.ts', `export { MessageBus } from '../src/bus.js';`, 'workers see only src/shared'],
       ['src/shared/x.ts', `export { readFileSync } from 'node:fs';`, 'shared does not touch the disk'],
+      ['src/testing/x.ts', `export { MessageBus } from '../bus.js';`, 'clients use the front door'],
       ['src/threads/x.ts', `export { Piscina } from 'piscina';`, 'only src/threads/pool.ts knows Piscina'],
       ['src/x.ts', `export { Drain } from '../workers/lane/drain.js';`, 'workers are started by URL'],
       [

@@ -5,7 +5,7 @@ import { backoffMs } from '../src/failure/backoff.js';
 import { RetryBudget } from '../src/failure/budget.js';
 import { RetrySchedule } from '../src/failure/retries.js';
 import { ErrorCategory, ErrorRecoveryManager, type ErrorReport } from '../src/index.js';
-import { SteppedClock } from './stepped-clock.js';
+import { SteppedClock } from '../src/testing/stepped-clock.js';
 
 function reportOf(category: ErrorCategory): ErrorReport {
   return {

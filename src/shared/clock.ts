@@ -8,6 +8,8 @@ export interface Timer {
 
 /** Where every part of busbar gets its time from. Runs on every thread. */
 export interface Clock {
+  /** Where worker threads read the same time; see `busbar/testing`. A clock without it moves the main thread alone. */
+  readonly memory?: SharedArrayBuffer;
   /** Wall-clock time in milliseconds since 1970. */
   now(): number;
   /** Monotonic time in milliseconds, with fractions, comparable between the threads of this process. */

@@ -1,6 +1,6 @@
 // What a handler is told about its delivery, and what it publishes and logs through it.
 
-import { systemClock, type Timer } from './clock.js';
+import type { Clock, Timer } from './clock.js';
 import { encodePayload } from './codec.js';
 import { type Delivery, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
 import { BusbarError, show } from './errors.js';
@@ -15,8 +15,9 @@ export interface HeldPublication {
   readonly bytes: Uint8Array;
 }
 
-/** Where a context's log lines go, and the limit of what it may publish. */
+/** Where a context's time comes from, where its log lines go, and the limit of what it may publish. */
 export interface ContextOutlet {
+  readonly clock: Clock;
   log(line: LogDetail): void;
   /** @throws BUSBAR_MESSAGE_TOO_LARGE */
   assertFits(bytes: number, detail: unknown): void;
@@ -72,7 +73,7 @@ export class AttemptContext implements HandlerContext {
   }
 
   get deadline(): number {
-    return Math.round(systemClock.now() + this.#remaining());
+    return Math.round(this.#outlet.clock.now() + this.#remaining());
   }
 
   /** Made when first asked for: an AbortController costs 2 µs, and most handlers never look. */
@@ -82,7 +83,7 @@ export class AttemptContext implements HandlerContext {
       this.#abort = abort;
       const late = (): void => abort.abort(new DOMException(`handler ran past ${this.#timeoutMs} ms`, 'TimeoutError'));
       if (this.#remaining() <= 0) late();
-      else this.#timer = systemClock.after(this.#remaining(), late);
+      else this.#timer = this.#outlet.clock.after(this.#remaining(), late);
     }
     return this.#abort.signal as Signal;
   }
@@ -120,7 +121,7 @@ export class AttemptContext implements HandlerContext {
   }
 
   #remaining(): number {
-    return this.#startedAt + this.#timeoutMs - systemClock.elapsed();
+    return this.#startedAt + this.#timeoutMs - this.#outlet.clock.elapsed();
   }
 }
 

@@ -31,6 +31,8 @@ export interface DrainTask {
   readonly mainBell: SharedArrayBuffer;
   /** See `Turn`. */
   readonly turn: SharedArrayBuffer;
+  /** Memory of the bus's clock; null: it is the system's. */
+  readonly time: SharedArrayBuffer | null;
   /** Null: no breaker. */
   readonly breaker: SharedArrayBuffer | null;
   readonly whenOpen: 'hold' | 'dead-letter';

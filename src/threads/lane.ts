@@ -1,5 +1,5 @@
 // The main half of a lane: feeds its rings, gives it a thread, collects its outcomes, and mends it when a thread dies.
-import type { Timer } from '../shared/clock.js';
+import { systemClock, type Timer } from '../shared/clock.js';
 import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { type DrainTask, type LaneTaskResult, TURN_BYTES, Turn } from '../shared/lane-task.js';
@@ -154,7 +154,7 @@ export class Lane implements TurnTaker {
   /** An idle drain leaves when asked; one whose handler runs has to be ended. */
   async #endDrain(): Promise<void> {
     const kill = (): void => this.#kill.abort();
-    const timer = this.#surroundings.clock.after(this.#rings.started().length > 0 ? 0 : LEAVE_MS, kill, true);
+    const timer = systemClock.after(this.#rings.started().length > 0 ? 0 : LEAVE_MS, kill, true);
     await this.#ended;
     timer.cancel();
   }
@@ -203,6 +203,7 @@ export class Lane implements TurnTaker {
       bell: this.#bellMemory,
       mainBell: this.#surroundings.mainBell,
       turn: this.#turn,
+      time: this.#surroundings.clock.memory ?? null,
       breaker: breaker?.memory ?? null,
       whenOpen,
       timeoutMs,

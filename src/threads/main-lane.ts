@@ -49,6 +49,7 @@ export class MainLane {
     this.#watch = watch;
     this.#events = events;
     this.#outlet = {
+      clock,
       log: (detail) => this.#news({ kind: Outcome.LOGGED, detail }),
       assertFits: () => undefined,
     };

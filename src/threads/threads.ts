@@ -1,5 +1,5 @@
 // All that runs beside the main thread: the pool, whose turn it is, who wakes main, and who is past a deadline.
-import type { Clock, Timer } from '../shared/clock.js';
+import { type Clock, systemClock, type Timer } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { BusbarError } from '../shared/errors.js';
 import type { HandlerSource, LaneTaskResult } from '../shared/lane-task.js';
@@ -67,7 +67,7 @@ export class Threads {
         share: () => undefined,
         take: async () => {
           const kill = new AbortController();
-          const timer = this.#clock.after(LOAD_TIMEOUT_MS, () => kill.abort(), true);
+          const timer = systemClock.after(LOAD_TIMEOUT_MS, () => kill.abort(), true);
           try {
             resolve(await this.#pool.run({ kind: 'load', handler, redact }, kill.signal));
           } catch (lost) {

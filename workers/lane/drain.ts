@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { isThenable } from '../../src/shared/attempt.js';
 import { SharedBreaker } from '../../src/shared/breaker.js';
-import { systemClock } from '../../src/shared/clock.js';
+import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { AttemptContext } from '../../src/shared/context.js';
 import { readDelivery } from '../../src/shared/delivery.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
@@ -10,6 +10,7 @@ import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
 import { Turn } from '../../src/shared/lane-task.js';
 import { DONE, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
 import { RingWriter } from '../../src/shared/ring.js';
+import { FollowingClock } from '../../src/shared/stepped-time.js';
 import { enterAttempt, listenToLateThrows } from './late.js';
 import type { LoadedHandler } from './load.js';
 import { Outbox } from './outbox.js';
@@ -30,6 +31,8 @@ export class Drain {
   readonly #places: Places;
   readonly #bell: Doorbell;
   readonly #turn: Int32Array;
+  /** The bus's: what users configure runs by it. Sharing the thread is a matter of real time. */
+  readonly #clock: Clock;
   readonly #breaker: SharedBreaker | null;
   readonly #outbox: Outbox;
   readonly #settler: Settler;
@@ -44,9 +47,10 @@ export class Drain {
     this.#places = new Places(task.rings);
     this.#bell = new Doorbell(task.bell);
     this.#turn = new Int32Array(task.turn);
-    this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, systemClock);
+    this.#clock = task.time === null ? systemClock : new FollowingClock(task.time);
+    this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, this.#clock);
     const mainBell = new Doorbell(task.mainBell);
-    this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell);
+    this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell, this.#clock);
     this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, () =>
       this.#ended(),
     );
@@ -88,9 +92,10 @@ export class Drain {
       if (this.#mustLeave()) return 'leave';
       const place = this.#places.next() ?? this.#spin();
       if (place === undefined) return 'empty';
-      const startedAt = systemClock.elapsed();
+      const startedAt = this.#clock.elapsed();
       if (this.#isHeld() || !this.#start(place, startedAt)) return 'held';
-      if (startedAt - this.#lastLoopTurn > LOOP_TURN_MS) return 'long';
+      const realTime = this.#clock === systemClock ? startedAt : systemClock.elapsed();
+      if (realTime - this.#lastLoopTurn > LOOP_TURN_MS) return 'long';
     }
   }
 
@@ -129,7 +134,7 @@ export class Drain {
     this.#inFlight++;
     if (reader.words[word + STATE] === DONE) this.#settler.skip(attempt);
     else if (permit === undefined) this.#settler.refuse(attempt);
-    else if (delivery.expiresAt !== 0 && systemClock.now() > delivery.expiresAt) this.#settler.expire(attempt);
+    else if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) this.#settler.expire(attempt);
     else this.#call(attempt);
     return true;
   }

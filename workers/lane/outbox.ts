@@ -1,5 +1,5 @@
 // A lane's outbox as its drain writes it: outcomes wait for room, and wake main.
-import { systemClock } from '../../src/shared/clock.js';
+import { type Clock, systemClock } from '../../src/shared/clock.js';
 import type { ContextOutlet } from '../../src/shared/context.js';
 import type { Doorbell } from '../../src/shared/doorbell.js';
 import { BusbarError } from '../../src/shared/errors.js';
@@ -26,11 +26,13 @@ export const NOWHERE: RecordAddress = { place: 0, sequence: 0 };
 
 /** Belongs to one drain. */
 export class Outbox implements ContextOutlet {
+  readonly clock: Clock;
   readonly #ring: RingWriter;
   readonly #mainBell: Doorbell;
   #lostLines = 0;
 
-  constructor(ring: RingWriter, mainBell: Doorbell) {
+  constructor(ring: RingWriter, mainBell: Doorbell, clock: Clock) {
+    this.clock = clock;
     this.#ring = ring;
     this.#mainBell = mainBell;
   }

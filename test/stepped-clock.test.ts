@@ -1,0 +1,148 @@
+// Stepped time: in order, and the same for the main thread, the lane workers and the breakers between them.
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { MessageBus } from '../src/index.js';
+import { FollowingClock } from '../src/shared/stepped-time.js';
+import { SteppedClock } from '../src/testing/index.js';
+import heeds from './fixtures/heeds-its-signal.js';
+import misbehaves from './fixtures/misbehaves.js';
+import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+describe('a stepped clock', () => {
+  it('fires timers in the order in which they are due, each at its time', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(500), { maxLength: 50 }),
+        fc.array(fc.nat(200), { maxLength: 10 }),
+        (delays, steps) => {
+          const clock = new SteppedClock();
+          const fired: [number, number][] = [];
+          for (const [n, delay] of delays.entries()) clock.after(delay, () => fired.push([clock.elapsed(), n]));
+          for (const ms of steps) clock.step(ms);
+          const end = steps.reduce((sum, ms) => sum + ms, 0);
+          const due = [...delays.entries()].filter(([, delay]) => delay <= end && (delay > 0 || steps.length > 0));
+          expect(fired).toEqual(due.sort(([a, x], [b, y]) => x - y || a - b).map(([n, delay]) => [delay, n]));
+          expect([clock.elapsed(), clock.timers]).toEqual([end, delays.length - due.length]);
+        },
+      ),
+    );
+  });
+
+  it('repeats, forgets what was cancelled, and lets timers make timers', () => {
+    const clock = new SteppedClock({ startAt: 1000 });
+    const fired: string[] = [];
+    const every = clock.every(100, () => fired.push(`every ${clock.now()}`));
+    clock.after(150, () => clock.after(20, () => fired.push(`after ${clock.now()}`)));
+    clock.after(160, () => fired.push('never')).cancel();
+    expect(clock.untilNext).toBe(100);
+    clock.step(200);
+    expect(fired).toEqual(['every 1100', 'after 1170', 'every 1200']);
+    every.cancel();
+    clock.step(1000);
+    expect(fired).toHaveLength(3);
+    expect([clock.now(), clock.untilNext]).toEqual([2200, undefined]);
+  });
+
+  it('refuses to go back, and to be stepped by its own timers', () => {
+    const clock = new SteppedClock();
+    for (const ms of [-1, Number.NaN, Number.POSITIVE_INFINITY])
+      expect(() => clock.step(ms)).toThrow(expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }));
+    clock.after(5, () => clock.step(5));
+    expect(() => clock.step(10)).toThrow('may not step');
+    expect(clock.elapsed()).toBe(5);
+    clock.step(5);
+    expect(clock.elapsed()).toBe(10);
+    expect(() => new SteppedClock({ startAt: Number.NaN })).toThrow('startAt');
+  });
+
+  it('is followed through its memory', async () => {
+    const clock = new SteppedClock();
+    const other = new FollowingClock(clock.memory);
+    const fired: string[] = [];
+    clock.step(0.25);
+    expect([other.elapsed(), other.now()]).toEqual([0.25, clock.now()]);
+    const late = new Promise<void>((resume) => other.after(20, resume)).then(() => fired.push('late'));
+    const soon = new Promise<void>((resume) => other.after(10, resume)).then(() => fired.push('soon'));
+    clock.step(10);
+    await soon;
+    expect(fired).toEqual(['soon']);
+    clock.step(10);
+    await late;
+    expect(other.timers).toBe(0);
+  });
+});
+
+const NEVER = { timeout_error: { maxRetries: 0, backoffMs: 0 } };
+
+describe('a bus with a stepped clock', () => {
+  async function stepped(): Promise<{ bus: MessageBus; clock: SteppedClock; running: () => Promise<void> }> {
+    const clock = new SteppedClock();
+    const bus = await startBus({ clock, retry: {} });
+    const running = async (): Promise<void> => {
+      while (bus.getHealthStatus().subscriptions[0]?.inFlight !== 1)
+        await new Promise((resume) => setImmediate(resume));
+    };
+    return { bus, clock, running };
+  }
+
+  it('aborts the signal of a handler on a worker at its deadline, and not before', async () => {
+    const { bus, clock, running } = await stepped();
+    await bus.subscribe('a', heeds, { subscriberId: 's', timeoutMs: 60_000, retry: NEVER });
+    const reply = bus.request('a', 'x', { timeoutMs: 90_000 });
+    await running();
+    clock.step(59_999);
+    await new Promise((resume) => setImmediate(resume));
+    expect(accountOf(bus, 's').pending).toBe(1);
+    clock.step(1);
+    await expect(reply).rejects.toThrow('TimeoutError: handler ran past 60000 ms');
+  });
+
+  it('ends a thread that loops past deadline and grace, retries later, and gives up', async () => {
+    const { bus, clock, running } = await stepped();
+    const ledger = join(temporaryFolder(), 'ledger');
+    const retry = { timeout_error: { maxRetries: 1, backoffMs: 3_600_000, jitter: false, maxBackoffMs: 3_600_000 } };
+    await bus.subscribe('a', misbehaves, { subscriberId: 's', timeoutMs: 30_000, retry });
+    bus.publish('a', { n: 1, ledger, deed: 'loop' });
+    await running();
+    clock.step(31_100);
+    while (bus.getHealthStatus().subscriptions[0]?.retrying !== 1) await new Promise((resume) => setImmediate(resume));
+    expect(linesOf(ledger)).toEqual(['start 1 1']);
+    clock.step(3_600_000);
+    await running();
+    clock.step(31_100);
+    await bus.idle();
+    expect(linesOf(ledger)).toEqual(['start 1 1', 'start 1 2']);
+    const [letter] = await lettersOf(bus);
+    expect(letter).toMatchObject({ reason: 'retries_exhausted', error_category: 'timeout_error', failed: 2 });
+    expect(letter?.timestamp).toBe(clock.now() / 1000);
+  });
+
+  it('lets a message expire behind another one', async () => {
+    const { bus, clock, running } = await stepped();
+    await bus.subscribe('a', heeds, { subscriberId: 's', timeoutMs: 10_000, retry: NEVER });
+    bus.publish('a', 'x');
+    await running();
+    bus.publish('a', 'y', { ttlMs: 5_000 });
+    clock.step(10_000);
+    await bus.idle();
+    expect(accountOf(bus, 's')).toEqual({ routed: 2, succeeded: 0, deadLettered: 1, dropped: 1, pending: 0 });
+  });
+
+  it('lets the breaker that workers share try again when its time has come', async () => {
+    const { bus, clock } = await stepped();
+    const ledger = join(temporaryFolder(), 'ledger');
+    const once = { message_processing_error: { maxRetries: 0, backoffMs: 0 } };
+    const breaker = { failureThreshold: 2, recoveryTimeoutMs: 60_000 };
+    await bus.subscribe('a', misbehaves, { subscriberId: 's', retry: once, breaker });
+    for (let n = 0; n < 2; n++) bus.publish('a', { n, ledger, deed: 'throw' });
+    bus.publish('a', { n: 2, ledger });
+    while (bus.getHealthStatus().subscriptions[0]?.held !== true) await new Promise((resume) => setImmediate(resume));
+    clock.step(59_999);
+    expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ 'a#s': 'open' });
+    clock.step(1);
+    await bus.idle();
+    expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ 'a#s': 'closed' });
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 2 });
+  });
+});
