@@ -39,7 +39,7 @@ export interface BusParts {
 
 /** Starts nothing. */
 export function assemble(options: ResolvedBusOptions): BusParts {
-  const { clock, enableErrorHandling, errorLogDir, retry, redact, ringBytes } = options;
+  const { clock, enableErrorHandling, errorLogDir, retry, retryBudget, redact, ringBytes } = options;
   const instance = nanoid(10);
   const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
   const notes = new FailureNotes(describer, clock, instance);
@@ -60,7 +60,7 @@ export function assemble(options: ResolvedBusOptions): BusParts {
     clock,
     recoverer: new Recoverer(recovery, notes, reporter, clock),
     reporter,
-    budget: new RetryBudget(clock.elapsed()),
+    budget: new RetryBudget(clock.elapsed(), retryBudget),
     retries,
     replies,
     logging,

@@ -55,7 +55,7 @@ export class FailureNotes {
       exception_type: error.name,
       traceback: error.stack ?? null,
       context: {
-        message: preview,
+        message: preview ?? this.#describer.preview(payloadOf(delivery)),
         subscriber_id: subscription.subscriberId,
         pattern: subscription.pattern,
         topic: delivery.topic,

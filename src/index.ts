@@ -2,6 +2,7 @@
 export { MessageBus, type StopOptions } from './bus.js';
 export type { BusEvents } from './events.js';
 export type { RetryConfig } from './failure/backoff.js';
+export type { RetryBudgetOptions } from './failure/budget.js';
 export {
   ErrorRecoveryManager,
   type RecoveryContext,

@@ -1,4 +1,5 @@
 // The options of a bus and of a subscription: what users give, and what it is once defaults are filled in.
+import type { RetryBudgetOptions } from './failure/budget.js';
 import type { RetryOverrides } from './failure/recovery.js';
 import type { BreakerOptions } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
@@ -26,6 +27,8 @@ export interface MessageBusOptions {
   readonly resourceLimits?: ThreadLimits;
   /** How each category is retried, for all subscriptions. */
   readonly retry?: RetryOverrides;
+  /** How many retries all subscriptions may make together; those beyond it wait. False: no limit. Default 20 % and 10/s. */
+  readonly retryBudget?: RetryBudgetOptions | false;
   /** What is secret in logs and previews, beyond what busbar knows. */
   readonly redact?: RedactOptions;
   /** Where time comes from, on the main thread. Default: the system's. */
@@ -52,6 +55,8 @@ export interface SubscribeOptions {
   readonly breaker?: (BreakerOptions & { readonly name?: string }) | false;
   /** What becomes of messages while the breaker is open: they wait, or they are given up. Default 'hold'. */
   readonly whenOpen?: 'hold' | 'dead-letter';
+  /** What becomes of a message whose retries are used up. 'discard': dropped and counted. Default 'dead-letter'. */
+  readonly whenExhausted?: 'dead-letter' | 'discard';
   /** Deliveries that may wait, 1 or more. Default: the bus's. */
   readonly maxQueueSize?: number;
   /** Bytes that may wait on the main thread, 1 or more. Default: the bus's. */

@@ -1,6 +1,7 @@
 // Fills in the defaults of options, and refuses bad ones.
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { checkedRetryBudget } from './failure/budget.js';
 import { assertRetryConfig, type RetryOverrides } from './failure/recovery.js';
 import { assertKnown, flag, number, oneOf, path, whole } from './option-checks.js';
 import type { MessageBusOptions, ResolvedBusOptions, ResolvedSubscribeOptions, SubscribeOptions } from './options.js';
@@ -30,6 +31,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     ringBytes: options.ringBytes ?? MEBIBYTE,
     resourceLimits: threadLimits(options.resourceLimits ?? {}),
     retry: retry('retry', options.retry ?? {}),
+    retryBudget: checkedRetryBudget(options.retryBudget),
     redact: options.redact ?? {},
     clock: options.clock ?? systemClock,
   };
@@ -59,10 +61,11 @@ export function resolveSubscribeOptions(
     timeoutMs: number('timeoutMs', options.timeoutMs ?? 30_000, 1),
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),
     concurrency: whole('concurrency', options.concurrency ?? 1, 1, 1024),
-    retry: { ...bus.retry, ...retry('retry', options.retry ?? {}) },
+    retry: retry('retry', options.retry ?? {}),
     breaker,
     breakerName: breakerNameOf(breaker, `${pattern}#${subscriberId}`),
     whenOpen: oneOf('whenOpen', options.whenOpen ?? 'hold', ['hold', 'dead-letter']),
+    whenExhausted: oneOf('whenExhausted', options.whenExhausted ?? 'dead-letter', ['dead-letter', 'discard']),
     maxQueueSize: whole('maxQueueSize', options.maxQueueSize ?? bus.maxQueueSize, 1),
     maxQueueBytes: whole('maxQueueBytes', options.maxQueueBytes ?? bus.maxQueueBytes, 1),
     validate,
@@ -80,6 +83,7 @@ const BUS_OPTIONS = [
   'ringBytes',
   'resourceLimits',
   'retry',
+  'retryBudget',
   'redact',
   'clock',
 ];
@@ -93,6 +97,7 @@ const SUBSCRIBE_OPTIONS = [
   'retry',
   'breaker',
   'whenOpen',
+  'whenExhausted',
   'maxQueueSize',
   'maxQueueBytes',
   'validate',

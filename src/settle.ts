@@ -173,6 +173,12 @@ export class Settler {
     verdict: Verdict,
     seen?: ErrorReport,
   ): void {
+    if (verdict.kind !== 'retry' && verdict.reason === 'retries_exhausted') {
+      if (subscription.options.whenExhausted === 'discard') {
+        this.#drop(subscription, delivery, failure, 'retries_exhausted', seen);
+        return;
+      }
+    }
     const isRetried = verdict.kind === 'retry';
     const words = isRetried ? 'retry' : `dead letter: ${verdict.reason}`;
     const errorId = this.#reportFailed(subscription, delivery, failure, words, isRetried, seen);
@@ -206,13 +212,17 @@ export class Settler {
       this.giveUp(subscription, delivery, this.#parts.notes.shutdown(delivery), 'shutdown');
       return;
     }
+    if (delayMs <= 0) {
+      subscription.requeue(delivery);
+      return;
+    }
     subscription.retrying++;
     this.#parts.retries.add({ subscription, delivery }, delayMs);
   }
 
-  #drop(subscription: LiveSubscription, delivery: Delivery, failure: Failure, why: string): void {
-    const { reporter, replies } = this.#parts;
-    reporter.failed(subscription, delivery, failure, why);
+  #drop(subscription: LiveSubscription, delivery: Delivery, failure: Failure, why: string, seen?: ErrorReport): void {
+    this.#reportFailed(subscription, delivery, failure, why, false, seen);
+    const { replies } = this.#parts;
     subscription.trails.end(delivery.number);
     subscription.dropped++;
     replies.reject(delivery.number, why, failure.error);

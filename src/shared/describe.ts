@@ -33,4 +33,14 @@ export class FailureDescriber {
       preview: this.#inFull ? preview(payload, this.#redactor) : '',
     };
   }
+
+  /** A text without its secrets. */
+  redacted(text: string): string {
+    return this.#redactor.text(text);
+  }
+
+  /** A payload as it stands in a report. */
+  preview(payload: unknown): string {
+    return preview(payload, this.#redactor);
+  }
 }

@@ -7,6 +7,7 @@ import { handsBack, type ReadOutcome, readOutcome } from '../shared/outcome.js';
 import { StormGuard } from '../shared/storm-guard.js';
 import { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
+import { KnownFailures } from './known-failures.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
 import { LaneRings } from './lane-rings.js';
 import { type ThreadEnd, ThreadLost } from './pool.js';
@@ -37,6 +38,7 @@ export class Lane implements TurnTaker {
   #timer: Timer | undefined;
   #isPaused = false;
   readonly #blame: Blame;
+  readonly #known = new KnownFailures();
   readonly #storm = new StormGuard(STORM_DEATHS, STORM_WINDOW_MS);
   #ended: Promise<boolean> = Promise.resolve(false);
 
@@ -283,6 +285,6 @@ export class Lane implements TurnTaker {
     }
     const delivery = ownDelivery(readDelivery(this.#rings.outbox, outcome.bodyOffset, this.#options.names));
     this.#rings.handBack(outcome.address);
-    this.#events.handedBack(delivery, outcome);
+    this.#events.handedBack(delivery, this.#known.inFull(outcome));
   }
 }

@@ -115,6 +115,8 @@ export class Threads {
       const elapsed = this.#clock.elapsed();
       let isBusy = false;
       for (const lane of this.#lanes) {
+        // In a storm of failures a drain wakes nobody while it is busy.
+        if (lane.hasNews) lane.collect(MOST_AT_ONCE);
         lane.checkDeadlines(elapsed);
         if (lane.unsettled > 0) isBusy = true;
       }

@@ -67,7 +67,9 @@ export class Drain {
 
   async #loop(): Promise<'gave-way' | 'held'> {
     for (;;) {
-      switch (this.#work()) {
+      const why = this.#work();
+      this.#outbox.ring();
+      switch (why) {
         case 'full':
           await this.#oneEnds();
           break;

@@ -1,25 +1,32 @@
 // A lane's outbox as its drain writes it: outcomes wait for room, and wake main.
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import type { ContextOutlet } from '../../src/shared/context.js';
+import type { RecordMemory } from '../../src/shared/delivery.js';
 import type { Doorbell } from '../../src/shared/doorbell.js';
 import { BusbarError } from '../../src/shared/errors.js';
+import { aligned, LENGTH, RECORD_HEADER_BYTES } from '../../src/shared/layout.js';
 import {
+  type FailedAgain,
   type LogDetail,
   Outcome,
   type OutcomeDetails,
   outcomeBytes,
   type RecordAddress,
+  writeFailedAgain,
   writeOutcome,
 } from '../../src/shared/outcome.js';
 import type { RingWriter } from '../../src/shared/ring.js';
 
 /** An outcome that is to be written. */
 export type PendingOutcome = {
-  [K in Outcome]: { kind: K; detail: OutcomeDetails[K]; bytes?: Uint8Array };
-}[Outcome];
+  [K in Exclude<Outcome, typeof Outcome.FAILED_AGAIN>]: { kind: K; detail: OutcomeDetails[K]; bytes?: Uint8Array };
+}[Exclude<Outcome, typeof Outcome.FAILED_AGAIN>];
 
 /** How long to wait for main to empty a full outbox before looking again, in milliseconds. */
 const ROOM_WAIT_MS = 1;
+
+/** In a storm of failures main is woken for this many at once. */
+const MOST_UNHEARD = 64;
 
 /** For what belongs to no record. */
 export const NOWHERE: RecordAddress = { place: 0, sequence: 0 };
@@ -30,6 +37,8 @@ export class Outbox implements ContextOutlet {
   readonly #ring: RingWriter;
   readonly #mainBell: Doorbell;
   #lostLines = 0;
+  /** Records that main was not woken for. */
+  #unheard = 0;
 
   constructor(ring: RingWriter, mainBell: Doorbell, clock: Clock) {
     this.clock = clock;
@@ -51,6 +60,26 @@ export class Outbox implements ContextOutlet {
     while (index < outcomes.length && this.#write(address, outcomes[index] as PendingOutcome)) index++;
     if (index > from) this.#mainBell.ring();
     return index;
+  }
+
+  /**
+   * Writes a failure that repeats others, and leaves main asleep: call {@link ring} before long. False: no room.
+   *
+   * @param record of the delivery
+   */
+  failAgain(address: RecordAddress, again: FailedAgain, memory: RecordMemory, record: number): boolean {
+    const from = (record << 2) + RECORD_HEADER_BYTES;
+    const to = (record << 2) + aligned(memory.words[record + LENGTH] as number);
+    if (!writeFailedAgain(this.#ring, address, again, memory, from, to)) return false;
+    if (++this.#unheard >= MOST_UNHEARD) this.ring();
+    return true;
+  }
+
+  /** Wakes main if there is something that it was not woken for. */
+  ring(): void {
+    if (this.#unheard === 0) return;
+    this.#unheard = 0;
+    this.#mainBell.ring();
   }
 
   /** Writes all, waiting for main to make room. */

@@ -4,6 +4,7 @@ import { encodePayload } from '../../src/shared/codec.js';
 import { DELIVERY_HEADER_BYTES } from '../../src/shared/delivery.js';
 import { FailureDescriber } from '../../src/shared/describe.js';
 import type { Doorbell } from '../../src/shared/doorbell.js';
+import { FamiliarFailures, type Kind } from '../../src/shared/familiar.js';
 import { type HandlerRule, type HandlerVerdict, isVerdict } from '../../src/shared/handler.js';
 import type { DrainTask } from '../../src/shared/lane-task.js';
 import { LENGTH, RECORD_HEADER_BYTES, SEQUENCE } from '../../src/shared/layout.js';
@@ -17,6 +18,7 @@ const NONE: readonly PendingOutcome[] = [];
 /** Ends the attempts of one drain. */
 export class Settler {
   readonly #describer: FailureDescriber;
+  readonly #familiar: FamiliarFailures;
   readonly #outbox: Outbox;
   readonly #breaker: SharedBreaker | null;
   readonly #mainBell: Doorbell;
@@ -31,6 +33,7 @@ export class Settler {
     onDone: () => void,
   ) {
     this.#describer = new FailureDescriber(task.redact, rules, task.describeErrors);
+    this.#familiar = new FamiliarFailures((rules ?? []).some(({ when }) => when?.message !== undefined));
     this.#outbox = outbox;
     this.#breaker = breaker;
     this.#mainBell = mainBell;
@@ -65,9 +68,13 @@ export class Settler {
       this.#end(attempt, [this.#handedBack(attempt, this.#verdictOf(attempt, thrown, phase))], false);
       return;
     }
+    const kind = this.#familiar.recognize(thrown, phase, attempt.startedAt);
+    if (kind?.isFamiliar && this.#failAgain(attempt, kind)) return;
     const failure = this.#describer.describe(thrown, phase, attempt.payload);
     attempt.countFailure(this.#breaker, failure.category);
-    this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.FAILED, detail: failure })], false);
+    if (kind !== undefined) Object.assign(kind, { category: failure.category, described: kind.message });
+    const detail = kind === undefined ? failure : { ...failure, slot: kind.slot };
+    this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.FAILED, detail })], false);
   }
 
   /** An error that nobody awaited: fails the attempt it belongs to, unless that has ended. */
@@ -120,6 +127,19 @@ export class Settler {
     }
     if (delivery.failed > 0) news.push({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
     return news;
+  }
+
+  /** The same was described in full again and again just now. False: there is no room in the outbox. */
+  #failAgain(attempt: RingAttempt, { slot, message, described, category }: Kind): boolean {
+    const { place, word } = attempt;
+    const address = { place: place.index, sequence: place.reader.words[word + SEQUENCE] as number };
+    const again = { slot, message: message === described ? null : this.#describer.redacted(message) };
+    if (!this.#outbox.failAgain(address, again, place.reader, word)) return false;
+    attempt.countFailure(this.#breaker, category);
+    attempt.hasEnded = true;
+    attempt.context.close();
+    this.#finish(attempt, false);
+    return true;
   }
 
   #verdictOf(attempt: RingAttempt, verdict: HandlerVerdict, phase: ErrorPhase): PendingOutcome {
