@@ -14,6 +14,7 @@ import { Publisher } from './publish.js';
 import { Recoverer } from './recoverer.js';
 import { Replies } from './replies.js';
 import { Reporter } from './reporter.js';
+import { Requests } from './request.js';
 import { Router } from './routing/router.js';
 import { type Retry, Settler } from './settle.js';
 import { messageId } from './shared/delivery.js';
@@ -28,6 +29,7 @@ export interface BusParts {
   readonly counters: ErrorCounters;
   readonly recovery: ErrorRecoveryManager;
   readonly replies: Replies;
+  readonly requests: Requests;
   readonly settler: Settler;
   readonly publisher: Publisher;
   readonly subscriber: Subscriber;
@@ -88,6 +90,7 @@ export function assemble(options: ResolvedBusOptions): BusParts {
   const subscriber = new Subscriber(shared);
   return {
     ...{ router, events, counters, recovery, replies, settler, publisher, subscriber, logging },
+    requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:
       logging &&

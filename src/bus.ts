@@ -7,13 +7,14 @@ import type { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import type { ErrorLogger } from './observe/error-logger.js';
 import { healthOf } from './observe/health.js';
 import type { MessageBusOptions, ResolvedBusOptions, SubscribeOptions } from './options.js';
+import type { RequestOptions } from './request.js';
 import { resolveBusOptions, resolveSubscribeOptions } from './resolve-options.js';
-import { assertPattern, assertTopic } from './routing/topics.js';
+import { assertPattern } from './routing/topics.js';
 import { systemClock, type Timer } from './shared/clock.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { isLaneWorker } from './shared/lane-worker.js';
-import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
+import type { PublishOptions } from './shared/publish-options.js';
 import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
 import type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';
@@ -117,30 +118,15 @@ export class MessageBus<Topics extends object = AnyTopics> {
    * Sends a message to the one subscription that matches, and resolves with what its handler returns. Retries happen in
    * between; a request that is given up rejects with the last error as its cause.
    *
-   * @param options `timeoutMs`: how long to wait, in milliseconds, more than 0. Default 10 000
    * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_NO_HANDLER, BUSBAR_AMBIGUOUS_REQUEST,
    *   BUSBAR_ENCODING, BUSBAR_REQUEST_TIMEOUT, BUSBAR_REQUEST_FAILED, BUSBAR_BREAKER_OPEN
    */
-  async request<R = unknown, Topic extends keyof Topics & string = keyof Topics & string>(
+  request<R = unknown, Topic extends keyof Topics & string = keyof Topics & string>(
     topic: Topic,
     payload: Topics[Topic],
-    { timeoutMs = 10_000, ...options }: PublishOptions & { readonly timeoutMs?: number } = {},
+    options?: RequestOptions,
   ): Promise<R> {
-    if (!this.#parts.publisher.isOpen) throw notRunning('request');
-    assertTopic(topic);
-    assertPublishOptions(options);
-    if (!(typeof timeoutMs === 'number' && timeoutMs > 0))
-      throw invalidOption('timeoutMs', 'a number of milliseconds > 0', timeoutMs);
-    const [subscription, ...others] = this.#parts.router.match(topic) ?? [];
-    if (subscription === undefined) throw new BusbarError('BUSBAR_NO_HANDLER', `nobody has subscribed to ${topic}`);
-    if (others.length > 0)
-      throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${others.length + 1} subscriptions match ${topic}`);
-    if (subscription.breaker?.admits() === false) {
-      throw new BusbarError('BUSBAR_BREAKER_OPEN', `circuit breaker ${subscription.options.breakerName} is open`);
-    }
-    return this.#parts.publisher.request(subscription, topic, payload, options, (number) =>
-      this.#parts.replies.wait(number, timeoutMs),
-    ) as Promise<R>;
+    return this.#parts.requests.send(topic, payload, options) as Promise<R>;
   }
 
   /** A snapshot; O(subscriptions). */
@@ -205,7 +191,9 @@ export class MessageBus<Topics extends object = AnyTopics> {
   async #start(): Promise<void> {
     const { threads, spareThreads, resourceLimits: limits, clock } = this.#options;
     // Both kinds of threads start side by side, for each takes its time to load.
-    const started = new Threads({ threads, spareThreads, limits }, clock);
+    const { replies } = this.#parts;
+    const started = new Threads({ threads, spareThreads, limits }, clock, () => replies.size > 0);
+    replies.onWaiting = () => started.poll();
     try {
       await this.#parts.logging?.open();
       if (this.#stopping !== undefined) throw notRunning('start');

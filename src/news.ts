@@ -29,17 +29,13 @@ export class News {
 
   /** What a lane of this subscription calls. */
   eventsOf(subscription: LiveSubscription): LaneEvents {
-    const { settler, notes } = this.#parts;
+    const { settler, replies, notes } = this.#parts;
     return {
-      handedBack: (delivery, outcome) => {
-        settler.handedBack(subscription, delivery, outcome);
-        this.#noticeBreaker(subscription);
-      },
-      killed: (delivery, cause, ranMs) => {
-        settler.killed(subscription, delivery, cause, ranMs);
-        this.#noticeBreaker(subscription);
-      },
+      handedBack: (delivery, outcome) => settler.handedBack(subscription, delivery, outcome),
+      killed: (delivery, cause, ranMs) => settler.killed(subscription, delivery, cause, ranMs),
       news: (outcome) => this.#news(subscription, outcome),
+      replied: (reply) => replies.resolve(reply),
+      heard: () => this.#noticeBreaker(subscription),
       storm: (deaths) => {
         const error = new BusbarError(
           'BUSBAR_WORKER_LOST',
@@ -51,14 +47,11 @@ export class News {
   }
 
   #news(subscription: LiveSubscription, outcome: ReadOutcome): void {
-    const { settler, publisher, replies, events, notes } = this.#parts;
+    const { settler, publisher, events, notes } = this.#parts;
     const { subscriberId } = subscription;
     switch (outcome.kind) {
       case Outcome.RECOVERED:
         settler.recovered(subscription, outcome.detail.number);
-        break;
-      case Outcome.REPLIED:
-        replies.resolve(outcome.detail.number, outcome.detail.codec, outcome.bytes);
         break;
       case Outcome.PUBLISHED:
         publisher.publishEncoded(outcome.detail, outcome.bytes);
@@ -74,7 +67,6 @@ export class News {
       }
       default:
     }
-    this.#noticeBreaker(subscription);
   }
 
   #noticeBreaker(subscription: LiveSubscription): void {

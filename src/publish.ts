@@ -86,7 +86,7 @@ export class Publisher {
     options: PublishOptions,
     wait: (number: number) => T,
   ): T {
-    const delivery = { ...this.#delivery(topic, encodePayload(payload), options), wantsReply: true };
+    const delivery = this.#delivery(topic, encodePayload(payload), options, true);
     const reply = wait(delivery.number);
     this.#give(subscription, delivery);
     return reply;
@@ -100,7 +100,7 @@ export class Publisher {
     options: PublishOptions,
     wait: (number: number) => T,
   ): T {
-    const delivery = { ...this.#delivery(topic, encodePayload(payload), options), wantsReply: true };
+    const delivery = this.#delivery(topic, encodePayload(payload), options, true);
     const reply = wait(delivery.number);
     subscription.routed++;
     this.routed++;
@@ -167,7 +167,12 @@ export class Publisher {
     }
   }
 
-  #delivery(topic: string, { codec, bytes, lossy }: Encoded, options: Partial<Nullable<PublishOptions>>): Delivery {
+  #delivery(
+    topic: string,
+    { codec, bytes, lossy }: Encoded,
+    options: Partial<Nullable<PublishOptions>>,
+    wantsReply = false,
+  ): Delivery {
     const now = this.#parts.clock.now();
     return {
       number: this.#numbers++,
@@ -181,7 +186,7 @@ export class Publisher {
       codec,
       bytes,
       lossy,
-      wantsReply: false,
+      wantsReply,
       started: 0,
       failed: 0,
       kills: 0,

@@ -75,10 +75,22 @@ export function encodeLossy(value: unknown): Encoded {
  * @throws BUSBAR_DECODING
  */
 export function decodePayload(codec: CodecId, bytes: Uint8Array, mode: 'copy' | 'view' = 'copy'): unknown {
+  const buffer = asBuffer(bytes);
+  return decodeRange(codec, buffer, 0, buffer.length, mode);
+}
+
+/** As {@link decodePayload}, for a part of larger memory: most payloads then need no view of their own, which costs 90 ns. */
+export function decodeRange(
+  codec: CodecId,
+  memory: Buffer,
+  start: number,
+  end: number,
+  mode: 'copy' | 'view' = 'copy',
+): unknown {
   try {
+    if (codec === Codec.COMPACT) return reader.read(memory, start, end);
+    const bytes = start === 0 && end === memory.length ? memory : memory.subarray(start, end);
     switch (codec) {
-      case Codec.COMPACT:
-        return reader.read(asBuffer(bytes));
       case Codec.JSON:
         return JSON.parse(asBuffer(bytes).toString('utf8'));
       case Codec.V8:
@@ -110,6 +122,8 @@ export function plainJsonOf(codec: CodecId, bytes: Uint8Array): unknown {
 function encodeRaw(value: unknown): Encoded | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (ArrayBuffer.isView(value)) {
+    // A view on a view costs 90 ns. An empty one may be detached, which only making one shows.
+    if (Buffer.isBuffer(value) && value.length > 0) return { codec: Codec.BUFFER, bytes: value, lossy: false };
     const codec = codecOfView(value);
     return codec === undefined ? undefined : { codec, bytes: bytesOfView(value), lossy: false };
   }

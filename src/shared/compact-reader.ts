@@ -16,31 +16,33 @@ export class CompactReader {
   readonly #shapes: Shape[] = [];
 
   /** @throws RangeError when the bytes are not one whole record of this version */
-  read(record: Buffer): unknown {
+  read(memory: Buffer, start = 0, end = memory.length): unknown {
     try {
-      this.#begin(record);
+      this.#begin(memory, start, end);
       const value = this.#value(0);
       if (this.#at !== this.#end || this.#textAt !== this.#text.length) throw damaged();
       return value;
     } finally {
       this.#bytes = floatBytes;
       this.#text = '';
-      this.#shapes.length = 0;
+      if (this.#shapes.length > 0) this.#shapes.length = 0;
     }
   }
 
-  #begin(record: Buffer): void {
-    const size = record.length;
-    if (size < HEADER_BYTES) throw damaged();
-    if (record[0] !== COMPACT_VERSION) throw new RangeError(`version ${record[0]} of the format is not known`);
-    const end = record.readUInt32LE(4);
-    const kind = record[1];
-    if (end < HEADER_BYTES || end > size || (kind !== TextKind.LATIN1 && kind !== TextKind.UTF16)) throw damaged();
-    if (kind === TextKind.UTF16 && (size - end) % 2 !== 0) throw damaged();
-    this.#bytes = record;
-    this.#at = HEADER_BYTES;
-    this.#end = end;
-    this.#text = record.toString(kind === TextKind.LATIN1 ? 'latin1' : 'utf16le', end, size);
+  #begin(memory: Buffer, start: number, recordEnd: number): void {
+    if (recordEnd - start < HEADER_BYTES) throw damaged();
+    if (memory[start] !== COMPACT_VERSION) throw new RangeError(`version ${memory[start]} of the format is not known`);
+    const kind = memory[start + 1];
+    const textAt = start + memory.readUInt32LE(start + 4);
+    if (textAt < start + HEADER_BYTES || textAt > recordEnd) throw damaged();
+    if (kind !== TextKind.LATIN1 && kind !== TextKind.UTF16) throw damaged();
+    if (kind === TextKind.UTF16 && (recordEnd - textAt) % 2 !== 0) throw damaged();
+    this.#bytes = memory;
+    this.#at = start + HEADER_BYTES;
+    this.#end = textAt;
+    if (textAt < recordEnd) {
+      this.#text = memory.toString(kind === TextKind.LATIN1 ? 'latin1' : 'utf16le', textAt, recordEnd);
+    }
     this.#textAt = 0;
   }
 

@@ -5,12 +5,19 @@
 //   word 2   length of the bytes
 //   word 3   length of the detail (JSON; FAILED_AGAIN: the message as it is, none when it is the same)
 //   byte 16  the bytes: a copy of the delivery's record body, or a payload; then the detail
+//
+// A reply is read once for every request, so it has no JSON:
+//
+//   byte 0   number of the message, double
+//   word 2   length of the payload
+//   word 3   codec of the payload
+//   byte 16  the payload
 
 import type { RecordMemory } from './delivery.js';
 import { aligned, KIND, RECORD_HEADER_BYTES } from './layout.js';
 import type { CodecId, Headers, Priority } from './message.js';
 import type { ErrorCategory, ErrorPhase, ErrorRecord, ErrorSeverity } from './report.js';
-import type { RingReader, RingWriter } from './ring.js';
+import type { RingWriter } from './ring.js';
 
 /** Bytes before an outcome's bytes. */
 const OUTCOME_HEADER_BYTES = 16;
@@ -66,6 +73,9 @@ export interface FailedAgain {
   message: string | null;
 }
 
+/** What a record with a detail can be. */
+export type DetailedOutcome = Exclude<Outcome, typeof Outcome.REPLIED>;
+
 /** The details that go with each kind. */
 export interface OutcomeDetails {
   [Outcome.FAILED]: SlottedFailure;
@@ -76,7 +86,6 @@ export interface OutcomeDetails {
   [Outcome.REFUSED]: null;
   [Outcome.FAILED_AGAIN]: FailedAgain;
   [Outcome.RECOVERED]: { number: number };
-  [Outcome.REPLIED]: { number: number; codec: CodecId };
   [Outcome.PUBLISHED]: PublishedDetail;
   [Outcome.LOGGED]: LogDetail;
   [Outcome.THREW_LATE]: LateThrow;
@@ -121,7 +130,7 @@ export interface RecordAddress {
 }
 
 /** Writes an outcome. False: the outbox is full, and nothing was written. */
-export function writeOutcome<K extends Outcome>(
+export function writeOutcome<K extends DetailedOutcome>(
   outbox: RingWriter,
   kind: K,
   address: RecordAddress,
@@ -181,31 +190,79 @@ export function outcomeBytes(bytes: number, detail: unknown): number {
 
 /** One outbox record as read. `bytes` is a view, valid until the outbox reader releases; empty when handed back. */
 export type ReadOutcome = {
-  [K in Outcome]: { kind: K; address: RecordAddress; detail: OutcomeDetails[K]; bytes: Uint8Array; bodyOffset: number };
-}[Outcome];
+  [K in DetailedOutcome]: {
+    kind: K;
+    address: RecordAddress;
+    detail: OutcomeDetails[K];
+    bytes: Uint8Array;
+    bodyOffset: number;
+  };
+}[DetailedOutcome];
 
-/** Reads the next outcome; `bodyOffset` is where its bytes lie in the outbox's memory. */
-export function readOutcome(outbox: RingReader & RecordMemory): ReadOutcome | undefined {
-  const header = outbox.next();
-  if (header < 0) return undefined;
-  const { words } = outbox;
-  const kind = words[header + KIND] as Outcome;
-  const word = header + RECORD_HEADER_BYTES / 4;
-  const bodyOffset = (word << 2) + OUTCOME_HEADER_BYTES;
-  const length = words[word + 2] as number;
-  const textLength = words[word + 3] as number;
+/** What the outbox record is whose header is at `word`. */
+export function outcomeKind(outbox: RecordMemory, word: number): number {
+  return outbox.words[word + KIND] as number;
+}
+
+/** Reads the outcome whose record header is at `word`; `bodyOffset` is where its bytes lie in the outbox's memory. */
+export function readOutcome(outbox: RecordMemory, word: number): ReadOutcome {
+  const { words, bytes } = outbox;
+  const kind = words[word + KIND] as Outcome;
+  const body = word + RECORD_HEADER_BYTES / 4;
+  const bodyOffset = (body << 2) + OUTCOME_HEADER_BYTES;
+  const length = words[body + 2] as number;
+  const textLength = words[body + 3] as number;
   const textStart = bodyOffset + aligned(length);
-  const text = textLength === 0 ? '' : outbox.bytes.toString('utf8', textStart, textStart + textLength);
-  const placeAndSlot = words[word] as number;
+  const text = textLength === 0 ? '' : bytes.toString('utf8', textStart, textStart + textLength);
+  const placeAndSlot = words[body] as number;
   return {
     kind,
-    address: { place: placeAndSlot & 0xff, sequence: words[word + 1] as number },
+    address: { place: placeAndSlot & 0xff, sequence: words[body + 1] as number },
     detail: kind === Outcome.FAILED_AGAIN ? againOf(placeAndSlot >>> 8, text) : text === '' ? null : JSON.parse(text),
-    bytes: handsBack(kind) ? NOTHING : outbox.bytes.subarray(bodyOffset, bodyOffset + length),
+    bytes: handsBack(kind) ? NOTHING : bytes.subarray(bodyOffset, bodyOffset + length),
     bodyOffset,
   } as ReadOutcome;
 }
 
 function againOf(slot: number, text: string): FailedAgain {
   return { slot, message: text === '' ? null : text };
+}
+
+/** What a handler returned, encoded: a range of bytes, valid until the outbox reader releases. */
+export interface Reply {
+  readonly number: number;
+  readonly codec: CodecId;
+  readonly memory: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Writes a reply. False: the outbox is full, and nothing was written. */
+export function writeReply(outbox: RingWriter, number: number, codec: CodecId, payload: Uint8Array): boolean {
+  const offset = outbox.claim(replyBytes(payload.byteLength));
+  if (offset < 0) return false;
+  outbox.doubles[offset >> 3] = number;
+  outbox.words[(offset >> 2) + 2] = payload.byteLength;
+  outbox.words[(offset >> 2) + 3] = codec;
+  outbox.bytes.set(payload, offset + OUTCOME_HEADER_BYTES);
+  outbox.commit(Outcome.REPLIED);
+  return true;
+}
+
+/** The bytes that a reply with a payload of this size needs in the outbox. */
+export function replyBytes(payload: number): number {
+  return OUTCOME_HEADER_BYTES + payload;
+}
+
+/** Reads the reply whose record header is at `word`. */
+export function readReply({ words, doubles, bytes }: RecordMemory, word: number): Reply {
+  const body = word + RECORD_HEADER_BYTES / 4;
+  const start = (body << 2) + OUTCOME_HEADER_BYTES;
+  return {
+    number: doubles[body >> 1] as number,
+    codec: words[body + 3] as CodecId,
+    memory: bytes,
+    start,
+    end: start + (words[body + 2] as number),
+  };
 }

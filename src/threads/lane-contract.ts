@@ -3,7 +3,7 @@ import type { SharedBreaker } from '../shared/breaker.js';
 import type { Clock } from '../shared/clock.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { HandlerSource } from '../shared/lane-task.js';
-import type { ReadOutcome } from '../shared/outcome.js';
+import type { ReadOutcome, Reply } from '../shared/outcome.js';
 import type { RedactOptions } from '../shared/redact.js';
 import type { RingShape } from './lane-ring.js';
 import type { Pool } from './pool.js';
@@ -18,8 +18,12 @@ export interface LaneEvents {
   handedBack(delivery: Delivery, outcome: ReadOutcome): void;
   /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran. */
   killed(delivery: Delivery, cause: KillCause, ranMs: number): void;
-  /** A handler published, replied, logged, succeeded after failures, or threw late. */
+  /** A handler published, logged, succeeded after failures, or threw late. */
   news(outcome: ReadOutcome): void;
+  /** A handler returned what somebody asked for. */
+  replied(reply: Reply): void;
+  /** All of the above that could be heard for now has been told. */
+  heard(): void;
   /** The lane's thread keeps dying without a culprit: it stands still until `retryMs` have passed. */
   storm(deaths: number, retryMs: number): void;
 }

@@ -3,7 +3,7 @@ import { systemClock, type Timer } from '../shared/clock.js';
 import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { type DrainTask, type LaneTaskResult, TURN_BYTES, Turn } from '../shared/lane-task.js';
-import { handsBack, type ReadOutcome, readOutcome } from '../shared/outcome.js';
+import { handsBack, Outcome, outcomeKind, readOutcome, readReply } from '../shared/outcome.js';
 import { StormGuard } from '../shared/storm-guard.js';
 import { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
@@ -104,12 +104,16 @@ export class Lane implements TurnTaker {
     const { outbox } = this.#rings;
     let read = 0;
     while (read < most) {
-      const outcome = readOutcome(outbox);
-      if (outcome === undefined) break;
+      const word = outbox.next();
+      if (word < 0) break;
       read++;
-      this.#take(outcome);
+      if (outcomeKind(outbox, word) === Outcome.REPLIED) this.#events.replied(readReply(outbox, word));
+      else this.#take(word);
     }
-    if (read > 0) outbox.release();
+    if (read > 0) {
+      outbox.release();
+      this.#events.heard();
+    }
     if (this.backlog.size > 0) this.refill();
     return outbox.hasNext;
   }
@@ -236,6 +240,7 @@ export class Lane implements TurnTaker {
     this.#killedAt = 0;
     if (suspects.length === 0 && end !== 'killed') this.#died();
     for (const { delivery, ranMs } of taken) this.#events.killed(delivery, cause, ranMs);
+    this.#events.heard();
   }
 
   /** A death that no delivery is to blame for. */
@@ -278,7 +283,8 @@ export class Lane implements TurnTaker {
     this.#bell.ring();
   }
 
-  #take(outcome: ReadOutcome): void {
+  #take(word: number): void {
+    const outcome = readOutcome(this.#rings.outbox, word);
     if (!handsBack(outcome.kind)) {
       this.#events.news(outcome);
       return;

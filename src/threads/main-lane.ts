@@ -8,8 +8,15 @@ import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { FailureDescriber } from '../shared/describe.js';
 import { BusbarError } from '../shared/errors.js';
 import { type Handler, type HandlerVerdict, isVerdict, type StandardSchema } from '../shared/handler.js';
-import { type Failure, Outcome, type OutcomeDetails, type ReadOutcome } from '../shared/outcome.js';
+import {
+  type DetailedOutcome,
+  type Failure,
+  Outcome,
+  type OutcomeDetails,
+  type ReadOutcome,
+} from '../shared/outcome.js';
 import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
+import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import type { LaneEvents, LaneState } from './lane-contract.js';
 
@@ -186,7 +193,8 @@ export class MainLane {
     if (delivery.wantsReply) {
       try {
         const { codec, bytes } = encodePayload(value);
-        this.#news({ kind: Outcome.REPLIED, detail: { number: delivery.number, codec } }, bytes);
+        const memory = asBuffer(bytes);
+        this.#events.replied({ number: delivery.number, codec, memory, start: 0, end: memory.length });
       } catch (thrown) {
         this.#fail(attempt, thrown, 'reply');
         return;
@@ -197,6 +205,7 @@ export class MainLane {
     this.succeeded++;
     for (const { detail, bytes } of context.publications ?? []) this.#news({ kind: Outcome.PUBLISHED, detail }, bytes);
     if (delivery.failed > 0) this.#news({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
+    this.#events.heard();
   }
 
   #fail(attempt: Attempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
@@ -211,6 +220,7 @@ export class MainLane {
     const failure = describer.describe(thrown, phase, attempt.payload);
     attempt.countFailure(breaker, failure.category);
     this.#events.handedBack(attempt.delivery, outcome({ kind: Outcome.FAILED, detail: failure }));
+    this.#events.heard();
   }
 
   /** The handler has said itself what becomes of its delivery. */
@@ -235,12 +245,12 @@ export class MainLane {
     this.refill();
   }
 
-  #news<K extends Outcome>(news: { kind: K; detail: OutcomeDetails[K] }, bytes?: Uint8Array): void {
+  #news<K extends DetailedOutcome>(news: { kind: K; detail: OutcomeDetails[K] }, bytes?: Uint8Array): void {
     this.#events.news(outcome(news, bytes));
   }
 }
 
-function outcome<K extends Outcome>(
+function outcome<K extends DetailedOutcome>(
   { kind, detail }: { kind: K; detail: OutcomeDetails[K] },
   bytes: Uint8Array = new Uint8Array(0),
 ): ReadOutcome {

@@ -5,22 +5,32 @@ import type { RecordMemory } from '../../src/shared/delivery.js';
 import type { Doorbell } from '../../src/shared/doorbell.js';
 import { BusbarError } from '../../src/shared/errors.js';
 import { aligned, LENGTH, RECORD_HEADER_BYTES } from '../../src/shared/layout.js';
+import type { CodecId } from '../../src/shared/message.js';
 import {
+  type DetailedOutcome,
   type FailedAgain,
   type LogDetail,
   Outcome,
   type OutcomeDetails,
   outcomeBytes,
   type RecordAddress,
+  replyBytes,
   writeFailedAgain,
   writeOutcome,
+  writeReply,
 } from '../../src/shared/outcome.js';
 import type { RingWriter } from '../../src/shared/ring.js';
 
 /** An outcome that is to be written. */
-export type PendingOutcome = {
-  [K in Exclude<Outcome, typeof Outcome.FAILED_AGAIN>]: { kind: K; detail: OutcomeDetails[K]; bytes?: Uint8Array };
-}[Exclude<Outcome, typeof Outcome.FAILED_AGAIN>];
+export type PendingOutcome =
+  | {
+      [K in Exclude<DetailedOutcome, typeof Outcome.FAILED_AGAIN>]: {
+        kind: K;
+        detail: OutcomeDetails[K];
+        bytes?: Uint8Array;
+      };
+    }[Exclude<DetailedOutcome, typeof Outcome.FAILED_AGAIN>]
+  | { kind: typeof Outcome.REPLIED; number: number; codec: CodecId; bytes: Uint8Array };
 
 /** How long to wait for main to empty a full outbox before looking again, in milliseconds. */
 const ROOM_WAIT_MS = 1;
@@ -48,7 +58,22 @@ export class Outbox implements ContextOutlet {
 
   /** @throws BUSBAR_MESSAGE_TOO_LARGE when bytes of this size can never be written */
   assertFits(bytes: number, detail: unknown): void {
-    const size = outcomeBytes(bytes, detail);
+    this.#assertFits(outcomeBytes(bytes, detail));
+  }
+
+  /** @throws BUSBAR_MESSAGE_TOO_LARGE when a reply of this size can never be written */
+  assertReplyFits(bytes: number): void {
+    this.#assertFits(replyBytes(bytes));
+  }
+
+  /** Writes a reply and wakes main. False: there is no room now. */
+  reply(number: number, codec: CodecId, bytes: Uint8Array): boolean {
+    if (!writeReply(this.#ring, number, codec, bytes)) return false;
+    this.#mainBell.ring();
+    return true;
+  }
+
+  #assertFits(size: number): void {
     if (size <= this.#ring.largestRecord) return;
     const limit = `${this.#ring.largestRecord} bytes that a handler can send at once`;
     throw new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', `a message of ${size} bytes is larger than the ${limit}`);
@@ -104,7 +129,8 @@ export class Outbox implements ContextOutlet {
     }
   }
 
-  #write<O extends PendingOutcome>(address: RecordAddress, { kind, detail, bytes }: O): boolean {
-    return writeOutcome(this.#ring, kind, address, detail as OutcomeDetails[O['kind']], bytes);
+  #write(address: RecordAddress, outcome: PendingOutcome): boolean {
+    if (outcome.kind === Outcome.REPLIED) return writeReply(this.#ring, outcome.number, outcome.codec, outcome.bytes);
+    return writeOutcome(this.#ring, outcome.kind, address, outcome.detail, outcome.bytes);
   }
 }

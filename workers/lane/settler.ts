@@ -46,10 +46,11 @@ export class Settler {
     const { delivery, context } = attempt;
     if (!delivery.wantsReply && delivery.failed === 0 && context.publications === undefined) {
       attempt.countSuccess(this.#breaker);
-      this.#end(attempt, NONE, true);
+      this.#close(attempt);
+      this.#finish(attempt, true);
       return;
     }
-    let outcomes: PendingOutcome[];
+    let outcomes: readonly PendingOutcome[];
     try {
       outcomes = this.#newsOf(attempt, value);
     } catch (thrown) {
@@ -112,7 +113,7 @@ export class Settler {
   }
 
   /** What main has to hear about a success. */
-  #newsOf(attempt: RingAttempt, value: unknown): PendingOutcome[] {
+  #newsOf(attempt: RingAttempt, value: unknown): readonly PendingOutcome[] {
     const { delivery, context } = attempt;
     const news: PendingOutcome[] = (context.publications ?? []).map(({ detail, bytes }) => ({
       kind: Outcome.PUBLISHED,
@@ -121,12 +122,16 @@ export class Settler {
     }));
     if (delivery.wantsReply) {
       const { codec, bytes } = encodePayload(value);
-      const detail = { number: delivery.number, codec };
-      this.#outbox.assertFits(bytes.byteLength, detail);
-      news.push({ kind: Outcome.REPLIED, detail, bytes: new Uint8Array(bytes) });
+      this.#outbox.assertReplyFits(bytes.byteLength);
+      // The usual case: one record, written before the bytes can be written over.
+      if (news.length === 0 && this.#outbox.reply(delivery.number, codec, bytes)) return this.#recovery(attempt);
+      news.push({ kind: Outcome.REPLIED, number: delivery.number, codec, bytes: new Uint8Array(bytes) });
     }
-    if (delivery.failed > 0) news.push({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
-    return news;
+    return [...news, ...this.#recovery(attempt)];
+  }
+
+  #recovery({ delivery: { failed, number } }: RingAttempt): readonly PendingOutcome[] {
+    return failed === 0 ? NONE : [{ kind: Outcome.RECOVERED, detail: { number } }];
   }
 
   /** The same was described in full again and again just now. False: there is no room in the outbox. */
@@ -158,13 +163,21 @@ export class Settler {
   }
 
   #end(attempt: RingAttempt, outcomes: readonly PendingOutcome[], succeeded: boolean): void {
-    attempt.hasEnded = true;
-    attempt.context.close();
+    this.#close(attempt);
+    if (outcomes.length === 0) {
+      this.#finish(attempt, succeeded);
+      return;
+    }
     const address = {
       place: attempt.place.index,
       sequence: attempt.place.reader.words[attempt.word + SEQUENCE] as number,
     };
     this.#write(address, outcomes, () => this.#finish(attempt, succeeded), attempt);
+  }
+
+  #close(attempt: RingAttempt): void {
+    attempt.hasEnded = true;
+    attempt.context.close();
   }
 
   #finish(attempt: RingAttempt, succeeded: boolean): void {
@@ -174,7 +187,7 @@ export class Settler {
   }
 
   #write(address: RecordAddress, outcomes: readonly PendingOutcome[], done: () => void, attempt?: RingAttempt): void {
-    const written = outcomes.length === 0 ? 0 : this.#outbox.writeAll(address, outcomes);
+    const written = this.#outbox.writeAll(address, outcomes);
     if (written === outcomes.length) {
       done();
       return;
