@@ -2,7 +2,7 @@
 import type { Clock, Timer } from './shared/clock.js';
 import { decodeRange } from './shared/codec.js';
 import { BusbarError } from './shared/errors.js';
-import type { Reply } from './shared/outcome.js';
+import type { Reply } from './shared/reply.js';
 import type { ErrorRecord } from './shared/report.js';
 
 interface Waiting {

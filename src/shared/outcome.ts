@@ -5,13 +5,6 @@
 //   word 2   length of the bytes
 //   word 3   length of the detail (JSON; FAILED_AGAIN: the message as it is, none when it is the same)
 //   byte 16  the bytes: a copy of the delivery's record body, or a payload; then the detail
-//
-// A reply is read once for every request, so it has no JSON:
-//
-//   byte 0   number of the message, double
-//   word 2   length of the payload
-//   word 3   codec of the payload
-//   byte 16  the payload
 
 import type { RecordMemory } from './delivery.js';
 import { aligned, KIND, RECORD_HEADER_BYTES } from './layout.js';
@@ -226,43 +219,4 @@ export function readOutcome(outbox: RecordMemory, word: number): ReadOutcome {
 
 function againOf(slot: number, text: string): FailedAgain {
   return { slot, message: text === '' ? null : text };
-}
-
-/** What a handler returned, encoded: a range of bytes, valid until the outbox reader releases. */
-export interface Reply {
-  readonly number: number;
-  readonly codec: CodecId;
-  readonly memory: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Writes a reply. False: the outbox is full, and nothing was written. */
-export function writeReply(outbox: RingWriter, number: number, codec: CodecId, payload: Uint8Array): boolean {
-  const offset = outbox.claim(replyBytes(payload.byteLength));
-  if (offset < 0) return false;
-  outbox.doubles[offset >> 3] = number;
-  outbox.words[(offset >> 2) + 2] = payload.byteLength;
-  outbox.words[(offset >> 2) + 3] = codec;
-  outbox.bytes.set(payload, offset + OUTCOME_HEADER_BYTES);
-  outbox.commit(Outcome.REPLIED);
-  return true;
-}
-
-/** The bytes that a reply with a payload of this size needs in the outbox. */
-export function replyBytes(payload: number): number {
-  return OUTCOME_HEADER_BYTES + payload;
-}
-
-/** Reads the reply whose record header is at `word`. */
-export function readReply({ words, doubles, bytes }: RecordMemory, word: number): Reply {
-  const body = word + RECORD_HEADER_BYTES / 4;
-  const start = (body << 2) + OUTCOME_HEADER_BYTES;
-  return {
-    number: doubles[body >> 1] as number,
-    codec: words[body + 3] as CodecId,
-    memory: bytes,
-    start,
-    end: start + (words[body + 2] as number),
-  };
 }

@@ -14,11 +14,10 @@ import {
   type OutcomeDetails,
   outcomeBytes,
   type RecordAddress,
-  replyBytes,
   writeFailedAgain,
   writeOutcome,
-  writeReply,
 } from '../../src/shared/outcome.js';
+import { replyBytes, writeReply } from '../../src/shared/reply.js';
 import type { RingWriter } from '../../src/shared/ring.js';
 
 /** An outcome that is to be written. */
