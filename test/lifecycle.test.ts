@@ -74,7 +74,7 @@ describe('a thread that is ended while it loads', () => {
       const program = 'require(' + entry + ')({ kind: "none" }).catch(() => {}); setInterval(() => {}, 1000)';
       await Promise.all([0, 1].map(async () => {
         for (let round = 0; round < 20; round++) {
-          const worker = new Worker(program, { eval: true });
+          const worker = new Worker(program, { eval: true, execArgv: [] });
           await new Promise((online) => worker.once('online', online));
           await new Promise((later) => setTimeout(later, Math.random() * 30));
           await worker.terminate();
