@@ -5,13 +5,7 @@ import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
 import { assertTopic } from './routing/topics.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
-import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
-
-/** Options of `request`. */
-export interface RequestOptions extends PublishOptions {
-  /** How long to wait for the reply, in milliseconds, more than 0. Default 10 000. */
-  readonly timeoutMs?: number;
-}
+import { assertPublishOptions, type RequestOptions } from './shared/publish-options.js';
 
 export interface RequestParts {
   readonly router: Router<LiveSubscription>;

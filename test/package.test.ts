@@ -45,7 +45,7 @@ describe('the package', () => {
   it('holds what runs, its types and its papers, and nothing else', () => {
     const paths = packed.files.map(({ path }) => path);
     const isWanted = (path: string): boolean =>
-      /^dist\/(src|workers)\/.*\.(js|d\.ts)$/.test(path) ||
+      /^dist\/(src|workers)\/.*\.(c?js|d\.c?ts)$/.test(path) ||
       ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json'].includes(path);
     expect(paths.filter((path) => !isWanted(path))).toEqual([]);
     expect(paths).toEqual(

@@ -17,6 +17,12 @@ export interface PublishOptions {
   readonly id?: string;
 }
 
+/** Options of `request`. */
+export interface RequestOptions extends PublishOptions {
+  /** How long to wait for the reply, in milliseconds, more than 0. Default 10 000. */
+  readonly timeoutMs?: number;
+}
+
 const MOST_CHARACTERS = 1024;
 const MOST_HEADER_CHARACTERS = LARGEST_TEXT_BYTES / 4;
 
