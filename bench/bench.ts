@@ -6,7 +6,7 @@ import { budgetText, textOf } from './output/table.js';
 import { ROWS } from './rows.js';
 import { type Budget, budgetsOf } from './run/budget.js';
 import { thisMachine } from './run/machine.js';
-import { type Measured, measureRow } from './run/rounds.js';
+import { type Measured, measureRow, titleOf } from './run/rounds.js';
 
 const USAGE = `usage: npm run bench -- [options]
   --quick        fewer and shorter rounds: under two minutes, also on a Raspberry Pi
@@ -26,10 +26,7 @@ if (options.help) {
   process.exit(0);
 }
 
-const rows = ROWS.filter(({ name, payload, inflight }) => {
-  const title = `${name}, ${payload}, ${inflight} in flight`;
-  return options.only.every((text) => title.includes(text));
-});
+const rows = ROWS.filter((row) => options.only.every((text) => titleOf(row).includes(text)));
 if (rows.length === 0) throw new Error(`no row matches ${options.only.join(' and ')}`);
 const rounds = options.quick ? 3 : 5;
 const run = { sliceMs: options.quick ? 60 : 250, isQuick: options.quick };
@@ -41,10 +38,11 @@ console.log(`median of ${rounds} rounds, and the least to the most\n`);
 const measured: Measured[] = [];
 const budgets: Budget[] = [];
 for (const row of rows) {
-  const result = await measureRow(row, run, rounds);
-  measured.push(result);
-  budgets.push(...budgetsOf(result));
-  console.log(`${textOf(result)}\n`);
+  for (const result of await measureRow(row, run, rounds)) {
+    measured.push(result);
+    budgets.push(...budgetsOf(result));
+    console.log(`${textOf(result)}\n`);
+  }
 }
 if (budgets.length > 0) console.log(`budgets\n${budgetText(budgets)}`);
 if (options.json !== undefined) writeFileSync(options.json, jsonOf({ machine, rounds, measured, budgets }));

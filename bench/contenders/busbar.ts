@@ -3,6 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type HandlerLike, MessageBus, type MessageBusOptions, type SubscribeOptions } from '../../src/index.js';
+import type { Load } from '../load/payloads.js';
+import type { OpenCalls } from './calls.js';
+import receives from './receives.js';
+
+const LARGE_BYTES = 64 * 1024;
+const LARGE_RING_BYTES = 16 * 1024 * 1024;
 
 /** A started bus in a folder of its own. */
 export interface BenchBus {
@@ -36,13 +42,31 @@ async function openBus(options: MessageBusOptions = {}): Promise<BenchBus> {
 
 /** A bus with one subscription, under the topic `bench`. */
 export async function openSubscribed(
-  handler: HandlerLike<never>,
+  handler: HandlerLike<unknown>,
   busOptions: MessageBusOptions = {},
   options: Partial<SubscribeOptions> = {},
 ): Promise<BenchBus> {
   const opened = await openBus(busOptions);
-  await opened.bus.subscribe('bench', handler as HandlerLike<unknown>, { subscriberId: 'bench', ...options });
+  await opened.bus.subscribe('bench', handler, { subscriberId: 'bench', ...options });
   return opened;
+}
+
+/** A bus whose one subscription receives this load: large bytes as views, with rings that hold some of them. */
+export function openReceiving({ payload }: Load, busOptions: MessageBusOptions = {}): Promise<BenchBus> {
+  const isLarge = payload instanceof Uint8Array && payload.length >= LARGE_BYTES;
+  return openSubscribed(
+    receives,
+    isLarge ? { ringBytes: LARGE_RING_BYTES, maxQueueBytes: 4 * LARGE_RING_BYTES, ...busOptions } : busOptions,
+    isLarge ? { bytes: 'view' } : {},
+  );
+}
+
+/** Calls are requests. */
+export function busbarCalls(load: Load): OpenCalls {
+  return async () => {
+    const { bus, close } = await openReceiving(load);
+    return { call: (payload) => bus.request('bench', payload), close };
+  };
 }
 
 /** The accounting law, and that nothing is pending. */

@@ -2,34 +2,42 @@
 import { Piscina } from 'piscina';
 import type { Load } from '../load/payloads.js';
 import { promiseEach } from '../load/promise-each.js';
-import type { Contender, Open } from '../run/row.js';
+import type { OpenCalls } from './calls.js';
 
 const FAR_SIDE = new URL('./far-side/task.js', import.meta.url).href;
 const TRIAL_MS = 40;
+const QUICK_TRIAL_MS = 20;
 
 interface Settings {
   readonly atomics: 'sync' | 'async' | 'disabled';
   readonly concurrentTasksPerWorker: number;
 }
 
-/** On the machines seen so far the best is among these. */
-const CANDIDATES: readonly Settings[] = (['sync', 'async', 'disabled'] as const).flatMap((atomics) =>
-  [16, 64, 512].map((concurrentTasksPerWorker) => ({ atomics, concurrentTasksPerWorker })),
-);
-
-export function piscinaRun({ payload, reply }: Load, inflight: number): Open {
-  return async ({ sliceMs }) => {
-    const measure = (pool: Piscina, ms: number): Promise<number> =>
-      promiseEach(() => pool.run(payload), reply, inflight, ms);
-    const pool = openPool(await bestOf((trial) => measure(trial, TRIAL_MS)));
-    return contenderOf(pool, () => measure(pool, sliceMs));
+/** @param inflight calls that will be under way */
+export function piscinaCalls({ payload, reply }: Load, inflight: number): OpenCalls {
+  return async ({ isQuick }) => {
+    const trialMs = isQuick ? QUICK_TRIAL_MS : TRIAL_MS;
+    const settings = await bestOf(candidates(inflight), (pool) =>
+      promiseEach(() => pool.run(payload), reply, inflight, trialMs),
+    );
+    const pool = openPool(settings);
+    return { call: (payload) => pool.run(payload), close: () => pool.destroy() };
   };
 }
 
-/** @param measure the higher the better */
-async function bestOf(measure: (pool: Piscina) => Promise<number>): Promise<Settings> {
-  let best = { settings: CANDIDATES[0] as Settings, figure: 0 };
-  for (const settings of CANDIDATES) {
+/** On the machines seen so far the best is among these. */
+function candidates(inflight: number): Settings[] {
+  return (['sync', 'async', 'disabled'] as const).flatMap((atomics) =>
+    [1, 16, 64, 512]
+      .filter((tasks) => tasks <= inflight)
+      .map((concurrentTasksPerWorker) => ({ atomics, concurrentTasksPerWorker })),
+  );
+}
+
+/** @param measure the higher the better; its first figure of each is a warm-up */
+async function bestOf(among: readonly Settings[], measure: (pool: Piscina) => Promise<number>): Promise<Settings> {
+  let best = { settings: among[0] as Settings, figure: 0 };
+  for (const settings of among) {
     const pool = openPool(settings);
     await measure(pool);
     const figure = await measure(pool);
@@ -41,8 +49,4 @@ async function bestOf(measure: (pool: Piscina) => Promise<number>): Promise<Sett
 
 function openPool(settings: Settings): Piscina {
   return new Piscina({ filename: FAR_SIDE, minThreads: 1, maxThreads: 1, recordTiming: false, ...settings });
-}
-
-function contenderOf(pool: Piscina, measure: () => Promise<number>): Contender {
-  return { measure, close: () => pool.destroy() };
 }

@@ -7,22 +7,14 @@ import { type Endpoint, wrap } from 'comlink';
 import { FixedThreadPool } from 'poolifier';
 import { Tinypool } from 'tinypool';
 import workerpool from 'workerpool';
-import type { Load } from '../load/payloads.js';
-import { promiseEach } from '../load/promise-each.js';
-import type { Open } from '../run/row.js';
+import type { OpenCalls } from './calls.js';
 
 const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (
   worker: unknown,
 ) => Endpoint;
 
-/** How a peer is called, and ended. */
-interface Peer {
-  call(payload: unknown): PromiseLike<unknown>;
-  close(): unknown;
-}
-
 /** By name. Each at its best settings among those that leave a promise to each call. */
-const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
+export const POOLS: Readonly<Record<string, OpenCalls>> = {
   comlink: async () => {
     const worker = new Worker(farSide('comlink'));
     await once(worker, 'online');
@@ -47,24 +39,6 @@ const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
     return { call: (payload) => pool.execute(payload), close: () => pool.destroy() };
   },
 };
-
-/** One contender for each of these peers. */
-export function poolsWithPromises({ payload, reply }: Load, inflight: number): Record<string, Open> {
-  return Object.fromEntries(
-    Object.entries(PEERS).map(([name, open]): [string, Open] => [
-      name,
-      async ({ sliceMs }) => {
-        const peer = await open();
-        return {
-          measure: () => promiseEach(() => peer.call(payload), reply, inflight, sliceMs),
-          close: async () => {
-            await peer.close();
-          },
-        };
-      },
-    ]),
-  );
-}
 
 function farSide(name: string): URL {
   return new URL(`./far-side/${name}.js`, import.meta.url);

@@ -14,8 +14,9 @@ export interface Results {
 
 /** Medians. */
 export function jsonOf({ machine, rounds, measured, budgets }: Results): string {
-  const rows = measured.map(({ row, spreads }) => {
-    const { name, payload, inflight, unit } = row;
+  const rows = measured.map(({ row, part, spreads }) => {
+    const { payload, inflight, unit } = row;
+    const name = part === '' ? row.name : `${row.name}, ${part}`;
     const { busbar, ...peers } = Object.fromEntries([...spreads].map(([contender, { median }]) => [contender, median]));
     return { name, payload, inflight, busbar, peers, unit };
   });

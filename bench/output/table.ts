@@ -1,20 +1,18 @@
 // The results as text.
 import type { Budget } from '../run/budget.js';
-import type { Measured } from '../run/rounds.js';
+import { type Measured, titleOf } from '../run/rounds.js';
 import type { Spread } from '../run/spread.js';
 import { figure } from './figure.js';
 
 /** One row of the benchmark in a few lines: each contender with its spread, and busbar against each. */
-export function textOf({ row, spreads }: Measured): string {
-  const inflight = row.inflight > 0 ? `${row.inflight} in flight` : '';
-  const title = [row.name, row.payload, inflight].filter(Boolean).join(', ');
+export function textOf({ row, part, spreads }: Measured): string {
   const busbar = spreads.get('busbar') as Spread;
   const lines = [...spreads].map(([name, spread]) => {
     const times = row.better === 'higher' ? busbar.median / spread.median : spread.median / busbar.median;
     const against = name === 'busbar' ? '' : `busbar is ${figure(times)} times as good`;
     return `  ${name.padEnd(24)}${figure(spread.median).padStart(9)} ${row.unit.padEnd(9)} ${range(spread).padEnd(22)}${against}`;
   });
-  return [title, ...lines].join('\n');
+  return [titleOf(row, part), ...lines].join('\n');
 }
 
 export function budgetText(budgets: readonly Budget[]): string {

@@ -1,6 +1,5 @@
 // What is asked of the figures, and whether it holds.
-
-import type { Measured } from './rounds.js';
+import { type Measured, titleOf } from './rounds.js';
 import type { Goal } from './row.js';
 
 export interface Budget {
@@ -13,27 +12,19 @@ export interface Budget {
 
 /** Median against median. */
 export function budgetsOf(measured: Measured): Budget[] {
-  return (measured.row.goals ?? []).map((goal) => budgetOf(measured, goal));
+  const goals = measured.row.goals ?? [];
+  return goals.filter(({ part = '' }) => part === measured.part).map((goal) => budgetOf(measured, goal));
 }
 
-function budgetOf({ row, spreads }: Measured, goal: Goal): Budget {
-  const busbar = spreads.get('busbar')?.median ?? Number.NaN;
+function budgetOf({ row, part, spreads }: Measured, goal: Goal): Budget {
+  const medianOf = (name: string): number => spreads.get(name)?.median ?? Number.NaN;
+  const busbar = medianOf('busbar');
   if ('atMost' in goal) {
-    return { name: goal.name, measured: busbar, budget: goal.atMost, unit: row.unit, ok: busbar <= goal.atMost };
+    const measured = goal.beyond === undefined ? busbar : busbar - medianOf(goal.beyond);
+    return { name: goal.name, measured, budget: goal.atMost, unit: row.unit, ok: measured <= goal.atMost };
   }
-  const peer = spreads.get(goal.timesAsGoodAs)?.median ?? Number.NaN;
-  const times = row.better === 'higher' ? busbar / peer : peer / busbar;
-  const name = [
-    row.name,
-    row.payload,
-    row.inflight > 0 ? `${row.inflight} in flight` : '',
-    `against ${goal.timesAsGoodAs}`,
-  ];
-  return {
-    name: name.filter(Boolean).join(', '),
-    measured: times,
-    budget: goal.atLeast,
-    unit: 'times',
-    ok: times >= goal.atLeast,
-  };
+  const peer = medianOf(goal.timesAsGoodAs);
+  const measured = row.better === 'higher' ? busbar / peer : peer / busbar;
+  const name = `${titleOf(row, part)}, against ${goal.timesAsGoodAs}`;
+  return { name, measured, budget: goal.atLeast, unit: 'times', ok: measured >= goal.atLeast };
 }

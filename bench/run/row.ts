@@ -9,6 +9,8 @@ export interface Row {
   /** Messages under way at most; 0 where it does not matter. */
   readonly inflight: number;
   readonly unit: string;
+  /** When one measurement brings several figures, their names in order: each is a line of its own. */
+  readonly parts?: readonly string[];
   readonly better: 'higher' | 'lower';
   /** `busbar` is one of them, the others are its peers. All are open while the row runs, and take turns. */
   readonly contenders: Readonly<Record<'busbar', Open>> & Readonly<Record<string, Open>>;
@@ -29,8 +31,11 @@ export interface Run {
 }
 
 export interface Contender {
-  /** One measurement, in the row's unit. The first one of each contender is a warm-up and does not count. */
-  measure(): Promise<number>;
+  /**
+   * One measurement, in the row's unit; one figure for each of the row's parts. The first measurement of each contender is a
+   * warm-up and does not count.
+   */
+  measure(): Promise<number | readonly number[]>;
   /**
    * Ends its threads.
    *
@@ -39,7 +44,12 @@ export interface Contender {
   close(): Promise<void>;
 }
 
-/** What is asked of a row: of busbar's own figure, or of how many times as good as a peer it is. */
-export type Goal =
+/** What is asked of busbar's median: to be so many times as good as a peer's, or below a limit. */
+export type Goal = { /** Of one of the row's parts. */ readonly part?: string } & (
   | { readonly timesAsGoodAs: string; readonly atLeast: number }
-  | { readonly name: string; readonly atMost: number };
+  | {
+      readonly name: string /** What busbar takes beyond this peer is limited. */;
+      readonly beyond?: string;
+      readonly atMost: number;
+    }
+);
