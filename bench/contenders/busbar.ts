@@ -22,7 +22,7 @@ export interface BenchBus {
 }
 
 /** One worker thread, unless `options` say otherwise: what the peers have. */
-async function openBus(options: MessageBusOptions = {}): Promise<BenchBus> {
+export async function openBus(options: MessageBusOptions = {}): Promise<BenchBus> {
   const folder = mkdtempSync(join(tmpdir(), 'busbar-bench-'));
   const bus = new MessageBus({ errorLogDir: folder, threads: 1, ...options });
   await bus.start();
@@ -42,12 +42,12 @@ async function openBus(options: MessageBusOptions = {}): Promise<BenchBus> {
 
 /** A bus with one subscription, under the topic `bench`. */
 export async function openSubscribed(
-  handler: HandlerLike<unknown>,
+  handler: HandlerLike<never>,
   busOptions: MessageBusOptions = {},
   options: Partial<SubscribeOptions> = {},
 ): Promise<BenchBus> {
   const opened = await openBus(busOptions);
-  await opened.bus.subscribe('bench', handler, { subscriberId: 'bench', ...options });
+  await opened.bus.subscribe('bench', handler as HandlerLike<unknown>, { subscriberId: 'bench', ...options });
   return opened;
 }
 

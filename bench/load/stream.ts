@@ -4,26 +4,42 @@ import { receivedSoFar } from './receive.js';
 /** How long the receiver may take for the last window, in milliseconds. */
 const PATIENCE_MS = 20_000;
 
+export interface StreamOptions {
+  /** Messages under way at most. */
+  readonly window: number;
+  readonly ms: number;
+  /** How many receive each message; each of them counts. Default 1. */
+  readonly receivers?: number;
+  /**
+   * Default false: the sender looks again and again whether there is room. True: it sleeps for a millisecond in between,
+   * and leaves its core to the handlers.
+   */
+  readonly isRestful?: boolean;
+}
+
 /**
  * Returns messages received per second.
  *
  * @param send sends one; false: it was refused
  * @throws when a message was refused or did not arrive
  */
-export async function stream(send: () => boolean, window: number, ms: number): Promise<number> {
+export async function stream(send: () => boolean, options: StreamOptions): Promise<number> {
+  const { window, ms, receivers = 1, isRestful = false } = options;
   const before = receivedSoFar();
-  const received = (): number => (receivedSoFar() - before) | 0;
+  const received = (): number => ((receivedSoFar() - before) | 0) / receivers;
+  const rest = (): Promise<unknown> =>
+    new Promise((resume) => (isRestful ? setTimeout(resume, 1) : setImmediate(resume)));
   const began = performance.now();
   let sent = 0;
   while (performance.now() - began < ms) {
     for (const until = received() + window; sent < until; sent++) {
       if (!send()) throw new Error(`message ${sent} was refused`);
     }
-    await new Promise((resume) => setImmediate(resume));
+    await rest();
   }
   while (received() < sent) {
     if (performance.now() - began > ms + PATIENCE_MS) throw new Error(`${sent - received()} of ${sent} did not arrive`);
-    await new Promise((resume) => setImmediate(resume));
+    await rest();
   }
-  return (sent / (performance.now() - began)) * 1000;
+  return ((sent * receivers) / (performance.now() - began)) * 1000;
 }

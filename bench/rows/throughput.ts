@@ -34,7 +34,7 @@ function streamRow(load: Load): Row {
 function busbarStream({ payload, window, ...load }: Load): Open {
   return async ({ sliceMs }) => {
     const { bus, close } = await openReceiving({ payload, window, ...load });
-    return { measure: () => stream(() => bus.publish('bench', payload), window, sliceMs), close };
+    return { measure: () => stream(() => bus.publish('bench', payload), { window, ms: sliceMs }), close };
   };
 }
 
@@ -46,7 +46,7 @@ function postMessageStream({ payload, window }: Load): Open {
       return true;
     };
     return {
-      measure: () => stream(send, window, sliceMs),
+      measure: () => stream(send, { window, ms: sliceMs }),
       close: async () => {
         await worker.terminate();
       },

@@ -1,0 +1,87 @@
+// What a second thread brings when handlers compute, and what the main thread notices of it.
+import { Piscina } from 'piscina';
+import burns from '../contenders/burns.js';
+import { openSubscribed } from '../contenders/busbar.js';
+import { stepsFor } from '../load/burn.js';
+import { burnAndCount } from '../load/receive.js';
+import { stream } from '../load/stream.js';
+import type { Goal, Open, Row } from '../run/row.js';
+
+const LANES = 2;
+const PISCINA_TASK = new URL('../contenders/far-side/burns.js', import.meta.url).href;
+
+export const scaling: readonly Row[] = [
+  rowOf(5, 4096, undefined),
+  rowOf(50, 512, 1.5),
+  // Few are under way, so that both lanes come to their end at about the same time.
+  rowOf(1000, 32, 1.8),
+];
+
+/** @param microseconds of computing in each handler */
+function rowOf(microseconds: number, window: number, atLeast: number | undefined): Row {
+  const goals: Goal[] = atLeast === undefined ? [] : [{ timesAsGoodAs: 'main thread only', atLeast }];
+  return {
+    name: `handlers of ${microseconds >= 1000 ? `${microseconds / 1000} ms` : `${microseconds} µs`}, ${LANES} lanes`,
+    payload: '',
+    inflight: window,
+    unit: 'msg/s',
+    better: 'higher',
+    contenders: {
+      busbar: busbarLanes(microseconds, window),
+      'main thread only': mainOnly(microseconds),
+      piscina: piscinaThreads(microseconds, window),
+    },
+    goals,
+  };
+}
+
+function busbarLanes(microseconds: number, window: number): Open {
+  return async ({ sliceMs }) => {
+    const steps = stepsFor(microseconds);
+    const { bus, close } = await openSubscribed(burns, { threads: LANES }, { lanes: LANES });
+    return {
+      measure: () => stream(() => bus.publish('bench', steps), { window, ms: sliceMs, isRestful: true }),
+      close,
+    };
+  };
+}
+
+function mainOnly(microseconds: number): Open {
+  return async ({ sliceMs }) => {
+    const steps = stepsFor(microseconds);
+    return {
+      measure: async () => {
+        const began = performance.now();
+        let calls = 0;
+        for (; performance.now() - began < sliceMs; calls++) burnAndCount(steps);
+        return (calls / (performance.now() - began)) * 1000;
+      },
+      close: async () => undefined,
+    };
+  };
+}
+
+function piscinaThreads(microseconds: number, window: number): Open {
+  return async ({ sliceMs }) => {
+    const steps = stepsFor(microseconds);
+    const pool = new Piscina({
+      filename: PISCINA_TASK,
+      minThreads: LANES,
+      maxThreads: LANES,
+      concurrentTasksPerWorker: 16,
+      recordTiming: false,
+    });
+    let underWay = Promise.resolve();
+    const send = (): boolean => {
+      const task = pool.run(steps);
+      underWay = underWay.then(() => task);
+      return true;
+    };
+    const measure = async (): Promise<number> => {
+      const figure = await stream(send, { window, ms: sliceMs, isRestful: true });
+      await underWay;
+      return figure;
+    };
+    return { measure, close: () => pool.destroy() };
+  };
+}
