@@ -1,5 +1,6 @@
 // Builds the parts of one bus and joins them to one another.
 import { nanoid } from 'nanoid';
+import { Breakers } from './breakers.js';
 import { BusEmitter } from './events.js';
 import { RetryBudget } from './failure/budget.js';
 import { ErrorRecoveryManager } from './failure/recovery.js';
@@ -27,6 +28,7 @@ export interface BusParts {
   readonly router: Router<LiveSubscription>;
   readonly events: BusEmitter;
   readonly counters: ErrorCounters;
+  readonly breakers: Breakers;
   readonly recovery: ErrorRecoveryManager;
   readonly replies: Replies;
   readonly requests: Requests;
@@ -58,6 +60,10 @@ export function assemble(options: ResolvedBusOptions): BusParts {
   const events: BusEmitter = new BusEmitter((event, thrown) =>
     settler.report(notes.incident(`listener of ${event}`, thrown, 'handler')),
   );
+  const breakers = new Breakers(options.breakers, clock, (name, state, previous) =>
+    events.emit('breaker', { name, state, previous }),
+  );
+  recovery.showBreakers(() => breakers.status());
   const settler: Settler = new Settler({
     clock,
     recoverer: new Recoverer(recovery, notes, reporter, clock),
@@ -85,11 +91,11 @@ export function assemble(options: ResolvedBusOptions): BusParts {
     events,
     notes,
     describer,
-    recovery,
+    breakers,
   };
   const subscriber = new Subscriber(shared);
   return {
-    ...{ router, events, counters, recovery, replies, settler, publisher, subscriber, logging },
+    ...{ router, events, counters, breakers, recovery, replies, settler, publisher, subscriber, logging },
     requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:

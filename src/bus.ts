@@ -11,6 +11,7 @@ import { resolveBusOptions, resolveSubscribeOptions } from './resolve-options.js
 import { assertPattern } from './routing/topics.js';
 import { systemClock, type Timer } from './shared/clock.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
+import type { Breaker } from './shared/handler.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { isLaneWorker } from './shared/lane-worker.js';
 import type { PublishOptions, RequestOptions } from './shared/publish-options.js';
@@ -138,10 +139,21 @@ export class MessageBus<Topics extends object = AnyTopics> {
       errorsRecovered: this.#parts.settler.errorsRecovered,
       unrouted: this.#parts.publisher.unrouted,
       subscriptions: this.#parts.subscriber.health(),
+      breakers: this.#parts.breakers.status(),
       threads: this.#threads?.health ?? { configured: threads + spareThreads, alive: 0, replaced: 0 },
       logging: this.#parts.logging?.health() ?? null,
       errorStatistics: this.#parts.logging === null ? null : this.#parts.counters.summary(clock.now() / 1000),
     });
+  }
+
+  /**
+   * A circuit breaker by name, to be used, looked at or changed by hand: a subscription's (`pattern#subscriberId`, unless it
+   * was given a name), one of the `breakers` option, or the one that handlers know as `ctx.breaker(name)`.
+   *
+   * @throws BUSBAR_INVALID_OPTION
+   */
+  breaker(name: string): Breaker {
+    return this.#parts.breakers.of(name);
   }
 
   /** Calls `listener` at each event; see {@link BusEvents}. One that throws is reported, and hurts nobody else. */
@@ -190,8 +202,8 @@ export class MessageBus<Topics extends object = AnyTopics> {
   async #start(): Promise<void> {
     const { threads, spareThreads, resourceLimits: limits, clock } = this.#options;
     // Both kinds of threads start side by side, for each takes its time to load.
-    const { replies } = this.#parts;
-    const started = new Threads({ threads, spareThreads, limits }, clock, () => replies.size > 0);
+    const { replies, breakers } = this.#parts;
+    const started = new Threads({ threads, spareThreads, limits }, clock, breakers, () => replies.size > 0);
     replies.onWaiting = () => started.poll();
     try {
       await this.#parts.logging?.open();

@@ -25,7 +25,7 @@ export interface BusEvents {
       readonly reason: DeadLetterReason;
     },
   ];
-  /** A breaker changed its state. Noticed when its subscription is heard of, within 100 ms while messages wait. */
+  /** A breaker changed its state, on whatever thread. Noticed within 25 ms while messages are pending. */
   breaker: [change: { readonly name: string; readonly state: CircuitState; readonly previous: CircuitState }];
 }
 

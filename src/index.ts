@@ -20,6 +20,7 @@ export { type Classification, type ClassifyOptions, classifyError } from './shar
 export type { Clock, Timer } from './shared/clock.js';
 export { BusbarError, type ErrorCode } from './shared/errors.js';
 export {
+  type Breaker,
   deadLetter,
   defineHandler,
   discard,

@@ -1,11 +1,11 @@
 // What lanes tell: handed to settle, publish, the replies, or those who listen to the bus.
+import type { Breakers } from './breakers.js';
 import type { BusEmitter } from './events.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Settler } from './settle.js';
-import type { CircuitState } from './shared/breaker.js';
 import { BusbarError } from './shared/errors.js';
 import { Outcome, type ReadOutcome } from './shared/outcome.js';
 import type { LaneEvents } from './threads/lane-contract.js';
@@ -14,6 +14,7 @@ export interface NewsParts {
   readonly settler: Settler;
   readonly publisher: Publisher;
   readonly replies: Replies;
+  readonly breakers: Breakers;
   readonly events: BusEmitter;
   readonly notes: FailureNotes;
 }
@@ -21,7 +22,6 @@ export interface NewsParts {
 /** Belongs to one bus. Runs on the main thread. */
 export class News {
   readonly #parts: NewsParts;
-  readonly #breakerStates = new WeakMap<LiveSubscription, CircuitState>();
 
   constructor(parts: NewsParts) {
     this.#parts = parts;
@@ -69,13 +69,7 @@ export class News {
     }
   }
 
-  #noticeBreaker(subscription: LiveSubscription): void {
-    const { breaker } = subscription;
-    if (breaker === null) return;
-    const state = breaker.state;
-    const previous = this.#breakerStates.get(subscription) ?? 'closed';
-    if (state === previous) return;
-    this.#breakerStates.set(subscription, state);
-    this.#parts.events.emit('breaker', { name: subscription.options.breakerName, state, previous });
+  #noticeBreaker({ breaker, options }: LiveSubscription): void {
+    if (breaker !== null) this.#parts.breakers.lookAt(options.breakerName);
   }
 }

@@ -29,6 +29,11 @@ export interface MessageBusOptions {
   readonly retry?: RetryOverrides;
   /** How many retries all subscriptions may make together; those beyond it wait. False: no limit. Default 20 % and 10/s. */
   readonly retryBudget?: RetryBudgetOptions | false;
+  /**
+   * Circuit breakers by name, for `ctx.breaker(name)` in handlers and `breaker: { name }` of subscriptions: one breaker for
+   * all threads. A name that is not here has a breaker with the defaults.
+   */
+  readonly breakers?: Readonly<Record<string, BreakerOptions>>;
   /** What is secret in logs and previews, beyond what busbar knows. */
   readonly redact?: RedactOptions;
   /** Where time comes from, on the main thread. Default: the system's. */
@@ -51,7 +56,7 @@ export interface SubscribeOptions {
   readonly concurrency?: number;
   /** How each category is retried; replaces the bus's. */
   readonly retry?: RetryOverrides;
-  /** False: no breaker. */
+  /** Its `name` may be one of the bus's `breakers`, then without other options. Default name `pattern#subscriberId`. False: none. */
   readonly breaker?: (BreakerOptions & { readonly name?: string }) | false;
   /** What becomes of messages while the breaker is open: they wait, or they are given up. Default 'hold'. */
   readonly whenOpen?: 'hold' | 'dead-letter';

@@ -4,6 +4,7 @@ import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
 import { assertTopic } from './routing/topics.js';
+import { BreakerOpenError } from './shared/circuit-breaker.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import { assertPublishOptions, type RequestOptions } from './shared/publish-options.js';
 
@@ -44,9 +45,8 @@ export class Requests {
     if (subscription === undefined) throw new BusbarError('BUSBAR_NO_HANDLER', `nobody has subscribed to ${topic}`);
     const matches = subscriptions?.length ?? 0;
     if (matches > 1) throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${matches} subscriptions match ${topic}`);
-    if (subscription.breaker?.admits() === false) {
-      throw new BusbarError('BUSBAR_BREAKER_OPEN', `circuit breaker ${subscription.options.breakerName} is open`);
-    }
+    const { breaker, options } = subscription;
+    if (breaker?.admits() === false) throw new BreakerOpenError(options.breakerName, breaker.retryAfterMs);
     return subscription;
   }
 }

@@ -5,7 +5,7 @@ import { checkedRetryBudget } from './failure/budget.js';
 import { assertRetryConfig, type RetryOverrides } from './failure/recovery.js';
 import { assertKnown, flag, number, oneOf, path, whole } from './option-checks.js';
 import type { MessageBusOptions, ResolvedBusOptions, ResolvedSubscribeOptions, SubscribeOptions } from './options.js';
-import { SharedBreaker } from './shared/breaker.js';
+import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
 import { invalidOption } from './shared/errors.js';
 import { createRedactor } from './shared/redact.js';
@@ -32,6 +32,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     resourceLimits: threadLimits(options.resourceLimits ?? {}),
     retry: retry('retry', options.retry ?? {}),
     retryBudget: checkedRetryBudget(options.retryBudget),
+    breakers: breakers(options.breakers),
     redact: options.redact ?? {},
     clock: options.clock ?? systemClock,
   };
@@ -52,7 +53,6 @@ export function resolveSubscribeOptions(
   assertKnown('options', options, SUBSCRIBE_OPTIONS);
   const { subscriberId, breaker = {}, lanes = 1, validate } = options;
   assertSubscriberId(subscriberId);
-  if (breaker !== false) SharedBreaker.allocate(breaker);
   assertSchema(validate);
   return {
     subscriberId,
@@ -62,7 +62,7 @@ export function resolveSubscribeOptions(
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),
     concurrency: whole('concurrency', options.concurrency ?? 1, 1, 1024),
     retry: retry('retry', options.retry ?? {}),
-    breaker,
+    breaker: subscriptionBreaker(breaker),
     breakerName: breakerNameOf(breaker, `${pattern}#${subscriberId}`),
     whenOpen: oneOf('whenOpen', options.whenOpen ?? 'hold', ['hold', 'dead-letter']),
     whenExhausted: oneOf('whenExhausted', options.whenExhausted ?? 'dead-letter', ['dead-letter', 'discard']),
@@ -84,6 +84,7 @@ const BUS_OPTIONS = [
   'resourceLimits',
   'retry',
   'retryBudget',
+  'breakers',
   'redact',
   'clock',
 ];
@@ -103,6 +104,7 @@ const SUBSCRIBE_OPTIONS = [
   'validate',
   'bytes',
 ];
+const BREAKER_OPTIONS = ['failureThreshold', 'recoveryTimeoutMs', 'halfOpenProbes', 'halfOpenMaxWaitMs', 'window'];
 const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 
 function assertSubscriberId(id: unknown): void {
@@ -112,6 +114,20 @@ function assertSubscriberId(id: unknown): void {
 
 function breakerNameOf(breaker: SubscribeOptions['breaker'], byDefault: string): string {
   return breaker === false || breaker?.name === undefined ? byDefault : path('breaker.name', breaker.name);
+}
+
+function subscriptionBreaker(breaker: unknown): BreakerOptions | false {
+  if (breaker === false) return false;
+  if (typeof breaker !== 'object' || breaker === null) throw invalidOption('breaker', 'an object or false', breaker);
+  const { name: _name, ...options } = breaker as Record<string, unknown>;
+  return breakerOptions('breaker', options);
+}
+
+function breakerOptions(option: string, options: unknown): BreakerOptions {
+  if (typeof options !== 'object' || options === null) throw invalidOption(option, 'an object', options);
+  assertKnown(option, options, BREAKER_OPTIONS);
+  SharedBreaker.allocate(options);
+  return options;
 }
 
 function assertSchema(validate: unknown): void {
@@ -129,6 +145,12 @@ function retry(option: string, overrides: unknown): RetryOverrides {
     assertRetryConfig(`${option}.${category}`, config);
   }
   return overrides as RetryOverrides;
+}
+
+function breakers(byName: unknown = {}): Readonly<Record<string, BreakerOptions>> {
+  if (typeof byName !== 'object' || byName === null) throw invalidOption('breakers', 'an object by name', byName);
+  for (const [name, options] of Object.entries(byName)) breakerOptions(`breakers.${name}`, options);
+  return { ...byName };
 }
 
 /** Node accepts nonsense here in silence. */

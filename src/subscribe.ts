@@ -1,6 +1,6 @@
 // Makes subscriptions and ends them: loads the handler, builds the lanes, joins them to publish and settle.
+import type { Breakers } from './breakers.js';
 import type { BusEmitter } from './events.js';
-import type { ErrorRecoveryManager } from './failure/recovery.js';
 import type { RetrySchedule } from './failure/retries.js';
 import type { FailureNotes } from './failure-notes.js';
 import { sourceOf } from './handler-source.js';
@@ -11,7 +11,6 @@ import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
 import type { Retry, Settler } from './settle.js';
-import { SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
@@ -36,7 +35,7 @@ export interface SubscribeParts {
   readonly events: BusEmitter;
   readonly notes: FailureNotes;
   readonly describer: FailureDescriber;
-  readonly recovery: ErrorRecoveryManager;
+  readonly breakers: Breakers;
 }
 
 type AnyHandler = HandlerDefinition | Handler | URL | string;
@@ -79,13 +78,9 @@ export class Subscriber {
       const what = `${options.subscriberId} has subscribed to ${pattern} already`;
       throw new BusbarError('BUSBAR_DUPLICATE_SUBSCRIPTION', what);
     }
-    const { clock } = this.#parts.options;
-    const memory = options.breaker === false ? null : SharedBreaker.allocate(options.breaker);
-    const subscription = new LiveSubscription(
-      pattern,
-      options,
-      memory === null ? null : new SharedBreaker(memory, clock),
-    );
+    const { breakers } = this.#parts;
+    const breaker = options.breaker === false ? null : breakers.hold(options.breakerName, options.breaker);
+    const subscription = new LiveSubscription(pattern, options, breaker?.local ?? null);
     // Reserved before the first wait, so that two calls at once do not both succeed.
     this.#subscriptions.set(key, subscription);
     try {
@@ -97,16 +92,16 @@ export class Subscriber {
         const lane =
           source === undefined
             ? this.#mainLane(subscription, handler as Handler, events, threads)
-            : this.#lane(subscription, source, memory, events, threads);
+            : this.#lane(subscription, source, breaker?.memory ?? null, events, threads);
         subscription.lanes.push(lane);
         threads.add(lane);
       }
     } catch (error) {
       this.#subscriptions.delete(key);
+      if (breaker !== null) breakers.letGo(options.breakerName);
       throw error;
     }
     this.#parts.router.add(pattern, subscription);
-    this.#parts.recovery.registerBreaker(options.breakerName, () => subscription.breaker?.state ?? 'closed');
     return this.#handleOf(subscription, threads);
   }
 
@@ -181,11 +176,9 @@ export class Subscriber {
     const { instance, describer } = this.#parts;
     const { validate, whenOpen, timeoutMs, graceMs, concurrency } = options;
     const names = { instance, pattern };
-    const { clock, watch } = threads.surroundings;
     return new MainLane(
       { handle, validate, names, breaker, whenOpen, timeoutMs, graceMs, concurrency, describer },
-      clock,
-      watch,
+      threads.surroundings,
       events,
     );
   }
@@ -219,7 +212,7 @@ export class Subscriber {
     await this.#close(subscription);
     for (const lane of subscription.lanes) threads.remove(lane);
     this.#subscriptions.delete(keyOf(subscription.pattern, subscription.subscriberId));
-    this.#parts.recovery.forgetBreaker(subscription.options.breakerName);
+    if (subscription.breaker !== null) this.#parts.breakers.letGo(subscription.options.breakerName);
     return true;
   }
 

@@ -34,7 +34,11 @@ describe('a breaker', () => {
     expect(bus.getHealthStatus()).toMatchObject({ circuitBreakerStatus: { 'a#s': 'open' } });
     expect(bus.getHealthStatus().reasons).toContain('breaker a#s is open');
     expect(bus.recoveryManager?.getCircuitBreakerStatus()).toEqual({ 'a#s': 'open' });
-    await expect(bus.request('a', 1)).rejects.toMatchObject({ code: 'BUSBAR_BREAKER_OPEN' });
+    await expect(bus.request('a', 1)).rejects.toMatchObject({
+      code: 'BUSBAR_BREAKER_OPEN',
+      breaker: 'a#s',
+      retryAfterMs: expect.any(Number),
+    });
     await bus.idle();
     expect(accountOf(bus, 's')).toEqual({ routed: 10, succeeded: 7, deadLettered: 3, dropped: 0, pending: 0 });
     expect(starts()).toBe(10);

@@ -58,7 +58,7 @@ export class ErrorRecoveryManager {
   readonly recoveryStrategies: Partial<Record<ErrorCategory, RecoveryStrategy>>;
   readonly #random: () => number;
   readonly #clock: Clock;
-  readonly #breakers = new Map<string, () => CircuitState>();
+  #breakerStatus: () => Record<string, CircuitState> = () => ({});
 
   /** @throws BUSBAR_INVALID_OPTION */
   constructor({
@@ -109,19 +109,14 @@ export class ErrorRecoveryManager {
     return report.recovery_successful;
   }
 
-  /** The state of each breaker that a bus registered here, by name. */
+  /** The state of each of the bus's breakers, by name; empty without a bus. */
   getCircuitBreakerStatus(): Record<string, CircuitState> {
-    return Object.fromEntries([...this.#breakers].map(([name, state]) => [name, state()]));
+    return this.#breakerStatus();
   }
 
   /** @internal */
-  registerBreaker(name: string, state: () => CircuitState): void {
-    this.#breakers.set(name, state);
-  }
-
-  /** @internal */
-  forgetBreaker(name: string): void {
-    this.#breakers.delete(name);
+  showBreakers(status: () => Record<string, CircuitState>): void {
+    this.#breakerStatus = status;
   }
 
   async #run(strategy: RecoveryStrategy, report: ErrorReport, context: RecoveryContext): Promise<boolean> {

@@ -9,6 +9,8 @@ export interface HealthFacts {
   readonly errorsRecovered: number;
   readonly unrouted: number;
   readonly subscriptions: readonly (SubscriptionHealth & { readonly breakerName: string; readonly storm: boolean })[];
+  /** The state of each breaker, by name. */
+  readonly breakers: HealthStatus['circuitBreakerStatus'];
   readonly threads: HealthStatus['threads'];
   readonly logging: LoggingHealth | null;
   readonly errorStatistics: ErrorStatistics | null;
@@ -42,9 +44,7 @@ export function healthOf(facts: HealthFacts): HealthStatus {
     threads: facts.threads,
     logging: facts.logging,
     errorStatistics: facts.errorStatistics,
-    circuitBreakerStatus: Object.fromEntries(
-      facts.subscriptions.flatMap(({ breakerName, breaker }) => (breaker === null ? [] : [[breakerName, breaker]])),
-    ),
+    circuitBreakerStatus: facts.breakers,
   };
 }
 
@@ -53,13 +53,14 @@ function levelOf(successRate: number, reasons: readonly string[]): HealthLevel {
   return successRate <= HEALTHY_ABOVE || reasons.length > 0 ? 'degraded' : 'healthy';
 }
 
-function reasonsOf({ subscriptions, logging }: HealthFacts, successRate: number): string[] {
+function reasonsOf({ subscriptions, breakers, logging }: HealthFacts, successRate: number): string[] {
   const reasons: string[] = [];
   if (successRate <= HEALTHY_ABOVE)
     reasons.push(`only ${(successRate * 100).toFixed(1)} % of the deliveries succeeded`);
-  for (const { breakerName, breaker, storm } of subscriptions) {
-    if (breaker !== null && breaker !== 'closed' && breaker !== 'disabled')
-      reasons.push(`breaker ${breakerName} is ${breaker}`);
+  for (const [name, state] of Object.entries(breakers)) {
+    if (state !== 'closed' && state !== 'disabled') reasons.push(`breaker ${name} is ${state}`);
+  }
+  for (const { breakerName, storm } of subscriptions) {
     if (storm) reasons.push(`threads of ${breakerName} keep dying; the lane is held`);
   }
   if (logging !== null) {

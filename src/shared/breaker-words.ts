@@ -39,6 +39,7 @@ export const THRESHOLD = 8;
 export const PROBE_LIMIT = 9;
 export const RECOVERY_MS = 5;
 export const MAX_WAIT_MS = 6;
+/** Bytes of a breaker without a window. */
 export const WINDOW_BYTE = 56;
 
 const DEFAULT_MAX_WAIT_MS = 60_000;
@@ -49,24 +50,34 @@ const DEFAULT_MAX_WAIT_MS = 60_000;
  * @throws BUSBAR_INVALID_OPTION
  */
 export function allocateBreaker(options: BreakerOptions): SharedArrayBuffer {
-  const { failureThreshold = 5, recoveryTimeoutMs = 60_000, halfOpenProbes = 1, window } = options;
+  const { window } = options;
+  if (window !== undefined && options.failureThreshold !== undefined) {
+    throw invalidOption('failureThreshold', 'left out where there is a window', options.failureThreshold);
+  }
+  const memory = new SharedArrayBuffer(WINDOW_BYTE + (window === undefined ? 0 : windowBytes(window)));
+  layBreaker(memory, 0, options);
+  if (window !== undefined) layWindow(memory, WINDOW_BYTE, window);
+  return memory;
+}
+
+/**
+ * Writes a closed breaker at byte `offset`, before any other thread reads it. Its window is laid by who allocates.
+ *
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function layBreaker(memory: SharedArrayBuffer, offset: number, options: BreakerOptions): void {
+  const { failureThreshold = 5, recoveryTimeoutMs = 60_000, halfOpenProbes = 1 } = options;
   assertCount('failureThreshold', failureThreshold, 1_000_000);
   assertCount('halfOpenProbes', halfOpenProbes, 100);
   assertMs('recoveryTimeoutMs', recoveryTimeoutMs);
   const { halfOpenMaxWaitMs = Math.max(recoveryTimeoutMs, DEFAULT_MAX_WAIT_MS) } = options;
   assertMs('halfOpenMaxWaitMs', halfOpenMaxWaitMs);
-  if (window !== undefined && options.failureThreshold !== undefined) {
-    throw invalidOption('failureThreshold', 'left out where there is a window', failureThreshold);
-  }
-  const memory = new SharedArrayBuffer(WINDOW_BYTE + (window === undefined ? 0 : windowBytes(window)));
-  if (window !== undefined) layWindow(memory, WINDOW_BYTE, window);
-  const words = new Int32Array(memory, 0, WINDOW_BYTE / 4);
+  const words = new Int32Array(memory, offset, WINDOW_BYTE / 4);
   words[THRESHOLD] = failureThreshold;
   words[PROBE_LIMIT] = halfOpenProbes;
-  const times = new Float64Array(memory, 0, WINDOW_BYTE / 8);
+  const times = new Float64Array(memory, offset, WINDOW_BYTE / 8);
   times[RECOVERY_MS] = recoveryTimeoutMs;
   times[MAX_WAIT_MS] = halfOpenMaxWaitMs;
-  return memory;
 }
 
 function assertMs(option: string, value: unknown): void {

@@ -58,11 +58,13 @@ export class SharedBreaker {
     return allocateBreaker(options);
   }
 
-  constructor(memory: SharedArrayBuffer, clock: Clock) {
-    this.#words = new Int32Array(memory, 0, WINDOW_BYTE / 4);
-    this.#times = new Float64Array(memory, 0, WINDOW_BYTE / 8);
+  /** @param offset in bytes, where it is one of several in this memory; these have no windows */
+  constructor(memory: SharedArrayBuffer, clock: Clock, offset?: number) {
+    this.#words = new Int32Array(memory, offset, WINDOW_BYTE / 4);
+    this.#times = new Float64Array(memory, offset, WINDOW_BYTE / 8);
     this.#clock = clock;
-    this.#window = memory.byteLength > WINDOW_BYTE ? new ResultWindow(memory, WINDOW_BYTE, clock) : null;
+    const hasWindow = offset === undefined && memory.byteLength > WINDOW_BYTE;
+    this.#window = hasWindow ? new ResultWindow(memory, WINDOW_BYTE, clock) : null;
     this.#isTimed = this.#window !== null && this.#window.slowCallMs !== Number.POSITIVE_INFINITY;
   }
 

@@ -3,6 +3,7 @@ import { type BreakerOptions, type CircuitState, SharedBreaker } from './breaker
 import { classifyError, countsForBreaker } from './classify.js';
 import { type Clock, systemClock } from './clock.js';
 import { BusbarError } from './errors.js';
+import type { Breaker } from './handler.js';
 import { peekText } from './hostile.js';
 
 /** Options of a {@link CircuitBreaker} of its own. */
@@ -31,11 +32,23 @@ export class BreakerOpenError extends BusbarError {
  * Refuses calls for a while after failures in a row, or while too many fail or are slow. Errors that are classified as serialization, authentication or
  * configuration errors do not count. Runs on any thread.
  */
-export class CircuitBreaker {
+export class CircuitBreaker implements Breaker {
   readonly name: string;
-  readonly #breaker: SharedBreaker;
+  #breaker: SharedBreaker;
   readonly #listeners = new Set<(state: CircuitState, previous: CircuitState) => void>();
   #lastState: CircuitState = 'closed';
+
+  /**
+   * A breaker that other threads have in common.
+   *
+   * @internal
+   */
+  static over(name: string, shared: SharedBreaker): CircuitBreaker {
+    const breaker = new CircuitBreaker({ name });
+    breaker.#breaker = shared;
+    breaker.#lastState = shared.state;
+    return breaker;
+  }
 
   /** @throws BUSBAR_INVALID_OPTION */
   constructor({ name = 'breaker', clock = systemClock, ...options }: CircuitBreakerOptions = {}) {
@@ -46,6 +59,11 @@ export class CircuitBreaker {
   /** `half_open` from when the recovery time is over. */
   get state(): CircuitState {
     return this.#breaker.state;
+  }
+
+  /** Milliseconds until an open breaker lets a probe through; 0 when it is not open, or was opened by hand. */
+  get retryAfterMs(): number {
+    return this.#breaker.retryAfterMs;
   }
 
   /** The same as `state`. */

@@ -4,7 +4,7 @@ import type { Clock, Timer } from './clock.js';
 import { encodePayload } from './codec.js';
 import { type Delivery, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
 import { BusbarError, show } from './errors.js';
-import type { HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
+import type { Breaker, HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
 import type { Headers, Priority } from './message.js';
 import type { LogDetail, PublishedDetail } from './outcome.js';
 import { assertPublishOptions } from './publish-options.js';
@@ -15,9 +15,10 @@ export interface HeldPublication {
   readonly bytes: Uint8Array;
 }
 
-/** Where a context's time comes from, where its log lines go, and the limit of what it may publish. */
+/** Where a context's time and breakers come from, where its log lines go, and the limit of what it may publish. */
 export interface ContextOutlet {
   readonly clock: Clock;
+  readonly breakers: { of(name: string): Breaker };
   log(line: LogDetail): void;
   /** @throws BUSBAR_MESSAGE_TOO_LARGE */
   assertFits(bytes: number, detail: unknown): void;
@@ -94,6 +95,10 @@ export class AttemptContext implements HandlerContext {
       (message: string, fields?: Readonly<Record<string, unknown>>): void =>
         this.#outlet.log({ level, message, fields: fields ?? null, id: this.id, topic: this.topic });
     return { info: line('info'), warn: line('warn'), error: line('error') };
+  }
+
+  breaker(name: string): Breaker {
+    return this.#outlet.breakers.of(name);
   }
 
   publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {

@@ -1,4 +1,5 @@
 // What the author of a handler needs: light enough to load in every worker (neither Piscina nor pino).
+import type { CircuitState } from './breaker.js';
 import { invalidOption } from './errors.js';
 import type { Headers, Priority } from './message.js';
 import type { ErrorCategory, ErrorSeverity } from './report.js';
@@ -16,6 +17,27 @@ export interface HandlerLog {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Level `error`. It reports nothing and fails nothing: throw for that. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** A circuit breaker that all threads have in common. */
+export interface Breaker {
+  readonly name: string;
+  /** `half_open` from when the recovery time is over. One atomic load. */
+  readonly state: CircuitState;
+  /** Milliseconds until an open breaker lets a probe through; 0 when it is not open, or was opened by hand. */
+  readonly retryAfterMs: number;
+  /**
+   * Calls `run`, unless the breaker is open. Serialization, authentication and configuration errors do not count.
+   *
+   * @throws BUSBAR_BREAKER_OPEN with `retryAfterMs`, or what `run` throws
+   */
+  execute<T>(run: () => T | Promise<T>): Promise<T>;
+  /** Refuses every call until `reset()`. */
+  forceOpen(): void;
+  /** Lets every call through and counts nothing until `reset()`. */
+  disable(): void;
+  /** Closes it and forgets what was counted. */
+  reset(): void;
 }
 
 /** What a handler is told about its delivery. Lives on the handler's thread; valid until the handler settles. */
@@ -44,6 +66,14 @@ export interface HandlerContext {
    *   BUSBAR_MESSAGE_TOO_LARGE
    */
   publish(topic: string, payload: unknown, options?: HandlerPublishOptions): void;
+  /**
+   * The circuit breaker of this name, the same for all threads of the bus: one of its `breakers` option, or one with the
+   * defaults. At most 128 names beside the option's.
+   *
+   * @param name 1 to 184 bytes
+   * @throws BUSBAR_INVALID_OPTION
+   */
+  breaker(name: string): Breaker;
   /** Lines that arrive as the bus's `log` event; when main cannot keep up, the next line says how many were lost. */
   readonly log: HandlerLog;
 }

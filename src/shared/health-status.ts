@@ -84,6 +84,6 @@ export interface HealthStatus {
   readonly logging: LoggingHealth | null;
   /** Null when error handling is off. */
   readonly errorStatistics: ErrorStatistics | null;
-  /** The state of each subscription's breaker, by name. */
+  /** The state of each breaker, by name: of subscriptions, of the options, and of those that handlers asked for. */
   readonly circuitBreakerStatus: Readonly<Record<string, CircuitState>>;
 }

@@ -1,4 +1,5 @@
 // What main sends to a lane worker as a Piscina task, and what comes back when the task ends.
+import type { BreakersMemory } from './breaker-directory.js';
 import type { LaneNames } from './delivery.js';
 import type { RedactOptions } from './redact.js';
 import type { ErrorCategory, ErrorRecord } from './report.js';
@@ -35,6 +36,8 @@ export interface DrainTask {
   readonly time: SharedArrayBuffer | null;
   /** Null: no breaker. */
   readonly breaker: SharedArrayBuffer | null;
+  /** Those that handlers can name. */
+  readonly breakers: BreakersMemory;
   readonly whenOpen: 'hold' | 'dead-letter';
   readonly timeoutMs: number;
   readonly concurrency: number;

@@ -1,5 +1,6 @@
 // What a lane is given, and what it tells.
 import type { SharedBreaker } from '../shared/breaker.js';
+import type { BreakerDirectory, BreakersMemory } from '../shared/breaker-directory.js';
 import type { Clock } from '../shared/clock.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { HandlerSource } from '../shared/lane-task.js';
@@ -35,6 +36,8 @@ export interface LaneSurroundings {
   readonly turns: Turns;
   readonly clock: Clock;
   readonly mainBell: SharedArrayBuffer;
+  /** Those that handlers can name. */
+  readonly breakers: { readonly memory: BreakersMemory; readonly directory: BreakerDirectory };
   /** Something may run now: see that it keeps its deadline. Cheap while somebody looks already. */
   readonly watch: () => void;
 }

@@ -212,6 +212,7 @@ export class Lane implements TurnTaker {
       turn: this.#turn,
       time: this.#surroundings.clock.memory ?? null,
       breaker: breaker?.memory ?? null,
+      breakers: this.#surroundings.breakers.memory,
       whenOpen,
       timeoutMs,
       concurrency: this.#blame.hasSuspects ? 1 : shape.concurrency,

@@ -18,7 +18,7 @@ import {
 import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
-import type { LaneEvents, LaneState } from './lane-contract.js';
+import type { LaneEvents, LaneState, LaneSurroundings } from './lane-contract.js';
 
 export interface MainLaneOptions {
   readonly handle: Handler;
@@ -49,14 +49,14 @@ export class MainLane {
   #timer: Timer | undefined;
   succeeded = 0;
 
-  /** @param watch see `LaneSurroundings.watch` */
-  constructor(options: MainLaneOptions, clock: Clock, watch: () => void, events: LaneEvents) {
+  constructor(options: MainLaneOptions, { clock, watch, breakers }: LaneSurroundings, events: LaneEvents) {
     this.#options = options;
     this.#clock = clock;
     this.#watch = watch;
     this.#events = events;
     this.#outlet = {
       clock,
+      breakers: breakers.directory,
       log: (detail) => this.#news({ kind: Outcome.LOGGED, detail }),
       assertFits: () => undefined,
     };

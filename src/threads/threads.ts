@@ -26,6 +26,9 @@ const WATCH_MS = 25;
 /** A module that takes longer to load is not going to, in milliseconds. */
 const LOAD_TIMEOUT_MS = 30_000;
 
+/** The bus's breakers; looked at while something is under way, so that their changes are told of. */
+export type WatchedBreakers = LaneSurroundings['breakers'] & { lookAtAll(): void };
+
 /** Belongs to one bus, from start to stop. Runs on the main thread. */
 export class Threads {
   readonly surroundings: LaneSurroundings;
@@ -36,20 +39,23 @@ export class Threads {
   readonly #lanes = new Set<AnyLane>();
   readonly #options: PoolOptions;
   readonly #isAwaited: () => boolean;
+  readonly #breakers: WatchedBreakers;
   #watch: Timer | undefined;
   #polls = 0;
   #isStopped = false;
 
   /** @param isAwaited somebody waits for a reply */
-  constructor(options: PoolOptions, clock: Clock, isAwaited: () => boolean) {
+  constructor(options: PoolOptions, clock: Clock, breakers: WatchedBreakers, isAwaited: () => boolean) {
     this.#options = options;
     this.#isAwaited = isAwaited;
     this.#clock = clock;
+    this.#breakers = breakers;
     this.#pool = new Pool(options);
     this.#turns = new Turns(options.threads);
     const mainBell = Doorbell.allocate();
     this.#bell = new Doorbell(mainBell);
-    this.surroundings = { pool: this.#pool, turns: this.#turns, clock, mainBell, watch: () => this.#startWatch() };
+    const watch = (): void => this.#startWatch();
+    this.surroundings = { pool: this.#pool, turns: this.#turns, clock, mainBell, breakers, watch };
     void this.#listen();
   }
 
@@ -141,6 +147,7 @@ export class Threads {
         lane.checkDeadlines(elapsed);
         if (lane.unsettled > 0) isBusy = true;
       }
+      this.#breakers.lookAtAll();
       if (isBusy) return;
       this.#watch?.cancel();
       this.#watch = undefined;

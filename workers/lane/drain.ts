@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { isThenable } from '../../src/shared/attempt.js';
 import { SharedBreaker } from '../../src/shared/breaker.js';
+import { BreakerDirectory } from '../../src/shared/breaker-directory.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { AttemptContext } from '../../src/shared/context.js';
 import { readDelivery } from '../../src/shared/delivery.js';
@@ -50,7 +51,8 @@ export class Drain {
     this.#clock = task.time === null ? systemClock : new FollowingClock(task.time);
     this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, this.#clock);
     const mainBell = new Doorbell(task.mainBell);
-    this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell, this.#clock);
+    const breakers = new BreakerDirectory(task.breakers, this.#clock);
+    this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell, this.#clock, breakers);
     this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, () =>
       this.#ended(),
     );

@@ -1,4 +1,5 @@
 // A lane's outbox as its drain writes it: outcomes wait for room, and wake main.
+import type { BreakerDirectory } from '../../src/shared/breaker-directory.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import type { ContextOutlet } from '../../src/shared/context.js';
 import type { RecordMemory } from '../../src/shared/delivery.js';
@@ -43,14 +44,16 @@ export const NOWHERE: RecordAddress = { place: 0, sequence: 0 };
 /** Belongs to one drain. */
 export class Outbox implements ContextOutlet {
   readonly clock: Clock;
+  readonly breakers: BreakerDirectory;
   readonly #ring: RingWriter;
   readonly #mainBell: Doorbell;
   #lostLines = 0;
   /** Records that main was not woken for. */
   #unheard = 0;
 
-  constructor(ring: RingWriter, mainBell: Doorbell, clock: Clock) {
+  constructor(ring: RingWriter, mainBell: Doorbell, clock: Clock, breakers: BreakerDirectory) {
     this.clock = clock;
+    this.breakers = breakers;
     this.#ring = ring;
     this.#mainBell = mainBell;
   }
