@@ -43,7 +43,7 @@ export type {
   LetterSummary,
   StoredLetter,
 } from './shared/logging-task.js';
-export type { Headers, Priority } from './shared/message.js';
+export type { Headers, Ordering, Priority } from './shared/message.js';
 export type { PublishOptions, RequestOptions } from './shared/publish-options.js';
 export type { RedactOptions } from './shared/redact.js';
 export type { ReplayOptions, ReplayResult } from './shared/replay.js';

@@ -84,8 +84,13 @@ export class LiveSubscription {
 
   /** Takes a delivery back that was accepted before: limits do not apply. It must own its bytes. */
   requeue(delivery: Delivery): void {
-    const lane = this.#laneFor(delivery);
+    const lane = this.lanes.find(({ parking }) => parking.isHead(delivery)) ?? this.#laneFor(delivery);
     if (!lane.offer(delivery)) lane.queue(delivery);
+  }
+
+  /** The final verdict on a delivery that did not succeed: those that wait for it go on. */
+  release({ number }: Delivery): void {
+    for (const lane of this.lanes) if (lane.release(number)) return;
   }
 
   health(): SubscriptionHealth & { breakerName: string; storm: boolean } {
@@ -128,7 +133,7 @@ export class LiveSubscription {
     let bytes = 0;
     for (const lane of this.lanes) {
       deliveries += Math.max(0, lane.unsettled - this.options.concurrency);
-      bytes += lane.backlog.bytes;
+      bytes += lane.backlog.bytes + lane.parking.bytes;
     }
     return { deliveries, bytes };
   }

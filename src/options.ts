@@ -4,6 +4,7 @@ import type { RetryOverrides } from './failure/recovery.js';
 import type { BreakerOptions } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
 import type { StandardSchema } from './shared/handler.js';
+import type { Ordering } from './shared/message.js';
 import type { RedactOptions } from './shared/redact.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 
@@ -48,11 +49,19 @@ export interface SubscribeOptions {
   readonly export?: string;
   /** Partitions that are handled side by side, 1 to 256; 'auto': as many as the bus has threads. Default 1. */
   readonly lanes?: number | 'auto';
+  /**
+   * What waits for the verdict on a delivery that failed: 'key': later ones of its key and priority, and those without a
+   * key where `concurrency` is 1; 'strict': its whole lane; 'none': nothing, later ones overtake. Default 'key'.
+   */
+  readonly ordering?: Ordering;
   /** How long a handler may run before `ctx.signal` is aborted, in milliseconds, more than 0. Default 30 000. */
   readonly timeoutMs?: number;
   /** How much longer before its thread is ended, in milliseconds, 0 or more. Default 1000. */
   readonly graceMs?: number;
-  /** Asynchronous handlers that may run at the same time in each lane, 1 to 1024. Default 1. */
+  /**
+   * Asynchronous handlers that may run at the same time in each lane, 1 to 1024; never two of the same key, and 1 where
+   * `ordering` is 'strict'. Default 1.
+   */
   readonly concurrency?: number;
   /** How each category is retried; replaces the bus's. */
   readonly retry?: RetryOverrides;

@@ -58,9 +58,10 @@ export function resolveSubscribeOptions(
     subscriberId,
     export: path('export', options.export ?? 'default'),
     lanes: lanes === 'auto' ? bus.threads : whole('lanes', lanes, 1, 256),
+    ordering: oneOf('ordering', options.ordering ?? 'key', ['key', 'strict', 'none']),
     timeoutMs: number('timeoutMs', options.timeoutMs ?? 30_000, 1),
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),
-    concurrency: whole('concurrency', options.concurrency ?? 1, 1, 1024),
+    concurrency: concurrency(options.concurrency ?? 1, options.ordering),
     retry: retry('retry', options.retry ?? {}),
     breaker: subscriptionBreaker(breaker),
     breakerName: breakerNameOf(breaker, `${pattern}#${subscriberId}`),
@@ -92,6 +93,7 @@ const SUBSCRIBE_OPTIONS = [
   'subscriberId',
   'export',
   'lanes',
+  'ordering',
   'timeoutMs',
   'graceMs',
   'concurrency',
@@ -106,6 +108,11 @@ const SUBSCRIBE_OPTIONS = [
 ];
 const BREAKER_OPTIONS = ['failureThreshold', 'recoveryTimeoutMs', 'halfOpenProbes', 'halfOpenMaxWaitMs', 'window'];
 const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
+
+function concurrency(value: unknown, ordering: unknown): number {
+  if (ordering === 'strict' && value !== 1) throw invalidOption('concurrency', "1 where ordering is 'strict'", value);
+  return whole('concurrency', value, 1, 1024);
+}
 
 function assertSubscriberId(id: unknown): void {
   if (typeof id === 'string' && id !== '' && id.length <= 256) return;

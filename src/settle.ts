@@ -126,6 +126,7 @@ export class Settler {
     const id = errorId ?? reporter.failed(subscription, delivery, failure, reason);
     const header = notes.letter(subscription, delivery, failure, reason, id);
     subscription.trails.end(delivery.number);
+    subscription.release(delivery);
     replies.reject(delivery.number, reason, failure.error);
     if (notes.isReplay(delivery)) {
       // Its letter is in the queue already, and learns of this through the reply.
@@ -224,6 +225,7 @@ export class Settler {
     this.#reportFailed(subscription, delivery, failure, why, false, seen);
     const { replies } = this.#parts;
     subscription.trails.end(delivery.number);
+    subscription.release(delivery);
     subscription.dropped++;
     replies.reject(delivery.number, why, failure.error);
   }

@@ -18,6 +18,7 @@ import { type Handler, type HandlerDefinition, isHandlerDefinition } from './sha
 import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
 import type { StoredLetter } from './shared/logging-task.js';
+import type { LaneOrder } from './shared/order.js';
 import type { Subscription } from './subscription.js';
 import { Lane } from './threads/lane.js';
 import type { LaneEvents } from './threads/lane-contract.js';
@@ -163,6 +164,7 @@ export class Subscriber {
         timeoutMs: options.timeoutMs,
         graceMs: options.graceMs,
         bytes: options.bytes,
+        order: this.#orderOf(options),
         redact,
         describeErrors: enableErrorHandling,
       },
@@ -176,11 +178,17 @@ export class Subscriber {
     const { instance, describer } = this.#parts;
     const { validate, whenOpen, timeoutMs, graceMs, concurrency } = options;
     const names = { instance, pattern };
+    const order = this.#orderOf(options);
     return new MainLane(
-      { handle, validate, names, breaker, whenOpen, timeoutMs, graceMs, concurrency, describer },
+      { handle, validate, names, breaker, whenOpen, timeoutMs, graceMs, concurrency, describer, order },
       threads.surroundings,
       events,
     );
+  }
+
+  #orderOf({ ordering, concurrency }: ResolvedSubscribeOptions): LaneOrder | null {
+    if (ordering === 'none') return null;
+    return { ordering, ordersUnkeyed: concurrency === 1, retries: this.#parts.options.enableErrorHandling };
   }
 
   #handleOf(subscription: LiveSubscription, threads: Threads): Subscription {

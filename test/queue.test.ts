@@ -18,7 +18,7 @@ describe('a backlog', () => {
   it('behaves as one queue for each priority', () => {
     const action = fc.oneof(
       fc.record({ push: fc.constantFrom(...PRIORITIES) }),
-      fc.record({ unshift: fc.constantFrom(...PRIORITIES) }),
+      fc.record({ prepend: fc.array(fc.constantFrom(...PRIORITIES), { maxLength: 4 }) }),
       fc.record({ take: fc.nat(5) }),
       fc.record({ evict: fc.constantFrom(...PRIORITIES) }),
     );
@@ -31,9 +31,10 @@ describe('a backlog', () => {
           if ('push' in step) {
             backlog.push(deliveryOf(number, step.push));
             model.get(step.push)?.push(deliveryOf(number, step.push));
-          } else if ('unshift' in step) {
-            backlog.unshift(deliveryOf(number, step.unshift));
-            model.get(step.unshift)?.unshift(deliveryOf(number, step.unshift));
+          } else if ('prepend' in step) {
+            const added = step.prepend.map((priority, index) => deliveryOf(number * 10 + index, priority));
+            backlog.prepend(added);
+            for (const delivery of [...added].reverse()) model.get(delivery.priority)?.unshift(delivery);
           } else if ('evict' in step) {
             expect(backlog.evict(step.evict)?.number).toBe(model.get(step.evict)?.shift()?.number);
           } else {

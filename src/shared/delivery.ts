@@ -62,8 +62,12 @@ export interface LaneNames {
   readonly pattern: string;
 }
 
-/** Writes a delivery into a lane's ring. False: full, and nothing was written. */
-export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneNames): boolean {
+/**
+ * Writes a delivery into a lane's ring. False: full, and nothing was written.
+ *
+ * @param stamp the lane's GENERATION, see layout.ts
+ */
+export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneNames, stamp: number): boolean {
   const topic = delivery.topic === names.pattern ? '' : delivery.topic;
   const id = delivery.id;
   const headers = delivery.headers === null ? '' : JSON.stringify(delivery.headers);
@@ -98,7 +102,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
     words[word + 4] = write(topic) | (write(id) << 16);
     words[word + 5] = write(key) | (write(headers) << 16);
   }
-  ring.commit(0);
+  ring.commit(stamp);
   return true;
 }
 

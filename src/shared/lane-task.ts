@@ -1,6 +1,7 @@
 // What main sends to a lane worker as a Piscina task, and what comes back when the task ends.
 import type { BreakersMemory } from './breaker-directory.js';
 import type { LaneNames } from './delivery.js';
+import type { LaneOrder } from './order.js';
 import type { RedactOptions } from './redact.js';
 import type { ErrorCategory, ErrorRecord } from './report.js';
 
@@ -42,6 +43,10 @@ export interface DrainTask {
   readonly timeoutMs: number;
   readonly concurrency: number;
   readonly bytes: 'copy' | 'view';
+  /** Null: none is kept. */
+  readonly order: LaneOrder | null;
+  /** See `ParkedWords`. */
+  readonly parked: SharedArrayBuffer;
   readonly redact: RedactOptions;
   /** False: errors are described without stack or preview, for nobody will read them. */
   readonly describeErrors: boolean;

@@ -14,7 +14,7 @@
 // before the end, a padding record fills the rest. It is 8-byte aligned:
 //
 //   byte 0    LENGTH      writer   header and body in bytes, unpadded; negative: padding of -LENGTH bytes
-//   byte 4    KIND        writer   what the body is
+//   byte 4    KIND        writer   what the body is; in a lane ring the GENERATION (see PARKED) when it was written
 //   byte 8    SEQUENCE    writer   WRITTEN before this record
 //   byte 12   STATE       reader   READY 0, STARTED 1, DONE 2 (lane rings only; the writer sets READY)
 //   byte 16   body
@@ -23,6 +23,12 @@
 //
 //   byte 0    CHIME       ringers  counts the rings that met a sleeper
 //   byte 128  SLEEPING    sleeper  1 while it sleeps or is about to; only the sleeper ever writes it
+//
+// What is PARKED in a lane, that is, waits on main for the verdict on a delivery before it:
+//
+//   byte 0    GENERATION  main     counts the parkings of this lane, mod 2^32
+//   byte 4    ANSWERED    main     counts the outcomes on which main has decided, mod 2^32
+//   byte 128  slots       main     one word for the streams that hash there: the GENERATION of their last parking
 //
 // When a reader's thread is dead, and only then, main owns the reader's words and may repair them.
 
@@ -51,6 +57,13 @@ export const DONE = 2;
 export const CHIME = 0;
 export const SLEEPING = 32;
 export const DOORBELL_BYTES = 256;
+
+export const GENERATION = 0;
+export const ANSWERED = 1;
+/** Word of the first slot. */
+export const PARKED_SLOTS = 32;
+/** 256 slots for each of four priorities. */
+export const PARKED_BYTES = 128 + 4 * 256 * 4;
 
 /** Rounds up to the 8 bytes that every record is aligned to. */
 export function aligned(bytes: number): number {

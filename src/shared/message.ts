@@ -6,6 +6,9 @@ export type Priority = 'low' | 'normal' | 'high' | 'critical';
 /** Every priority, in rising order; its index is its number on the wire. */
 export const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high', 'critical'];
 
+/** What waits when a delivery has failed: its key, its whole lane, or nothing. */
+export type Ordering = 'key' | 'strict' | 'none';
+
 /** String pairs that travel with a message, trace context among them. */
 export type Headers = Readonly<Record<string, string>>;
 

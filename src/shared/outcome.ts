@@ -26,6 +26,8 @@ export const Outcome = {
   REFUSED: 6,
   /** Failed as others did before: main knows the rest from the last FAILED of this slot. */
   FAILED_AGAIN: 7,
+  /** Not begun: it has to wait on main for the verdict on another one. */
+  BOUNCED: 8,
   /** An attempt after a failed one succeeded. */
   RECOVERED: 16,
   REPLIED: 17,
@@ -78,6 +80,7 @@ export interface OutcomeDetails {
   [Outcome.EXPIRED]: null;
   [Outcome.REFUSED]: null;
   [Outcome.FAILED_AGAIN]: FailedAgain;
+  [Outcome.BOUNCED]: null;
   [Outcome.RECOVERED]: { number: number };
   [Outcome.PUBLISHED]: PublishedDetail;
   [Outcome.LOGGED]: LogDetail;

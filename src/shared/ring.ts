@@ -92,6 +92,15 @@ export class RingWriter extends Ring {
     return this.word(HEAD) === this.#tail;
   }
 
+  /** SEQUENCE of the oldest record that the reader has not released; WRITTEN when there is none. */
+  get oldest(): number {
+    const head = this.word(HEAD);
+    if (head === this.#tail) return this.#written;
+    const word = (head & this.mask) >> 2;
+    // Behind padding the next record lies at the very beginning.
+    return this.words[((this.words[word + LENGTH] as number) < 0 ? 0 : word) + SEQUENCE] as number;
+  }
+
   /** Makes room for a body and returns its byte offset in {@link bytes}, or -1 when the ring is full. */
   claim(bodyBytes: number): number {
     const size = aligned(RECORD_HEADER_BYTES + bodyBytes);
@@ -195,6 +204,12 @@ export class RingReader extends Ring {
     if (this.#cursor !== this.#tail) return true;
     this.#tail = this.word(TAIL);
     return this.#cursor !== this.#tail;
+  }
+
+  /** The word index of the next record's header. Only when {@link hasNext}. */
+  peek(): number {
+    const word = (this.#cursor & this.mask) >> 2;
+    return (this.words[word + LENGTH] as number) < 0 ? 0 : word;
   }
 
   /** Moves past the next record and returns the word index of its header, or -1 when there is none. */

@@ -15,10 +15,13 @@ export class Backlog {
     this.#count(delivery, 1);
   }
 
-  /** Puts a delivery before all others of its priority. */
-  unshift(delivery: Delivery): void {
-    this.#queueOf(delivery.priority).unshift(delivery);
-    this.#count(delivery, 1);
+  /** Puts deliveries before all others of their priorities, in this order. */
+  prepend(deliveries: readonly Delivery[]): void {
+    this.#queues.forEach((queue, place) => {
+      const own = deliveries.filter((delivery) => priorityNumber(delivery) === place);
+      if (own.length > 0) queue.prepend(own);
+    });
+    for (const delivery of deliveries) this.#count(delivery, 1);
   }
 
   /** True when deliveries of this priority wait, so that a newcomer must queue behind them. */
@@ -84,9 +87,9 @@ class Queue {
     this.#items.push(item);
   }
 
-  unshift(item: Delivery): void {
-    if (this.#start > 0) this.#items[--this.#start] = item;
-    else this.#items.unshift(item);
+  prepend(items: readonly Delivery[]): void {
+    this.#items = [...items, ...this.#items.slice(this.#start)];
+    this.#start = 0;
   }
 
   shift(): Delivery | undefined {

@@ -4,6 +4,7 @@ import type { BreakerDirectory, BreakersMemory } from '../shared/breaker-directo
 import type { Clock } from '../shared/clock.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { HandlerSource } from '../shared/lane-task.js';
+import type { LaneOrder } from '../shared/order.js';
 import type { ReadOutcome } from '../shared/outcome.js';
 import type { RedactOptions } from '../shared/redact.js';
 import type { Reply } from '../shared/reply.js';
@@ -52,6 +53,8 @@ export interface LaneOptions {
   /** From the soft signal to the end of the thread, in milliseconds. */
   readonly graceMs: number;
   readonly bytes: 'copy' | 'view';
+  /** Null: none is kept. */
+  readonly order: LaneOrder | null;
   readonly redact: RedactOptions;
   readonly describeErrors: boolean;
 }

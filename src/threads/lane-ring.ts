@@ -43,6 +43,8 @@ export class LaneRing {
   #handedBack = 0;
   /** The SEQUENCEs of the last ones, as many as can be in flight: which of them the reader marked is not sure. */
   readonly #lastHandedBack: number[] = [];
+  /** The largest SEQUENCE that came back from the reader: it has read all before. */
+  #furthest = -1;
   readonly #shape: RingShape;
   /** How many deliveries may be written before the depth has to be looked at again. */
   #room = 0;
@@ -64,13 +66,13 @@ export class LaneRing {
   }
 
   /** False: full, by bytes or by depth. */
-  write(delivery: Delivery, names: LaneNames): boolean {
+  write(delivery: Delivery, names: LaneNames, stamp: number): boolean {
     if (this.#room <= 0) {
       this.#room = this.#shape.depth - this.unsettled;
       if (this.#room <= 0) return false;
     }
     this.#room--;
-    return writeDelivery(this.writer, delivery, names);
+    return writeDelivery(this.writer, delivery, names, stamp);
   }
 
   /** Deliveries in this ring that are neither succeeded nor handed back. */
@@ -78,9 +80,10 @@ export class LaneRing {
     return (this.writer.written - this.writer.succeeded - this.#handedBack) | 0;
   }
 
+  /** The reader has sent this delivery back. */
   handBack(sequence: number): void {
-    this.#handedBack = (this.#handedBack + 1) | 0;
-    if (this.#lastHandedBack.push(sequence) > this.#shape.concurrency) this.#lastHandedBack.shift();
+    this.#countHandedBack(sequence);
+    if (((sequence - this.#furthest) | 0) > 0) this.#furthest = sequence;
   }
 
   /** The unreleased records from the oldest on, as (header word, SEQUENCE, STATE). Stops when `visit` returns false. */
@@ -114,7 +117,7 @@ export class LaneRing {
     const suspects: Suspect[] = [];
     let remaining = 0;
     this.walk((word, sequence, state) => {
-      if (state === STARTED && this.#lastHandedBack.includes(sequence)) this.#setState(word, DONE);
+      if (state !== DONE && this.#lastHandedBack.includes(sequence)) this.#setState(word, DONE);
       else if (state !== DONE) remaining++;
       return true;
     });
@@ -125,17 +128,19 @@ export class LaneRing {
     });
     const control = new Int32Array(this.memory);
     Atomics.store(control, SUCCEEDED, (this.writer.written - this.#handedBack - remaining) | 0);
+    // What was read and not settled is read again.
+    this.#furthest = (this.writer.oldest - 1) | 0;
     return suspects;
   }
 
   /** True when this record, and all before it, have left the ring. */
   hasPassed(sequence: number): boolean {
-    let passed = true;
-    this.walk((_word, oldest) => {
-      passed = ((oldest - sequence) | 0) > 0;
-      return false;
-    });
-    return passed;
+    return ((this.writer.oldest - sequence) | 0) > 0;
+  }
+
+  /** True when the reader has surely come to this record, and what it sent back until then has arrived. */
+  hasRead(sequence: number): boolean {
+    return ((this.#furthest - sequence) | 0) >= 0;
   }
 
   /** Gives an innocent back to the lane: it runs again, and only `started` tells. */
@@ -151,7 +156,7 @@ export class LaneRing {
     const delivery = readDelivery(this.writer, (word << 2) + RECORD_HEADER_BYTES, names);
     const owned = { ...delivery, bytes: Uint8Array.from(delivery.bytes) };
     this.#setState(word, DONE);
-    this.handBack(sequence);
+    this.#countHandedBack(sequence);
     return owned;
   }
 
@@ -179,6 +184,11 @@ export class LaneRing {
       return true;
     });
     Atomics.store(control, HEAD, head);
+  }
+
+  #countHandedBack(sequence: number): void {
+    this.#handedBack = (this.#handedBack + 1) | 0;
+    if (this.#lastHandedBack.push(sequence) > this.#shape.concurrency) this.#lastHandedBack.shift();
   }
 
   #setState(word: number, state: number): void {

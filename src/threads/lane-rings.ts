@@ -1,10 +1,12 @@
 // The shared memory of one lane as main sees it: rings by priority, and the outbox.
 import { type Delivery, type LaneNames, priorityNumber } from '../shared/delivery.js';
 import { PRIORITIES } from '../shared/message.js';
+import { type LaneOrder, ParkedWords } from '../shared/order.js';
 import type { RecordAddress } from '../shared/outcome.js';
 import { allocateRing, RingReader } from '../shared/ring.js';
 import type { Backlog } from './backlog.js';
 import { LaneRing, type RingShape, type Suspect } from './lane-ring.js';
+import { type Fence, Parking } from './parking.js';
 
 /** Outboxes are this large at least, so that a large delivery with its error always fits. */
 const SMALLEST_OUTBOX_BYTES = 256 * 1024;
@@ -15,14 +17,19 @@ export class LaneRings {
   readonly rings: (LaneRing | null)[] = PRIORITIES.map(() => null);
   readonly outboxMemory: SharedArrayBuffer;
   readonly outbox: RingReader;
+  readonly parkedMemory = ParkedWords.allocate();
+  readonly parking: Parking;
   readonly #names: LaneNames;
   readonly #shape: RingShape;
 
-  constructor(names: LaneNames, shape: RingShape) {
+  constructor(names: LaneNames, shape: RingShape, order: LaneOrder | null) {
     this.#names = names;
     this.#shape = shape;
     this.outboxMemory = allocateRing(Math.max(shape.ringBytes, SMALLEST_OUTBOX_BYTES));
     this.outbox = new RingReader(this.outboxMemory);
+    const words = new ParkedWords(this.parkedMemory);
+    const isStrict = order?.ordering === 'strict';
+    this.parking = new Parking(order, (delivery) => this.#fence(isStrict ? null : delivery), words);
   }
 
   /** Deliveries in the rings that are neither succeeded nor handed back. */
@@ -54,7 +61,7 @@ export class LaneRings {
   /** False: the ring of its priority is full, or not open. */
   write(delivery: Delivery): boolean {
     const ring = this.rings[priorityNumber(delivery)];
-    return ring ? ring.write(delivery, this.#names) : false;
+    return ring ? ring.write(delivery, this.#names, this.parking.stamp) : false;
   }
 
   handBack({ place, sequence }: RecordAddress): void {
@@ -101,5 +108,15 @@ export class LaneRings {
 
   takeAll(): Delivery[] {
     return this.rings.flatMap((ring) => ring?.takeAll(this.#names) ?? []);
+  }
+
+  /** Passed once the reader has seen what now lies in the ring of this delivery's priority; null: in all rings. */
+  #fence(delivery: Delivery | null): Fence {
+    const rings = delivery === null ? this.rings : [this.rings[priorityNumber(delivery)] ?? null];
+    const ends = rings.flatMap((ring) => (ring === null ? [] : [{ ring, last: (ring.writer.written - 1) | 0 }]));
+    // A record may have left its ring while what was said about it still lies in the outbox; in this order, it cannot.
+    const haveLeft = (): boolean => ends.every(({ ring, last }) => ring.hasRead(last) || ring.hasPassed(last));
+    const areAllRead = (): boolean => ends.every(({ ring, last }) => ring.hasRead(last));
+    return { isPassed: () => areAllRead() || (haveLeft() && !this.outbox.hasNext) };
   }
 }

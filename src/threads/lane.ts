@@ -1,26 +1,24 @@
 // The main half of a lane: feeds its rings, gives it a thread, collects its outcomes, and mends it when a thread dies.
-import { systemClock, type Timer } from '../shared/clock.js';
+import { systemClock } from '../shared/clock.js';
 import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
-import { Doorbell } from '../shared/doorbell.js';
-import { type DrainTask, type LaneTaskResult, TURN_BYTES, Turn } from '../shared/lane-task.js';
+import type { LaneTaskResult } from '../shared/lane-task.js';
+import { asksMain } from '../shared/order.js';
 import { handsBack, Outcome, outcomeKind, readOutcome } from '../shared/outcome.js';
 import { readReply } from '../shared/reply.js';
-import { StormGuard } from '../shared/storm-guard.js';
 import { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
+import { drainTask } from './drain-task.js';
 import { KnownFailures } from './known-failures.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
 import { LaneRings } from './lane-rings.js';
+import { LaneSignals } from './lane-signals.js';
+import type { Parking } from './parking.js';
 import { type ThreadEnd, ThreadLost } from './pool.js';
+import { STORM_DEATHS, STORM_WINDOW_MS, Standstill } from './standstill.js';
 import type { TurnTaker } from './turns.js';
 
-/** An open breaker is looked at again this soon at the latest, in milliseconds. */
-const HELD_POLL_MS = 50;
 /** A drain that has nothing in flight leaves within this time when asked, in milliseconds, or is ended. */
 const LEAVE_MS = 200;
-/** This many deaths without a culprit within the window make a storm. */
-const STORM_DEATHS = 5;
-const STORM_WINDOW_MS = 60_000;
 
 /** One partition of one subscription. Runs on the main thread. */
 export class Lane implements TurnTaker {
@@ -29,25 +27,26 @@ export class Lane implements TurnTaker {
   readonly #options: LaneOptions;
   readonly #surroundings: LaneSurroundings;
   readonly #events: LaneEvents;
-  readonly #bellMemory = Doorbell.allocate();
-  readonly #bell = new Doorbell(this.#bellMemory);
-  readonly #turn = new SharedArrayBuffer(TURN_BYTES);
-  readonly #turnWords = new Int32Array(this.#turn);
+  readonly #signals = new LaneSignals();
   #state: LaneState = 'idle';
   #kill = new AbortController();
   #killedAt = 0;
-  #timer: Timer | undefined;
+  readonly #standstill: Standstill;
   #isPaused = false;
   readonly #blame: Blame;
   readonly #known = new KnownFailures();
-  readonly #storm = new StormGuard(STORM_DEATHS, STORM_WINDOW_MS);
   #ended: Promise<boolean> = Promise.resolve(false);
 
   constructor(options: LaneOptions, surroundings: LaneSurroundings, events: LaneEvents) {
     this.#options = options;
     this.#surroundings = surroundings;
     this.#events = events;
-    this.#rings = new LaneRings(options.names, options.shape);
+    this.#rings = new LaneRings(options.names, options.shape, options.order);
+    this.#standstill = new Standstill(surroundings.clock, options.breaker?.local ?? null, (reason) => {
+      if (this.#state !== reason) return;
+      this.#state = 'idle';
+      this.refill();
+    });
     this.#blame = new Blame(options.timeoutMs + options.graceMs);
   }
 
@@ -55,9 +54,13 @@ export class Lane implements TurnTaker {
     return this.#state;
   }
 
-  /** Deliveries that this lane still has to see to: in rings and in the backlog. */
+  get parking(): Parking {
+    return this.#rings.parking;
+  }
+
+  /** Deliveries that this lane still has to see to: in rings, in the backlog, or parked. */
   get unsettled(): number {
-    return this.#rings.unsettled + this.backlog.size;
+    return this.#rings.unsettled + this.backlog.size + this.parking.size;
   }
 
   /** Deliveries whose handler succeeded. */
@@ -70,32 +73,33 @@ export class Lane implements TurnTaker {
     return this.#state === 'draining' ? this.#rings.started().length : 0;
   }
 
-  /** Takes the delivery if a ring has room for it, and no earlier one of its priority waits. Copies its bytes. */
+  /** Takes the delivery if a ring has room for it, and none waits that must come first. Copies its bytes. */
   offer(delivery: Delivery): boolean {
     if (this.backlog.size > 0 && this.backlog.has(delivery.priority)) return false;
-    if (!this.#rings.write(delivery)) {
-      if (this.#rings.has(delivery) || this.#state === 'closed') return false;
-      this.#openRing(delivery);
-      if (!this.#rings.write(delivery)) return false;
-    }
+    if (this.parking.holds(delivery)) return false;
+    if (!this.#write(delivery)) return false;
     this.#wake();
     return true;
   }
 
   /** Lets a delivery wait on main. It must own its bytes. */
-  queue(delivery: Delivery, first = false): void {
-    if (first) this.backlog.unshift(delivery);
+  queue(delivery: Delivery): void {
+    if (this.parking.isHead(delivery)) this.backlog.prepend([delivery]);
     else this.backlog.push(delivery);
     this.refill();
+  }
+
+  /** The verdict on a delivery that others may wait for. False: none does. */
+  release(number: number): boolean {
+    const isHead = this.parking.release(number);
+    if (isHead) this.#goOn();
+    return isHead;
   }
 
   /** Moves the backlog into the rings as far as they have room. */
   refill(): void {
     do {
-      this.backlog.moveTo((delivery) => {
-        if (!this.#rings.has(delivery)) this.#openRing(delivery);
-        return this.#rings.write(delivery);
-      });
+      this.backlog.moveTo((delivery) => this.parking.takes(delivery) || this.#write(delivery));
     } while (this.#rings.wantRoom(this.backlog));
     if (this.#rings.unsettled > 0) this.#wake();
   }
@@ -115,6 +119,7 @@ export class Lane implements TurnTaker {
       outbox.release();
       this.#events.heard();
     }
+    if (!this.parking.isIdle) this.#goOn();
     if (this.backlog.size > 0) this.refill();
     return outbox.hasNext;
   }
@@ -126,8 +131,9 @@ export class Lane implements TurnTaker {
 
   /** Ends the thread if a handler ran past its deadline and the grace. */
   checkDeadlines(elapsed: number): void {
+    if (!this.parking.isIdle) this.#goOn();
     if (this.#state !== 'draining') return;
-    if (this.#blame.isResolved()) this.#askToLeave();
+    if (this.#blame.isResolved()) this.#signals.askToLeave();
     if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed)))
       return;
     this.#killedAt = elapsed;
@@ -139,7 +145,7 @@ export class Lane implements TurnTaker {
     this.#isPaused = true;
     this.#surroundings.turns.cancel(this);
     if (this.#state === 'waiting') this.#state = 'idle';
-    this.#askToLeave();
+    this.#signals.askToLeave();
   }
 
   resume(): void {
@@ -150,12 +156,12 @@ export class Lane implements TurnTaker {
   /** Stops for good: ends the thread if it is still busy, and returns what was not settled. */
   async close(): Promise<Delivery[]> {
     this.pause();
-    this.#timer?.cancel();
+    this.#standstill.cancel();
     if (this.#state === 'draining') await this.#endDrain();
     this.#state = 'closed';
     while (this.collect(1000));
     this.#rings.repair();
-    return [...this.#rings.takeAll(), ...this.backlog.clear()];
+    return [...this.#rings.takeAll(), ...this.parking.clear(), ...this.backlog.clear()];
   }
 
   /** An idle drain leaves when asked; one whose handler runs has to be ended. */
@@ -167,8 +173,7 @@ export class Lane implements TurnTaker {
   }
 
   share(isWanted: boolean): void {
-    Atomics.store(this.#turnWords, Turn.SHARE, isWanted ? 1 : 0);
-    if (isWanted) this.#bell.ring();
+    this.#signals.share(isWanted);
   }
 
   take(): Promise<boolean> {
@@ -179,9 +184,11 @@ export class Lane implements TurnTaker {
   async #drain(): Promise<boolean> {
     this.#state = 'draining';
     this.#kill = new AbortController();
-    Atomics.store(this.#turnWords, Turn.LEAVE, 0);
+    this.#signals.mayStay();
+    const most = this.#blame.hasSuspects ? 1 : this.#options.shape.concurrency;
+    const task = drainTask(this.#options, this.#rings, this.#signals, this.#surroundings, most);
     try {
-      const result = await this.#surroundings.pool.run(this.#task(), this.#kill.signal);
+      const result = await this.#surroundings.pool.run(task, this.#kill.signal);
       while (this.collect(1000));
       this.#gaveBack(result);
     } catch (lost) {
@@ -199,38 +206,14 @@ export class Lane implements TurnTaker {
     return true;
   }
 
-  #task(): DrainTask {
-    const { handler, names, shape, breaker, whenOpen, timeoutMs, bytes, redact, describeErrors } = this.#options;
-    return {
-      kind: 'drain',
-      handler,
-      names,
-      rings: this.#rings.memories,
-      outbox: this.#rings.outboxMemory,
-      bell: this.#bellMemory,
-      mainBell: this.#surroundings.mainBell,
-      turn: this.#turn,
-      time: this.#surroundings.clock.memory ?? null,
-      breaker: breaker?.memory ?? null,
-      breakers: this.#surroundings.breakers.memory,
-      whenOpen,
-      timeoutMs,
-      concurrency: this.#blame.hasSuspects ? 1 : shape.concurrency,
-      bytes,
-      redact,
-      describeErrors,
-    };
-  }
-
   #gaveBack(result: LaneTaskResult): void {
     this.#state = 'idle';
-    if (result.kind === 'held') this.#rest('held', HELD_POLL_MS);
+    if (result.kind === 'held') this.#standStill('held');
     else if (result.kind === 'not-loaded') this.#died();
   }
 
   /** The thread is gone: names the culprit, absolves the others. */
   #lost(end: ThreadEnd): void {
-    this.#state = 'idle';
     const suspects = this.#rings.repair();
     const isClosing = end === 'killed' && this.#killedAt === 0;
     const culprits = isClosing ? [] : this.#blame.culprits(end, suspects, this.#killedAt);
@@ -240,59 +223,74 @@ export class Lane implements TurnTaker {
     const taken = culprits.map((culprit) => ({ delivery: this.#rings.take(culprit), ranMs: now - culprit.startedAt }));
     this.#rings.releaseDone();
     this.#killedAt = 0;
+    for (const { delivery, ranMs } of taken) {
+      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, cause, ranMs));
+    }
+    // Not before: what goes on in the meantime would ask for a turn that this lane still has.
+    this.#state = 'idle';
     if (suspects.length === 0 && end !== 'killed') this.#died();
-    for (const { delivery, ranMs } of taken) this.#events.killed(delivery, cause, ranMs);
     this.#events.heard();
   }
 
   /** A death that no delivery is to blame for. */
   #died(): void {
-    if (!this.#storm.died(this.#surroundings.clock.elapsed())) return;
-    this.#rest('storm', STORM_WINDOW_MS);
+    if (!this.#standstill.died()) return;
+    this.#standStill('storm');
     this.#events.storm(STORM_DEATHS, STORM_WINDOW_MS);
   }
 
-  #rest(state: 'held' | 'storm', ms: number): void {
-    this.#state = state;
-    const untilProbe = state === 'held' ? (this.#options.breaker?.local.retryAfterMs ?? 0) : 0;
-    this.#timer = this.#surroundings.clock.after(untilProbe > 0 ? untilProbe : ms, () => {
-      if (this.#state !== state) return;
-      if (state === 'held' && this.#options.breaker?.local.admits() === false) {
-        this.#rest('held', HELD_POLL_MS);
-        return;
-      }
-      this.#state = 'idle';
-      this.refill();
-    });
+  #standStill(reason: 'held' | 'storm'): void {
+    this.#state = reason;
+    this.#standstill.begin(reason);
   }
 
   #wake(): void {
     this.#surroundings.watch();
     if (this.#state === 'draining') {
-      this.#bell.ring();
+      this.#signals.ring();
     } else if (this.#wantsTurn()) {
       this.#surroundings.turns.request(this);
     }
   }
 
-  #openRing(delivery: Delivery): void {
+  #write(delivery: Delivery): boolean {
+    if (this.#rings.write(delivery)) return true;
+    if (this.#rings.has(delivery) || this.#state === 'closed') return false;
     this.#rings.open(delivery);
-    if (this.#state === 'draining') this.#askToLeave();
-  }
-
-  #askToLeave(): void {
-    Atomics.store(this.#turnWords, Turn.LEAVE, 1);
-    this.#bell.ring();
+    if (this.#state === 'draining') this.#signals.askToLeave();
+    return this.#rings.write(delivery);
   }
 
   #take(word: number): void {
     const outcome = readOutcome(this.#rings.outbox, word);
     if (!handsBack(outcome.kind)) {
       this.#events.news(outcome);
+      if (outcome.kind === Outcome.RECOVERED) this.release(outcome.detail.number);
       return;
     }
     const delivery = ownDelivery(readDelivery(this.#rings.outbox, outcome.bodyOffset, this.#options.names));
     this.#rings.handBack(outcome.address);
-    this.#events.handedBack(delivery, this.#known.inFull(outcome));
+    if (outcome.kind === Outcome.BOUNCED) {
+      if (!this.parking.bounced(delivery)) this.queue(delivery);
+      return;
+    }
+    const { order } = this.#options;
+    const known = this.#known.inFull(outcome);
+    const settle = (): void => this.#events.handedBack(delivery, known);
+    if (order === null || !asksMain(order, known.kind)) {
+      settle();
+      return;
+    }
+    this.parking.whileDeciding(delivery, settle);
+    this.parking.answer();
+    this.#signals.ring();
+  }
+
+  /** Feeds what no longer has to wait for a verdict. */
+  #goOn(): void {
+    const ready = this.parking.takeReady();
+    if (ready.length === 0) return;
+    this.backlog.prepend(ready);
+    this.refill();
   }
 }

@@ -8,6 +8,7 @@ import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { FailureDescriber } from '../shared/describe.js';
 import { BusbarError } from '../shared/errors.js';
 import { type Handler, type HandlerVerdict, isVerdict, type StandardSchema } from '../shared/handler.js';
+import type { LaneOrder } from '../shared/order.js';
 import {
   type DetailedOutcome,
   type Failure,
@@ -19,6 +20,7 @@ import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import type { LaneEvents, LaneState, LaneSurroundings } from './lane-contract.js';
+import { Parking } from './parking.js';
 
 export interface MainLaneOptions {
   readonly handle: Handler;
@@ -30,14 +32,20 @@ export interface MainLaneOptions {
   readonly graceMs: number;
   readonly concurrency: number;
   readonly describer: FailureDescriber;
+  /** Null: none is kept. */
+  readonly order: LaneOrder | null;
 }
 
+/** No rings: all that waits is on main. */
+const PASSED = { isPassed: () => true };
 const NOWHERE = { place: 0, sequence: 0 };
 const HELD_POLL_MS = 50;
 
 /** The same to its subscription as a lane on a worker. Runs on the main thread, one turn of the loop for each call. */
 export class MainLane {
   readonly backlog = new Backlog();
+  /** A stream is parked from the start of each of its deliveries on: what follows waits, also where several run side by side. */
+  readonly parking: Parking;
   readonly #options: MainLaneOptions;
   readonly #clock: Clock;
   readonly #watch: () => void;
@@ -54,6 +62,7 @@ export class MainLane {
     this.#clock = clock;
     this.#watch = watch;
     this.#events = events;
+    this.parking = new Parking(options.order, () => PASSED, null);
     this.#outlet = {
       clock,
       breakers: breakers.directory,
@@ -67,7 +76,7 @@ export class MainLane {
   }
 
   get unsettled(): number {
-    return this.#running.size + this.backlog.size;
+    return this.#running.size + this.backlog.size + this.parking.size;
   }
 
   get inFlight(): number {
@@ -79,10 +88,20 @@ export class MainLane {
     return false;
   }
 
-  queue(delivery: Delivery, first = false): void {
-    if (first) this.backlog.unshift(delivery);
+  queue(delivery: Delivery): void {
+    if (this.parking.isHead(delivery)) this.backlog.prepend([delivery]);
     else this.backlog.push(delivery);
     this.refill();
+  }
+
+  /** The verdict on a delivery that others may wait for. False: none does. */
+  release(number: number): boolean {
+    const isHead = this.parking.release(number);
+    if (isHead) {
+      this.backlog.prepend(this.parking.takeReady());
+      this.refill();
+    }
+    return isHead;
   }
 
   refill(): void {
@@ -125,7 +144,7 @@ export class MainLane {
     for (const attempt of this.#running) attempt.hasEnded = true;
     this.#running.clear();
     this.#state = 'closed';
-    return [...abandoned, ...this.backlog.clear()];
+    return [...abandoned, ...this.parking.clear(), ...this.backlog.clear()];
   }
 
   #turn(): void {
@@ -140,6 +159,7 @@ export class MainLane {
     let next: Delivery | undefined;
     this.backlog.moveTo((delivery) => {
       if (next !== undefined) return false;
+      if (this.parking.takes(delivery)) return true;
       next = delivery;
       return true;
     });
@@ -167,6 +187,7 @@ export class MainLane {
       this.#events.handedBack(delivery, outcome({ kind: Outcome.REFUSED, detail: null }));
       return;
     }
+    this.parking.park(delivery);
     const startedAt = this.#clock.elapsed();
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
     const attempt = new Attempt(permit, context, delivery, startedAt);
@@ -203,8 +224,9 @@ export class MainLane {
     attempt.countSuccess(this.#options.breaker);
     this.#end(attempt);
     this.succeeded++;
+    this.release(delivery.number);
     for (const { detail, bytes } of context.publications ?? []) this.#news({ kind: Outcome.PUBLISHED, detail }, bytes);
-    if (delivery.failed > 0) this.#news({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
+    if (delivery.started > 0) this.#news({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
     this.#events.heard();
   }
 

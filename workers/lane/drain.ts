@@ -9,11 +9,12 @@ import { readDelivery } from '../../src/shared/delivery.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
 import { Turn } from '../../src/shared/lane-task.js';
-import { DONE, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
+import { DONE, KIND, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
 import { RingWriter } from '../../src/shared/ring.js';
 import { FollowingClock } from '../../src/shared/stepped-time.js';
 import { enterAttempt, listenToLateThrows } from './late.js';
 import type { LoadedHandler } from './load.js';
+import { OrderKeeper } from './order.js';
 import { Outbox } from './outbox.js';
 import { type Place, Places, RingAttempt } from './place.js';
 import { Settler } from './settler.js';
@@ -37,6 +38,7 @@ export class Drain {
   readonly #breaker: SharedBreaker | null;
   readonly #outbox: Outbox;
   readonly #settler: Settler;
+  readonly #order: OrderKeeper;
   #inFlight = 0;
   #onEnd: (() => void) | undefined;
   #lastLoopTurn = systemClock.elapsed();
@@ -53,8 +55,9 @@ export class Drain {
     const mainBell = new Doorbell(task.mainBell);
     const breakers = new BreakerDirectory(task.breakers, this.#clock);
     this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell, this.#clock, breakers);
-    this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, () =>
-      this.#ended(),
+    this.#order = new OrderKeeper(task.order, task.parked, task.concurrency);
+    this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, (attempt) =>
+      this.#ended(attempt),
     );
   }
 
@@ -75,6 +78,9 @@ export class Drain {
         case 'full':
           await this.#oneEnds();
           break;
+        case 'ask':
+          await this.#bell.sleep(() => this.#mustLeave() || this.#order.hasAnswer);
+          break;
         case 'empty':
           if (!(await this.#sleep())) return this.#leave('gave-way');
           break;
@@ -90,14 +96,15 @@ export class Drain {
   }
 
   /** Starts deliveries until something has to be waited for, and says what. */
-  #work(): 'full' | 'empty' | 'long' | 'held' | 'leave' {
+  #work(): 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave' {
     for (;;) {
       if (this.#inFlight >= this.#task.concurrency) return 'full';
       if (this.#mustLeave()) return 'leave';
       const place = this.#places.next() ?? this.#spin();
       if (place === undefined) return 'empty';
       const startedAt = this.#clock.elapsed();
-      if (this.#isHeld() || !this.#start(place, startedAt)) return 'held';
+      const hindrance = this.#start(place, startedAt);
+      if (hindrance !== undefined) return hindrance;
       const realTime = this.#clock === systemClock ? startedAt : systemClock.elapsed();
       if (realTime - this.#lastLoopTurn > LOOP_TURN_MS) return 'long';
     }
@@ -124,27 +131,36 @@ export class Drain {
     return this.#task.whenOpen === 'hold' && this.#breaker?.admits() === false;
   }
 
-  /** Starts the next delivery of this place. False: the breaker refused it, and it was not touched. */
-  #start(place: Place, startedAt: number): boolean {
+  /** Starts the next delivery of this place, or says what it has to wait for: then it was not touched. */
+  #start(place: Place, startedAt: number): 'full' | 'ask' | 'held' | undefined {
+    if (this.#isHeld()) return 'held';
     const { reader } = place;
-    const permit = this.#breaker === null ? null : this.#breaker.enter();
-    if (permit === undefined && this.#task.whenOpen === 'hold') return false;
-    const word = reader.next();
+    const word = reader.peek();
     const delivery = readDelivery(reader, (word << 2) + RECORD_HEADER_BYTES, this.#task.names);
+    const isDone = reader.words[word + STATE] === DONE;
+    const stamp = reader.words[word + KIND] as number;
+    const fate = isDone || this.#order.isClear(stamp) ? 'start' : this.#order.fateOf(delivery, stamp);
+    if (fate === 'ask') return 'ask';
+    if (fate === 'after') return 'full';
+    const permit = this.#breaker === null ? null : this.#breaker.enter();
+    if (permit === undefined && this.#task.whenOpen === 'hold') return 'held';
+    reader.next();
     const { names, timeoutMs } = this.#task;
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outbox);
     const attempt = new RingAttempt(permit ?? null, context, delivery, startedAt, place, word);
     place.track(attempt);
     this.#inFlight++;
-    if (reader.words[word + STATE] === DONE) this.#settler.skip(attempt);
+    if (isDone) this.#settler.skip(attempt);
+    else if (fate === 'bounce') this.#settler.bounce(attempt);
     else if (permit === undefined) this.#settler.refuse(attempt);
     else if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) this.#settler.expire(attempt);
     else this.#call(attempt);
-    return true;
+    return undefined;
   }
 
   #call(attempt: RingAttempt): void {
     attempt.place.begin(attempt);
+    this.#order.started(attempt.delivery);
     enterAttempt(attempt);
     let result: unknown;
     try {
@@ -192,8 +208,10 @@ export class Drain {
     });
   }
 
-  #ended(): void {
+  #ended(attempt: RingAttempt): void {
     this.#inFlight--;
+    if (attempt.hasBegun) this.#order.ended(attempt.delivery);
+    if (attempt.asksMain) this.#order.asked(attempt.delivery);
     this.#onEnd?.();
     this.#onEnd = undefined;
   }

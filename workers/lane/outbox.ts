@@ -50,6 +50,9 @@ export class Outbox implements ContextOutlet {
   #lostLines = 0;
   /** Records that main was not woken for. */
   #unheard = 0;
+  /** Those that wait for room, and the end of the last one's wait: main relies on the order of what it is told. */
+  #waiting = 0;
+  #lastWait: Promise<void> = Promise.resolve();
 
   constructor(ring: RingWriter, mainBell: Doorbell, clock: Clock, breakers: BreakerDirectory) {
     this.clock = clock;
@@ -81,12 +84,9 @@ export class Outbox implements ContextOutlet {
     throw new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', `a message of ${size} bytes is larger than the ${limit}`);
   }
 
-  /** Writes all and wakes main, or returns the index of the first that found no room. */
-  writeAll(address: RecordAddress, outcomes: readonly PendingOutcome[], from = 0): number {
-    let index = from;
-    while (index < outcomes.length && this.#write(address, outcomes[index] as PendingOutcome)) index++;
-    if (index > from) this.#mainBell.ring();
-    return index;
+  /** Writes all and wakes main, or returns the index of the first that found no room, or waits behind others. */
+  writeAll(address: RecordAddress, outcomes: readonly PendingOutcome[]): number {
+    return this.#waiting > 0 ? 0 : this.#writeFrom(0, address, outcomes);
   }
 
   /**
@@ -95,6 +95,7 @@ export class Outbox implements ContextOutlet {
    * @param record of the delivery
    */
   failAgain(address: RecordAddress, again: FailedAgain, memory: RecordMemory, record: number): boolean {
+    if (this.#waiting > 0) return false;
     const from = (record << 2) + RECORD_HEADER_BYTES;
     const to = (record << 2) + aligned(memory.words[record + LENGTH] as number);
     if (!writeFailedAgain(this.#ring, address, again, memory, from, to)) return false;
@@ -109,14 +110,28 @@ export class Outbox implements ContextOutlet {
     this.#mainBell.ring();
   }
 
-  /** Writes all, waiting for main to make room. */
-  async writeAllSoon(address: RecordAddress, outcomes: readonly PendingOutcome[], from: number): Promise<void> {
+  /** Writes all, waiting for main to make room, behind those that wait already. */
+  writeAllSoon(address: RecordAddress, outcomes: readonly PendingOutcome[], from: number): Promise<void> {
+    this.#waiting++;
+    this.#lastWait = this.#lastWait.then(() => this.#writeWaiting(address, outcomes, from));
+    return this.#lastWait;
+  }
+
+  async #writeWaiting(address: RecordAddress, outcomes: readonly PendingOutcome[], from: number): Promise<void> {
     let index = from;
     while (index < outcomes.length) {
       this.#mainBell.ring();
       await new Promise<void>((resume) => systemClock.after(ROOM_WAIT_MS, resume, true));
-      index = this.writeAll(address, outcomes, index);
+      index = this.#writeFrom(index, address, outcomes);
     }
+    this.#waiting--;
+  }
+
+  #writeFrom(from: number, address: RecordAddress, outcomes: readonly PendingOutcome[]): number {
+    let index = from;
+    while (index < outcomes.length && this.#write(address, outcomes[index] as PendingOutcome)) index++;
+    if (index > from) this.#mainBell.ring();
+    return index;
   }
 
   /** Writes a log line. One that finds no room is lost, and the next one says how many were. */

@@ -13,6 +13,10 @@ export class RingAttempt extends Attempt {
   readonly word: number;
   /** The ring position after the record. */
   readonly end: number;
+  /** True once its handler was called. */
+  hasBegun = false;
+  /** True when its delivery may come back, which main answers. */
+  asksMain = false;
   /** True once its record may be released. */
   isDone = false;
 
@@ -53,6 +57,7 @@ export class Place {
   begin(attempt: RingAttempt): void {
     this.reader.doubles[startedAtIndex(attempt.word)] = attempt.startedAt;
     Atomics.store(this.reader.words, attempt.word + STATE, STARTED);
+    attempt.hasBegun = true;
   }
 
   /** The handler has ended, but its outcome waits for room: a death of this thread is not its doing. */

@@ -8,6 +8,7 @@ import { FamiliarFailures, type Kind } from '../../src/shared/familiar.js';
 import { type HandlerRule, type HandlerVerdict, isVerdict } from '../../src/shared/handler.js';
 import type { DrainTask } from '../../src/shared/lane-task.js';
 import { LENGTH, RECORD_HEADER_BYTES, SEQUENCE } from '../../src/shared/layout.js';
+import { asksMain, type LaneOrder } from '../../src/shared/order.js';
 import { Outcome, type RecordAddress } from '../../src/shared/outcome.js';
 import { type ErrorPhase, ErrorSeverity } from '../../src/shared/report.js';
 import { NOWHERE, type Outbox, type PendingOutcome } from './outbox.js';
@@ -22,7 +23,8 @@ export class Settler {
   readonly #outbox: Outbox;
   readonly #breaker: SharedBreaker | null;
   readonly #mainBell: Doorbell;
-  readonly #onDone: () => void;
+  readonly #order: LaneOrder | null;
+  readonly #onDone: (attempt: RingAttempt) => void;
 
   constructor(
     task: DrainTask,
@@ -30,13 +32,14 @@ export class Settler {
     outbox: Outbox,
     breaker: SharedBreaker | null,
     mainBell: Doorbell,
-    onDone: () => void,
+    onDone: (attempt: RingAttempt) => void,
   ) {
     this.#describer = new FailureDescriber(task.redact, rules, task.describeErrors);
     this.#familiar = new FamiliarFailures((rules ?? []).some(({ when }) => when?.message !== undefined));
     this.#outbox = outbox;
     this.#breaker = breaker;
     this.#mainBell = mainBell;
+    this.#order = task.order;
     this.#onDone = onDone;
   }
 
@@ -44,7 +47,7 @@ export class Settler {
   succeed(attempt: RingAttempt, value: unknown): void {
     if (attempt.hasEnded) return;
     const { delivery, context } = attempt;
-    if (!delivery.wantsReply && delivery.failed === 0 && context.publications === undefined) {
+    if (!delivery.wantsReply && delivery.started === 0 && context.publications === undefined) {
       attempt.countSuccess(this.#breaker);
       this.#close(attempt);
       this.#finish(attempt, true);
@@ -66,9 +69,12 @@ export class Settler {
     if (attempt.hasEnded) return;
     if (isVerdict(thrown)) {
       attempt.countNothing(this.#breaker);
-      this.#end(attempt, [this.#handedBack(attempt, this.#verdictOf(attempt, thrown, phase))], false);
+      const verdict = this.#verdictOf(attempt, thrown, phase);
+      attempt.asksMain = this.#asks(verdict.kind);
+      this.#end(attempt, [this.#handedBack(attempt, verdict)], false);
       return;
     }
+    attempt.asksMain = this.#asks(Outcome.FAILED);
     const kind = this.#familiar.recognize(thrown, phase, attempt.startedAt);
     if (kind?.isFamiliar && this.#failAgain(attempt, kind)) return;
     const failure = this.#describer.describe(thrown, phase, attempt.payload);
@@ -100,15 +106,28 @@ export class Settler {
     this.#handBackUnstarted(attempt, Outcome.REFUSED);
   }
 
+  /** It has to wait on main. */
+  bounce(attempt: RingAttempt): void {
+    attempt.countNothing(this.#breaker);
+    this.#handBackUnstarted(attempt, Outcome.BOUNCED);
+  }
+
   /** A record that was settled before its reader's thread died. */
   skip(attempt: RingAttempt): void {
     attempt.countNothing(this.#breaker);
     attempt.hasEnded = true;
     attempt.place.finish(attempt, false);
-    this.#onDone();
+    this.#onDone(attempt);
   }
 
-  #handBackUnstarted(attempt: RingAttempt, kind: typeof Outcome.EXPIRED | typeof Outcome.REFUSED): void {
+  #asks(kind: number): boolean {
+    return this.#order !== null && asksMain(this.#order, kind);
+  }
+
+  #handBackUnstarted(
+    attempt: RingAttempt,
+    kind: typeof Outcome.EXPIRED | typeof Outcome.REFUSED | typeof Outcome.BOUNCED,
+  ): void {
     this.#end(attempt, [this.#handedBack(attempt, { kind, detail: null })], false);
   }
 
@@ -130,8 +149,9 @@ export class Settler {
     return [...news, ...this.#recovery(attempt)];
   }
 
-  #recovery({ delivery: { failed, number } }: RingAttempt): readonly PendingOutcome[] {
-    return failed === 0 ? NONE : [{ kind: Outcome.RECOVERED, detail: { number } }];
+  /** Also after an attempt that did not count: others may wait for this one. */
+  #recovery({ delivery: { started, number } }: RingAttempt): readonly PendingOutcome[] {
+    return started === 0 ? NONE : [{ kind: Outcome.RECOVERED, detail: { number } }];
   }
 
   /** The same was described in full again and again just now. False: there is no room in the outbox. */
@@ -183,7 +203,7 @@ export class Settler {
   #finish(attempt: RingAttempt, succeeded: boolean): void {
     attempt.place.finish(attempt, succeeded);
     if (attempt.place.reader.hasWantedRoom) this.#mainBell.ring();
-    this.#onDone();
+    this.#onDone(attempt);
   }
 
   #write(address: RecordAddress, outcomes: readonly PendingOutcome[], done: () => void, attempt?: RingAttempt): void {

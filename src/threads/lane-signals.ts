@@ -1,0 +1,33 @@
+// How main tells a lane's drain something: its doorbell, and the words of its turn.
+import { Doorbell } from '../shared/doorbell.js';
+import { TURN_BYTES, Turn } from '../shared/lane-task.js';
+
+/** Belongs to one lane. Runs on the main thread. */
+export class LaneSignals {
+  readonly bellMemory = Doorbell.allocate();
+  readonly turnMemory = new SharedArrayBuffer(TURN_BYTES);
+  readonly #bell = new Doorbell(this.bellMemory);
+  readonly #turn = new Int32Array(this.turnMemory);
+
+  /** There is something new to look at. Costs one atomic load while the drain is awake. */
+  ring(): void {
+    this.#bell.ring();
+  }
+
+  /** Give the thread back as soon as nothing is in flight. */
+  askToLeave(): void {
+    Atomics.store(this.#turn, Turn.LEAVE, 1);
+    this.#bell.ring();
+  }
+
+  /** Takes {@link askToLeave} back; for the next drain. */
+  mayStay(): void {
+    Atomics.store(this.#turn, Turn.LEAVE, 0);
+  }
+
+  /** Others wait for a thread, or no longer. */
+  share(isWanted: boolean): void {
+    Atomics.store(this.#turn, Turn.SHARE, isWanted ? 1 : 0);
+    if (isWanted) this.#bell.ring();
+  }
+}
