@@ -1,6 +1,7 @@
 // Builds the parts of one bus and joins them to one another.
 import { nanoid } from 'nanoid';
 import { Breakers } from './breakers.js';
+import { Escalation } from './escalation.js';
 import { BusEmitter } from './events.js';
 import { RetryBudget } from './failure/budget.js';
 import { ErrorRecoveryManager } from './failure/recovery.js';
@@ -29,6 +30,7 @@ export interface BusParts {
   readonly events: BusEmitter;
   readonly counters: ErrorCounters;
   readonly breakers: Breakers;
+  readonly escalation: Escalation;
   readonly recovery: ErrorRecoveryManager;
   readonly replies: Replies;
   readonly requests: Requests;
@@ -41,8 +43,12 @@ export interface BusParts {
   readonly deadLetterQueue: DeadLetterQueue | null;
 }
 
-/** Starts nothing. */
-export function assemble(options: ResolvedBusOptions): BusParts {
+/**
+ * Starts nothing.
+ *
+ * @param emergencyStop ends the bus at once
+ */
+export function assemble(options: ResolvedBusOptions, emergencyStop: () => void): BusParts {
   const { clock, enableErrorHandling, errorLogDir, retry, retryBudget, redact, ringBytes } = options;
   const instance = nanoid(10);
   const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
@@ -50,7 +56,11 @@ export function assemble(options: ResolvedBusOptions): BusParts {
   const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
   const logging = enableErrorHandling ? Logging.of(errorLogDir, undefined, {}, redact) : null;
   const counters = new ErrorCounters();
-  const reporter = new Reporter(notes, counters, logging, clock);
+  const escalation = new Escalation(options.onCritical, {
+    onTrouble: (thrown) => reporter.log(notes.incident('onCritical', thrown, 'handler')),
+    emergencyStop,
+  });
+  const reporter: Reporter = new Reporter(notes, counters, logging, clock, (report) => escalation.raise(report));
   const replies = new Replies(clock);
   const router = new Router<LiveSubscription>();
   const retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
@@ -95,7 +105,7 @@ export function assemble(options: ResolvedBusOptions): BusParts {
   };
   const subscriber = new Subscriber(shared);
   return {
-    ...{ router, events, counters, breakers, recovery, replies, settler, publisher, subscriber, logging },
+    ...{ router, events, counters, breakers, escalation, recovery, replies, settler, publisher, subscriber, logging },
     requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:

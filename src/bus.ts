@@ -57,7 +57,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   constructor(options: MessageBusOptions = {}) {
     assertNoLaneWorker();
     this.#options = resolveBusOptions(options);
-    this.#parts = assemble(this.#options);
+    this.#parts = assemble(this.#options, () => void this.stop({ drain: false }));
     const { deadLetterQueue, errorLogger, recovery } = this.#parts;
     this.deadLetterQueue = deadLetterQueue;
     this.errorLogger = errorLogger;
@@ -140,6 +140,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
       unrouted: this.#parts.publisher.unrouted,
       subscriptions: this.#parts.subscriber.health(),
       breakers: this.#parts.breakers.status(),
+      emergency: this.#parts.escalation.emergency,
       threads: this.#threads?.health ?? { configured: threads + spareThreads, alive: 0, replaced: 0 },
       logging: this.#parts.logging?.health() ?? null,
       errorStatistics: this.#parts.logging === null ? null : this.#parts.counters.summary(clock.now() / 1000),

@@ -43,7 +43,7 @@ export class FailureNotes {
   }
 
   report(subscription: LiveSubscription, delivery: Delivery, failure: Failure, errorId: string): ErrorReport {
-    const { category, severity, phase, error, signature, preview } = failure;
+    const { category, severity, phase, error, signature, preview, reconnected, recovery_error } = failure;
     const id = messageId(delivery, this.#instance);
     return {
       error_id: errorId,
@@ -64,6 +64,8 @@ export class FailureNotes {
         phase,
         ...(error.code === undefined ? {} : { code: error.code }),
         signature,
+        ...(reconnected === undefined ? {} : { reconnected }),
+        ...(recovery_error === undefined ? {} : { recovery_error }),
         ...(error.cause === undefined ? {} : { cause: error.cause }),
       },
       recovery_attempted: false,

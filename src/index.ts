@@ -1,5 +1,6 @@
 // The front door: everything that users of busbar may import from it.
 export { MessageBus, type StopOptions } from './bus.js';
+export type { CriticalHook } from './escalation.js';
 export type { BusEvents } from './events.js';
 export type { RetryConfig } from './failure/backoff.js';
 export type { RetryBudgetOptions } from './failure/budget.js';
@@ -45,6 +46,7 @@ export type {
 } from './shared/logging-task.js';
 export type { Headers, Ordering, Priority } from './shared/message.js';
 export type { PublishOptions, RequestOptions } from './shared/publish-options.js';
+export type { ReconnectHook } from './shared/reconnector.js';
 export type { RedactOptions } from './shared/redact.js';
 export type { ReplayOptions, ReplayResult } from './shared/replay.js';
 export {

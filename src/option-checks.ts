@@ -31,6 +31,12 @@ export function flag(option: string, value: unknown): boolean {
 }
 
 /** @throws BUSBAR_INVALID_OPTION */
+export function hook<T>(option: string, value: T | undefined): T | undefined {
+  if (value === undefined || typeof value === 'function') return value;
+  throw invalidOption(option, 'a function', value);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
 export function path(option: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
   throw invalidOption(option, 'a text', value);

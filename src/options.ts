@@ -1,11 +1,14 @@
 // The options of a bus and of a subscription: what users give, and what it is once defaults are filled in.
+import type { CriticalHook } from './escalation.js';
 import type { RetryBudgetOptions } from './failure/budget.js';
 import type { RetryOverrides } from './failure/recovery.js';
 import type { BreakerOptions } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
 import type { StandardSchema } from './shared/handler.js';
 import type { Ordering } from './shared/message.js';
+import type { ReconnectHook } from './shared/reconnector.js';
 import type { RedactOptions } from './shared/redact.js';
+import type { ErrorReport } from './shared/report.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 
 /** Options of a bus. */
@@ -35,6 +38,11 @@ export interface MessageBusOptions {
    * all threads. A name that is not here has a breaker with the defaults.
    */
   readonly breakers?: Readonly<Record<string, BreakerOptions>>;
+  /**
+   * Called with the report of each critical failure (out of memory, a full disk) that is reported in full. Returning or
+   * resolving with 'stop' ends the bus at once; what waits is dead-lettered with the reason `shutdown`, to be replayed.
+   */
+  readonly onCritical?: CriticalHook;
   /** What is secret in logs and previews, beyond what busbar knows. */
   readonly redact?: RedactOptions;
   /** Where time comes from, on the main thread. Default: the system's. */
@@ -65,6 +73,13 @@ export interface SubscribeOptions {
   readonly concurrency?: number;
   /** How each category is retried; replaces the bus's. */
   readonly retry?: RetryOverrides;
+  /**
+   * Called on the main thread when an attempt fails with a connection error, one call at a time for all that share the
+   * function: brings the connection back, and the attempt is repeated at once the first time. Returning false, throwing, or
+   * not settling within 10 s says that it is still gone; after three such in a row it is left alone for 10 s. A connection
+   * that lives on the worker has its hook in `defineHandler`.
+   */
+  readonly reconnect?: ReconnectHook<ErrorReport>;
   /** Its `name` may be one of the bus's `breakers`, then without other options. Default name `pattern#subscriberId`. False: none. */
   readonly breaker?: (BreakerOptions & { readonly name?: string }) | false;
   /** What becomes of messages while the breaker is open: they wait, or they are given up. Default 'hold'. */
@@ -81,11 +96,15 @@ export interface SubscribeOptions {
   readonly bytes?: 'copy' | 'view';
 }
 
-export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits'>> & {
+export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits' | 'onCritical'>> & {
+  readonly onCritical: CriticalHook | undefined;
   readonly resourceLimits: ThreadLimits;
 };
 
-export type ResolvedSubscribeOptions = Required<Omit<SubscribeOptions, 'export' | 'validate' | 'lanes' | 'breaker'>> & {
+export type ResolvedSubscribeOptions = Required<
+  Omit<SubscribeOptions, 'export' | 'validate' | 'lanes' | 'breaker' | 'reconnect'>
+> & {
+  readonly reconnect: ReconnectHook<ErrorReport> | undefined;
   readonly export: string;
   readonly validate: StandardSchema | undefined;
   readonly lanes: number;

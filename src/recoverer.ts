@@ -1,12 +1,14 @@
-// Finds out what recovery has to say about a failed delivery: its retry configuration, or the user's own strategy.
-import type { ErrorRecoveryManager, Verdict } from './failure/recovery.js';
+// Finds out what recovery has to say about a failed delivery: its retry configuration, a reconnect hook, the user's strategy.
+import type { ErrorRecoveryManager, FailureFacts, Verdict } from './failure/recovery.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Reporter } from './reporter.js';
 import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
 import type { Failure } from './shared/outcome.js';
-import type { ErrorCategory, ErrorReport } from './shared/report.js';
+import { type ReconnectHook, Reconnector } from './shared/reconnector.js';
+import { createRedactor } from './shared/redact.js';
+import { ErrorCategory, type ErrorReport } from './shared/report.js';
 
 /** What recovery came to, with the report that its strategy was shown. */
 export interface Recovery {
@@ -14,12 +16,17 @@ export interface Recovery {
   readonly report: ErrorReport;
 }
 
+/** What a hook throws is the user's text, and may hold the user's secrets. */
+const redactor = createRedactor();
+
 /** Belongs to one bus. Settles nothing. Runs on the main thread. */
 export class Recoverer {
   readonly #manager: ErrorRecoveryManager;
   readonly #notes: FailureNotes;
   readonly #reporter: Reporter;
   readonly #clock: Clock;
+  /** Subscriptions that were given the same hook share its calls. */
+  readonly #reconnectors = new WeakMap<ReconnectHook<ErrorReport>, Reconnector<ErrorReport>>();
 
   constructor(manager: ErrorRecoveryManager, notes: FailureNotes, reporter: Reporter, clock: Clock) {
     this.#manager = manager;
@@ -29,8 +36,10 @@ export class Recoverer {
   }
 
   /** False: {@link decide} knows the verdict at once. */
-  hasToAct(category: ErrorCategory): boolean {
-    return this.#manager.hasStrategy(category);
+  hasToAct({ options }: LiveSubscription, { category, phase }: Failure): boolean {
+    if (this.#manager.hasStrategy(category)) return true;
+    // A thread that was lost is replaced already.
+    return category === ErrorCategory.CONNECTION_ERROR && phase !== 'thread' && options.reconnect !== undefined;
   }
 
   /** What the retry configuration says. A configuration that makes no sense must not lose the delivery. */
@@ -39,21 +48,48 @@ export class Recoverer {
     if (failure.phase === 'reply') return { kind: 'dead-letter', reason: 'not_retryable' };
     const facts = subscription.trails.factsOf(delivery, failure, this.#clock.elapsed());
     try {
-      return this.#manager.decide(facts, subscription.options.retry);
+      const verdict = this.#manager.decide(facts, subscription.options.retry);
+      return failure.reconnected === true ? atOnce(verdict, facts) : verdict;
     } catch (thrown) {
       this.#reporter.log(this.#notes.misconfigured(thrown));
       return { kind: 'dead-letter', reason: 'not_retryable' };
     }
   }
 
-  /** Runs the user's strategy, whose answer decides. Never rejects. */
+  /** Runs the user's strategy, whose answer decides, or else the reconnect hook. Never rejects. */
   async recover(subscription: LiveSubscription, delivery: Delivery, failure: Failure): Promise<Recovery> {
     const report = this.#reporter.report(subscription, delivery, failure);
+    if (!this.#manager.hasStrategy(failure.category)) {
+      const reconnected = await this.#reconnect(subscription, report);
+      return { verdict: this.decide(subscription, delivery, { ...failure, reconnected }), report };
+    }
     const context = { subscriberId: subscription.subscriberId, topic: delivery.topic, attempt: delivery.started };
     const isRecovered = await this.#manager.attemptRecovery(report, context);
     const verdict = this.decide(subscription, delivery, failure);
     return { verdict: isRecovered ? granted(verdict, delivery) : refused(verdict), report };
   }
+
+  async #reconnect({ options }: LiveSubscription, report: ErrorReport): Promise<boolean> {
+    const { reconnect } = options;
+    if (reconnect === undefined) return false;
+    let reconnector = this.#reconnectors.get(reconnect);
+    if (reconnector === undefined) {
+      reconnector = new Reconnector(reconnect, this.#clock);
+      this.#reconnectors.set(reconnect, reconnector);
+    }
+    report.recovery_attempted = true;
+    const { isBack, trouble } = await reconnector.run(report);
+    report.context['reconnected'] = isBack;
+    if (trouble !== undefined) report.context['recovery_error'] = redactor.text(trouble);
+    return isBack;
+  }
+}
+
+/** The connection is back: no need to wait, the first time. A hook that only says so must not make the retries hot. */
+function atOnce(verdict: Verdict, { failedInRow, retryAfterMs }: FailureFacts): Verdict {
+  return verdict.kind === 'retry' && failedInRow === 1 && retryAfterMs === undefined
+    ? { kind: 'retry', delayMs: 0 }
+    : verdict;
 }
 
 /** The user's strategy recovered: one more attempt, within the configured number, or one if none is configured. */

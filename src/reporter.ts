@@ -7,7 +7,7 @@ import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
 import type { ErrorCounters } from './shared/error-counters.js';
 import type { Failure } from './shared/outcome.js';
-import type { ErrorReport } from './shared/report.js';
+import { type ErrorReport, ErrorSeverity } from './shared/report.js';
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Reporter {
@@ -15,19 +15,29 @@ export class Reporter {
   readonly #counters: ErrorCounters;
   readonly #logging: Logging | null;
   readonly #clock: Clock;
+  readonly #escalate: (report: ErrorReport) => void;
 
-  /** @param logging null: error handling is off, and nothing is written */
-  constructor(notes: FailureNotes, counters: ErrorCounters, logging: Logging | null, clock: Clock) {
+  /**
+   * @param logging null: error handling is off, and nothing is written
+   * @param escalate called with the report of a critical failure
+   */
+  constructor(
+    notes: FailureNotes,
+    counters: ErrorCounters,
+    logging: Logging | null,
+    clock: Clock,
+    escalate: (report: ErrorReport) => void,
+  ) {
     this.#notes = notes;
     this.#counters = counters;
     this.#logging = logging;
     this.#clock = clock;
+    this.#escalate = escalate;
   }
 
   /** Counts the report, and writes it in full. */
   log(report: ErrorReport): void {
-    this.#counters.add(report);
-    this.#logging?.report(report);
+    this.#write(report, '');
   }
 
   /**
@@ -56,13 +66,19 @@ export class Reporter {
     report.context['verdict'] = verdict;
     report.recovery_attempted = isRetried;
     report.recovery_successful = isRetried;
-    this.#counters.add(report);
-    logging.report(report, true, key);
+    this.#write(report, key);
     return report.error_id;
   }
 
   /** The report of a failed delivery, for those who have to see it before its verdict is known. */
   report(subscription: LiveSubscription, delivery: Delivery, failure: Failure): ErrorReport {
     return this.#notes.report(subscription, delivery, failure, nanoid());
+  }
+
+  #write(report: ErrorReport, key: string): void {
+    this.#counters.add(report);
+    if (this.#logging === null) return;
+    this.#logging.report(report, true, key);
+    if (report.severity === ErrorSeverity.CRITICAL) this.#escalate(report);
   }
 }

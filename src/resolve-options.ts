@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { checkedRetryBudget } from './failure/budget.js';
 import { assertRetryConfig, type RetryOverrides } from './failure/recovery.js';
-import { assertKnown, flag, number, oneOf, path, whole } from './option-checks.js';
+import { assertKnown, flag, hook, number, oneOf, path, whole } from './option-checks.js';
 import type { MessageBusOptions, ResolvedBusOptions, ResolvedSubscribeOptions, SubscribeOptions } from './options.js';
 import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
@@ -33,6 +33,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     retry: retry('retry', options.retry ?? {}),
     retryBudget: checkedRetryBudget(options.retryBudget),
     breakers: breakers(options.breakers),
+    onCritical: hook('onCritical', options.onCritical),
     redact: options.redact ?? {},
     clock: options.clock ?? systemClock,
   };
@@ -63,6 +64,7 @@ export function resolveSubscribeOptions(
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),
     concurrency: concurrency(options.concurrency ?? 1, options.ordering),
     retry: retry('retry', options.retry ?? {}),
+    reconnect: hook('reconnect', options.reconnect),
     breaker: subscriptionBreaker(breaker),
     breakerName: breakerNameOf(breaker, `${pattern}#${subscriberId}`),
     whenOpen: oneOf('whenOpen', options.whenOpen ?? 'hold', ['hold', 'dead-letter']),
@@ -86,6 +88,7 @@ const BUS_OPTIONS = [
   'retry',
   'retryBudget',
   'breakers',
+  'onCritical',
   'redact',
   'clock',
 ];
@@ -98,6 +101,7 @@ const SUBSCRIBE_OPTIONS = [
   'graceMs',
   'concurrency',
   'retry',
+  'reconnect',
   'breaker',
   'whenOpen',
   'whenExhausted',

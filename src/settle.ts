@@ -155,7 +155,7 @@ export class Settler {
       return;
     }
     this.#note(subscription, delivery, failure);
-    if (!recoverer.hasToAct(failure.category)) {
+    if (!recoverer.hasToAct(subscription, failure)) {
       this.#carryOut(subscription, delivery, failure, recoverer.decide(subscription, delivery, failure));
       return;
     }

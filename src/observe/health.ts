@@ -11,6 +11,8 @@ export interface HealthFacts {
   readonly subscriptions: readonly (SubscriptionHealth & { readonly breakerName: string; readonly storm: boolean })[];
   /** The state of each breaker, by name. */
   readonly breakers: HealthStatus['circuitBreakerStatus'];
+  /** The failure that stopped the bus; null: none has. */
+  readonly emergency: string | null;
   readonly threads: HealthStatus['threads'];
   readonly logging: LoggingHealth | null;
   readonly errorStatistics: ErrorStatistics | null;
@@ -53,8 +55,9 @@ function levelOf(successRate: number, reasons: readonly string[]): HealthLevel {
   return successRate <= HEALTHY_ABOVE || reasons.length > 0 ? 'degraded' : 'healthy';
 }
 
-function reasonsOf({ subscriptions, breakers, logging }: HealthFacts, successRate: number): string[] {
+function reasonsOf({ subscriptions, breakers, emergency, logging }: HealthFacts, successRate: number): string[] {
   const reasons: string[] = [];
+  if (emergency !== null) reasons.push(`stopped in an emergency: ${emergency}`);
   if (successRate <= HEALTHY_ABOVE)
     reasons.push(`only ${(successRate * 100).toFixed(1)} % of the deliveries succeeded`);
   for (const [name, state] of Object.entries(breakers)) {
@@ -63,10 +66,13 @@ function reasonsOf({ subscriptions, breakers, logging }: HealthFacts, successRat
   for (const { breakerName, storm } of subscriptions) {
     if (storm) reasons.push(`threads of ${breakerName} keep dying; the lane is held`);
   }
-  if (logging !== null) {
-    if (!logging.up) reasons.push('the logging worker is down');
-    if (logging.unpersisted > 0) reasons.push(`${logging.unpersisted} dead letters are not on the disk yet`);
-    if (logging.lostLetters > 0) reasons.push(`${logging.lostLetters} dead letters were lost`);
-  }
+  return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging)];
+}
+
+function reasonsOfLogging(logging: LoggingHealth): string[] {
+  const reasons: string[] = [];
+  if (!logging.up) reasons.push('the logging worker is down');
+  if (logging.unpersisted > 0) reasons.push(`${logging.unpersisted} dead letters are not on the disk yet`);
+  if (logging.lostLetters > 0) reasons.push(`${logging.lostLetters} dead letters were lost`);
   return reasons;
 }

@@ -118,6 +118,13 @@ export interface HandlerOptions {
   readonly validate?: StandardSchema;
   /** Classification rules that come before busbar's own. */
   readonly rules?: readonly HandlerRule[];
+  /**
+   * Brings back the connection that this module holds, when the handler failed with a connection error, which it is given.
+   * Runs on the handler's thread within the attempt's deadline, one call at a time; the attempt fails all the same, and is
+   * repeated at once the first time. Returning false, throwing, or not settling within 10 s says that it is still gone;
+   * after three such in a row it is left alone for 10 s.
+   */
+  readonly reconnect?: (error: unknown) => unknown;
   /** Runs once on each thread before the first delivery. */
   readonly setup?: () => void | Promise<void>;
 }

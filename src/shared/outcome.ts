@@ -54,6 +54,10 @@ export interface Failure {
   signature: string;
   /** The payload, redacted, cut at 1000 characters; undefined: not made yet. */
   preview: string | undefined;
+  /** Of a connection error, where the handler's module has a reconnect hook: whether it brought the connection back. */
+  reconnected?: boolean;
+  /** What went wrong with that hook, redacted. */
+  recovery_error?: string;
 }
 
 /** A failure that later ones may refer to by its slot. */

@@ -56,7 +56,7 @@ export class Drain {
     const breakers = new BreakerDirectory(task.breakers, this.#clock);
     this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell, this.#clock, breakers);
     this.#order = new OrderKeeper(task.order, task.parked, task.concurrency);
-    this.#settler = new Settler(task, handler.options.rules, this.#outbox, this.#breaker, mainBell, (attempt) =>
+    this.#settler = new Settler(task, handler.options, this.#outbox, this.#breaker, mainBell, (attempt) =>
       this.#ended(attempt),
     );
   }

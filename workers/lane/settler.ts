@@ -1,25 +1,41 @@
 // The worker's half of settling: tells main what an attempt came to, and the breaker, and releases the record.
 import type { SharedBreaker } from '../../src/shared/breaker.js';
+import type { Clock } from '../../src/shared/clock.js';
 import { encodePayload } from '../../src/shared/codec.js';
 import { DELIVERY_HEADER_BYTES } from '../../src/shared/delivery.js';
 import { FailureDescriber } from '../../src/shared/describe.js';
 import type { Doorbell } from '../../src/shared/doorbell.js';
 import { FamiliarFailures, type Kind } from '../../src/shared/familiar.js';
-import { type HandlerRule, type HandlerVerdict, isVerdict } from '../../src/shared/handler.js';
+import { type HandlerOptions, type HandlerVerdict, isVerdict } from '../../src/shared/handler.js';
 import type { DrainTask } from '../../src/shared/lane-task.js';
 import { LENGTH, RECORD_HEADER_BYTES, SEQUENCE } from '../../src/shared/layout.js';
 import { asksMain, type LaneOrder } from '../../src/shared/order.js';
-import { Outcome, type RecordAddress } from '../../src/shared/outcome.js';
-import { type ErrorPhase, ErrorSeverity } from '../../src/shared/report.js';
+import { type Failure, Outcome, type RecordAddress } from '../../src/shared/outcome.js';
+import { type ReconnectHook, Reconnector } from '../../src/shared/reconnector.js';
+import { ErrorCategory, type ErrorPhase, ErrorSeverity } from '../../src/shared/report.js';
 import { NOWHERE, type Outbox, type PendingOutcome } from './outbox.js';
 import type { RingAttempt } from './place.js';
 
 const NONE: readonly PendingOutcome[] = [];
 
+/** One for each hook on this thread, whatever drains come and go. */
+const reconnectors = new WeakMap<ReconnectHook<unknown>, Reconnector<unknown>>();
+
+function reconnectorOf(hook: ReconnectHook<unknown>, clock: Clock): Reconnector<unknown> {
+  let reconnector = reconnectors.get(hook);
+  if (reconnector === undefined) {
+    reconnector = new Reconnector(hook, clock);
+    reconnectors.set(hook, reconnector);
+  }
+  return reconnector;
+}
+
 /** Ends the attempts of one drain. */
 export class Settler {
   readonly #describer: FailureDescriber;
   readonly #familiar: FamiliarFailures;
+  /** Null: the handler's module has no reconnect hook. */
+  readonly #reconnector: Reconnector<unknown> | null;
   readonly #outbox: Outbox;
   readonly #breaker: SharedBreaker | null;
   readonly #mainBell: Doorbell;
@@ -28,7 +44,7 @@ export class Settler {
 
   constructor(
     task: DrainTask,
-    rules: readonly HandlerRule[] | undefined,
+    { rules, reconnect }: HandlerOptions,
     outbox: Outbox,
     breaker: SharedBreaker | null,
     mainBell: Doorbell,
@@ -36,6 +52,7 @@ export class Settler {
   ) {
     this.#describer = new FailureDescriber(task.redact, rules, task.describeErrors);
     this.#familiar = new FamiliarFailures((rules ?? []).some(({ when }) => when?.message !== undefined));
+    this.#reconnector = reconnect === undefined ? null : reconnectorOf(reconnect, outbox.clock);
     this.#outbox = outbox;
     this.#breaker = breaker;
     this.#mainBell = mainBell;
@@ -76,11 +93,26 @@ export class Settler {
     }
     attempt.asksMain = this.#asks(Outcome.FAILED);
     const kind = this.#familiar.recognize(thrown, phase, attempt.startedAt);
-    if (kind?.isFamiliar && this.#failAgain(attempt, kind)) return;
+    if (kind?.isFamiliar && !this.#canReconnect(kind.category) && this.#failAgain(attempt, kind)) return;
     const failure = this.#describer.describe(thrown, phase, attempt.payload);
     attempt.countFailure(this.#breaker, failure.category);
     if (kind !== undefined) Object.assign(kind, { category: failure.category, described: kind.message });
     const detail = kind === undefined ? failure : { ...failure, slot: kind.slot };
+    if (this.#canReconnect(failure.category)) void this.#failReconnected(attempt, thrown, failure);
+    else this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.FAILED, detail })], false);
+  }
+
+  #canReconnect(category: ErrorCategory): boolean {
+    return category === ErrorCategory.CONNECTION_ERROR && this.#reconnector !== null;
+  }
+
+  /** The attempt stays in flight meanwhile: its deadline holds for the hook, too. */
+  async #failReconnected(attempt: RingAttempt, thrown: unknown, failure: Failure): Promise<void> {
+    attempt.hasEnded = true;
+    const reconnection = await this.#reconnector?.run(thrown);
+    const { isBack = false, trouble } = reconnection ?? {};
+    const error = trouble === undefined ? {} : { recovery_error: this.#describer.redacted(trouble) };
+    const detail = { ...failure, reconnected: isBack, ...error };
     this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.FAILED, detail })], false);
   }
 
