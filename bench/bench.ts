@@ -27,7 +27,10 @@ if (options.help) {
 }
 
 const rows = ROWS.filter((row) => options.only.every((text) => titleOf(row).includes(text)));
-if (rows.length === 0) throw new Error(`no row matches ${options.only.join(' and ')}`);
+if (rows.length === 0) {
+  console.error(`no row matches ${options.only.join(' and ')}\n${USAGE}`);
+  process.exit(2);
+}
 const rounds = options.quick ? 3 : 5;
 const run = { sliceMs: options.quick ? 60 : 250, isQuick: options.quick };
 

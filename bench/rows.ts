@@ -1,10 +1,21 @@
 // All rows of the benchmark, in the order in which they run. A new file in bench/rows is added here.
 import { errorHandling } from './rows/error-handling.js';
+import { errorParts } from './rows/error-parts.js';
 import { eventLoop } from './rows/event-loop.js';
 import { growth } from './rows/growth.js';
 import { latency } from './rows/latency.js';
+import { resources } from './rows/resources.js';
 import { scaling } from './rows/scaling.js';
 import { throughput } from './rows/throughput.js';
 import type { Row } from './run/row.js';
 
-export const ROWS: readonly Row[] = [...throughput, ...latency, ...scaling, ...eventLoop, ...growth, ...errorHandling];
+export const ROWS: readonly Row[] = [
+  ...throughput,
+  ...latency,
+  ...scaling,
+  ...eventLoop,
+  ...growth,
+  ...errorHandling,
+  ...errorParts,
+  ...resources,
+];
