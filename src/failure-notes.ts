@@ -141,13 +141,12 @@ export class FailureNotes {
     return this.incident('recovery', thrown, 'setup');
   }
 
-  killed(subscription: LiveSubscription, delivery: Delivery, cause: KillCause, ranMs: number): Failure {
-    const { timeoutMs } = subscription.options;
+  killed(delivery: Delivery, cause: KillCause, ranMs: number, timeoutMs: number): Failure {
     const error = {
       deadline: () =>
         new BusbarError(
           'BUSBAR_HANDLER_TIMEOUT',
-          `the handler ran past ${timeoutMs} ms; its thread was ended after ${Math.round(ranMs)} ms`,
+          `the handler ran past ${Math.round(timeoutMs)} ms; its thread was ended after ${Math.round(ranMs)} ms`,
         ),
       exited: () =>
         new BusbarError(

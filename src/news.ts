@@ -32,7 +32,8 @@ export class News {
     const { settler, replies, notes } = this.#parts;
     return {
       handedBack: (delivery, outcome) => settler.handedBack(subscription, delivery, outcome),
-      killed: (delivery, cause, ranMs) => settler.killed(subscription, delivery, cause, ranMs),
+      killed: (delivery, cause, ranMs, timeoutMs) =>
+        settler.killed(subscription, delivery, notes.killed(delivery, cause, ranMs, timeoutMs), cause),
       news: (outcome) => this.#news(subscription, outcome),
       replied: (reply) => replies.resolve(reply),
       heard: () => this.#noticeBreaker(subscription),

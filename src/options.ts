@@ -4,6 +4,7 @@ import type { RetryBudgetOptions } from './failure/budget.js';
 import type { RetryOverrides } from './failure/recovery.js';
 import type { BreakerOptions } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
+import type { DeadlineRule } from './shared/deadline.js';
 import type { StandardSchema } from './shared/handler.js';
 import type { Ordering } from './shared/message.js';
 import type { ReconnectHook } from './shared/reconnector.js';
@@ -49,6 +50,19 @@ export interface MessageBusOptions {
   readonly clock?: Clock;
 }
 
+/** How the deadlines of a subscription adapt. */
+export interface AdaptiveTimeoutOptions {
+  /** No deadline grows beyond it, in milliseconds, at least `timeoutMs`. Default four times `timeoutMs`. */
+  readonly maxTimeoutMs?: number;
+  /**
+   * True: once 100 attempts were seen, three times the 99th percentile of how long they took takes the place of
+   * `timeoutMs`, in each lane for itself. Default false.
+   */
+  readonly observed?: boolean;
+  /** What is observed makes no deadline shorter than this, in milliseconds, more than 0. Default a tenth of `timeoutMs`. */
+  readonly minTimeoutMs?: number;
+}
+
 /** Options of a subscription. */
 export interface SubscribeOptions {
   /** Names the subscription, together with its pattern; 1 to 256 characters. */
@@ -64,6 +78,11 @@ export interface SubscribeOptions {
   readonly ordering?: Ordering;
   /** How long a handler may run before `ctx.signal` is aborted, in milliseconds, more than 0. Default 30 000. */
   readonly timeoutMs?: number;
+  /**
+   * How the deadline adapts. By default each timeout gives the next attempt of that message half as much again, up to four
+   * times `timeoutMs`. False: not at all.
+   */
+  readonly adaptiveTimeout?: AdaptiveTimeoutOptions | false;
   /** How much longer before its thread is ended, in milliseconds, 0 or more. Default 1000. */
   readonly graceMs?: number;
   /**
@@ -102,9 +121,10 @@ export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimit
 };
 
 export type ResolvedSubscribeOptions = Required<
-  Omit<SubscribeOptions, 'export' | 'validate' | 'lanes' | 'breaker' | 'reconnect'>
+  Omit<SubscribeOptions, 'export' | 'validate' | 'lanes' | 'breaker' | 'reconnect' | 'timeoutMs' | 'adaptiveTimeout'>
 > & {
   readonly reconnect: ReconnectHook<ErrorReport> | undefined;
+  readonly deadline: DeadlineRule;
   readonly export: string;
   readonly validate: StandardSchema | undefined;
   readonly lanes: number;

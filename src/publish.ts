@@ -190,6 +190,7 @@ export class Publisher {
       started: 0,
       failed: 0,
       kills: 0,
+      timeouts: 0,
     };
   }
 }

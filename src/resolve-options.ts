@@ -4,9 +4,16 @@ import { resolve } from 'node:path';
 import { checkedRetryBudget } from './failure/budget.js';
 import { assertRetryConfig, type RetryOverrides } from './failure/recovery.js';
 import { assertKnown, flag, hook, number, oneOf, path, whole } from './option-checks.js';
-import type { MessageBusOptions, ResolvedBusOptions, ResolvedSubscribeOptions, SubscribeOptions } from './options.js';
+import type {
+  AdaptiveTimeoutOptions,
+  MessageBusOptions,
+  ResolvedBusOptions,
+  ResolvedSubscribeOptions,
+  SubscribeOptions,
+} from './options.js';
 import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
+import type { DeadlineRule } from './shared/deadline.js';
 import { invalidOption } from './shared/errors.js';
 import { createRedactor } from './shared/redact.js';
 import { ErrorCategory } from './shared/report.js';
@@ -60,7 +67,7 @@ export function resolveSubscribeOptions(
     export: path('export', options.export ?? 'default'),
     lanes: lanes === 'auto' ? bus.threads : whole('lanes', lanes, 1, 256),
     ordering: oneOf('ordering', options.ordering ?? 'key', ['key', 'strict', 'none']),
-    timeoutMs: number('timeoutMs', options.timeoutMs ?? 30_000, 1),
+    deadline: deadlineRule(number('timeoutMs', options.timeoutMs ?? 30_000, 1), options.adaptiveTimeout),
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),
     concurrency: concurrency(options.concurrency ?? 1, options.ordering),
     retry: retry('retry', options.retry ?? {}),
@@ -98,6 +105,7 @@ const SUBSCRIBE_OPTIONS = [
   'lanes',
   'ordering',
   'timeoutMs',
+  'adaptiveTimeout',
   'graceMs',
   'concurrency',
   'retry',
@@ -116,6 +124,27 @@ const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'co
 function concurrency(value: unknown, ordering: unknown): number {
   if (ordering === 'strict' && value !== 1) throw invalidOption('concurrency', "1 where ordering is 'strict'", value);
   return whole('concurrency', value, 1, 1024);
+}
+
+function deadlineRule(timeoutMs: number, adaptive: unknown = {}): DeadlineRule {
+  if (adaptive === false) return { timeoutMs, maxTimeoutMs: timeoutMs, minTimeoutMs: timeoutMs, isObserved: false };
+  if (typeof adaptive !== 'object' || adaptive === null) {
+    throw invalidOption('adaptiveTimeout', 'an object or false', adaptive);
+  }
+  assertKnown('adaptiveTimeout', adaptive, ['maxTimeoutMs', 'observed', 'minTimeoutMs']);
+  const {
+    maxTimeoutMs = 4 * timeoutMs,
+    observed = false,
+    minTimeoutMs = timeoutMs / 10,
+  } = adaptive as AdaptiveTimeoutOptions;
+  const rule = {
+    timeoutMs,
+    maxTimeoutMs: number('adaptiveTimeout.maxTimeoutMs', maxTimeoutMs, timeoutMs),
+    minTimeoutMs: number('adaptiveTimeout.minTimeoutMs', minTimeoutMs, Number.MIN_VALUE),
+    isObserved: flag('adaptiveTimeout.observed', observed),
+  };
+  if (rule.minTimeoutMs <= rule.maxTimeoutMs) return rule;
+  throw invalidOption('adaptiveTimeout.minTimeoutMs', `at most maxTimeoutMs, ${rule.maxTimeoutMs}`, minTimeoutMs);
 }
 
 function assertSubscriberId(id: unknown): void {

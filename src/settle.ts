@@ -13,7 +13,7 @@ import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
-import type { DeadLetterReason, ErrorReport } from './shared/report.js';
+import { type DeadLetterReason, ErrorCategory, type ErrorReport } from './shared/report.js';
 import type { KillCause } from './threads/lane-contract.js';
 
 /** A delivery with the subscription it belongs to. */
@@ -40,6 +40,8 @@ export interface SettleParts {
 
 /** Exits of its thread after which a message is quarantined. */
 const POISON_KILLS = 2;
+/** They are counted in a byte. */
+const MOST_TIMEOUTS = 255;
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Settler {
@@ -80,8 +82,7 @@ export class Settler {
   }
 
   /** A delivery ended its thread. */
-  killed(subscription: LiveSubscription, delivery: Delivery, cause: KillCause, ranMs: number): void {
-    const failure = this.#parts.notes.killed(subscription, delivery, cause, ranMs);
+  killed(subscription: LiveSubscription, delivery: Delivery, failure: Failure, cause: KillCause): void {
     if (delivery.failed === 0 || subscription.breaker?.state === 'half_open') {
       if (countsForBreaker(failure.category)) subscription.breaker?.failureOfLostThread();
     }
@@ -149,6 +150,8 @@ export class Settler {
   #fail(subscription: LiveSubscription, delivery: Delivery, failure: Failure): void {
     delivery.started++;
     delivery.failed++;
+    if (failure.category === ErrorCategory.TIMEOUT_ERROR)
+      delivery.timeouts = Math.min(MOST_TIMEOUTS, delivery.timeouts + 1);
     const { logging, recoverer } = this.#parts;
     if (logging === null) {
       this.#drop(subscription, delivery, failure, 'failed');

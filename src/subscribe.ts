@@ -161,7 +161,7 @@ export class Subscriber {
         },
         breaker: memory === null || breaker === null ? null : { memory, local: breaker },
         whenOpen: options.whenOpen,
-        timeoutMs: options.timeoutMs,
+        deadline: options.deadline,
         graceMs: options.graceMs,
         bytes: options.bytes,
         order: this.#orderOf(options),
@@ -176,11 +176,11 @@ export class Subscriber {
   #mainLane(subscription: LiveSubscription, handle: Handler, events: LaneEvents, threads: Threads): MainLane {
     const { options, breaker, pattern } = subscription;
     const { instance, describer } = this.#parts;
-    const { validate, whenOpen, timeoutMs, graceMs, concurrency } = options;
+    const { validate, whenOpen, deadline, graceMs, concurrency } = options;
     const names = { instance, pattern };
     const order = this.#orderOf(options);
     return new MainLane(
-      { handle, validate, names, breaker, whenOpen, timeoutMs, graceMs, concurrency, describer, order },
+      { handle, validate, names, breaker, whenOpen, deadline, graceMs, concurrency, describer, order },
       threads.surroundings,
       events,
     );

@@ -3,7 +3,7 @@
 //   word 0   payload length in bytes
 //   word 1   codec, flags << 8, priority << 16
 //   word 2   attempts started before this one
-//   word 3   attempts failed before this one | threads ended << 16
+//   word 3   attempts failed before this one | threads ended << 16 | attempts timed out << 24
 //   word 4   topic length | id length << 16       (0: the subscription's own pattern; the id made from the number)
 //   word 5   key length | headers length << 16
 //   byte 24  number        double   counts the messages of this bus
@@ -38,6 +38,8 @@ export interface Delivery extends EncodedMessage {
   failed: number;
   /** Threads that ended while this delivery ran. */
   kills: number;
+  /** Attempts that timed out: each gives the next one more time. */
+  timeouts: number;
 }
 
 /** The numbers that stand for priorities on the wire. */
@@ -84,7 +86,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   words[word] = payload.byteLength;
   words[word + 1] = delivery.codec | (flagsOf(delivery) << 8) | (PRIORITY_NUMBER[delivery.priority] << 16);
   words[word + 2] = delivery.started;
-  words[word + 3] = (delivery.failed & 0xffff) | (delivery.kills << 16);
+  words[word + 3] = (delivery.failed & 0xffff) | ((delivery.kills & 0xff) << 16) | (delivery.timeouts << 24);
   words[word + 4] = 0;
   words[word + 5] = 0;
   doubles[double + 3] = delivery.number;
@@ -119,6 +121,11 @@ export interface RecordMemory {
   readonly bytes: Buffer;
   readonly words: Int32Array;
   readonly doubles: Float64Array;
+}
+
+/** The attempts that timed out of the delivery whose record header is at `headerWord`. */
+export function timeoutsOf({ words }: RecordMemory, headerWord: number): number {
+  return (words[headerWord + RECORD_HEADER_BYTES / 4 + 3] as number) >>> 24;
 }
 
 /** The started-at slot of the delivery whose record header is at `headerWord`. */
@@ -167,7 +174,8 @@ export function readDelivery(memory: RecordMemory, offset: number, names: LaneNa
     bytes: bytes.subarray(offset + DELIVERY_HEADER_BYTES, offset + DELIVERY_HEADER_BYTES + payloadLength),
     started: words[word + 2] as number,
     failed: failures & 0xffff,
-    kills: failures >>> 16,
+    kills: (failures >>> 16) & 0xff,
+    timeouts: failures >>> 24,
   };
 }
 

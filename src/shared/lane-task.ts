@@ -1,5 +1,6 @@
 // What main sends to a lane worker as a Piscina task, and what comes back when the task ends.
 import type { BreakersMemory } from './breaker-directory.js';
+import type { DeadlineRule, Observation } from './deadline.js';
 import type { LaneNames } from './delivery.js';
 import type { LaneOrder } from './order.js';
 import type { RedactOptions } from './redact.js';
@@ -40,7 +41,9 @@ export interface DrainTask {
   /** Those that handlers can name. */
   readonly breakers: BreakersMemory;
   readonly whenOpen: 'hold' | 'dead-letter';
-  readonly timeoutMs: number;
+  readonly deadline: DeadlineRule;
+  /** Null: the timeout is not fitted to what handlers take. */
+  readonly observation: Observation | null;
   readonly concurrency: number;
   readonly bytes: 'copy' | 'view';
   /** Null: none is kept. */

@@ -1,16 +1,16 @@
 // Who is to blame when a lane's thread has ended.
 import type { Suspect } from './lane-ring.js';
+import type { Patience } from './patience.js';
 import type { ThreadEnd } from './pool.js';
 
 /** Belongs to one lane. Decides; has no effects. Times as `Clock.elapsed()`, in milliseconds. */
 export class Blame {
-  readonly #patienceMs: number;
+  readonly patience: Patience;
   /** Of these one ended the thread while several ran: they run one at a time until all have passed. */
   #suspects: readonly Suspect[] = [];
 
-  /** @param patienceMs how long a handler may run before its thread is ended */
-  constructor(patienceMs: number) {
-    this.#patienceMs = patienceMs;
+  constructor(patience: Patience) {
+    this.patience = patience;
   }
 
   /** True: handlers have to run one at a time. */
@@ -18,8 +18,8 @@ export class Blame {
     return this.#suspects.length > 0;
   }
 
-  isOverdue({ startedAt }: Suspect, elapsed: number): boolean {
-    return elapsed - startedAt > this.#patienceMs;
+  isOverdue({ startedAt, timeouts }: Suspect, elapsed: number): boolean {
+    return this.patience.isOver(elapsed - startedAt, timeouts);
   }
 
   /** True once, when all suspects have passed. */

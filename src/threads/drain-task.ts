@@ -1,18 +1,19 @@
 // The task that has a lane's worker read its rings.
 import type { DrainTask } from '../shared/lane-task.js';
+import type { Blame } from './blame.js';
 import type { LaneOptions, LaneSurroundings } from './lane-contract.js';
 import type { LaneRings } from './lane-rings.js';
 import type { LaneSignals } from './lane-signals.js';
 
-/** @param concurrency handlers side by side; less than the lane's own while suspects run one at a time */
+/** While there are suspects, handlers run one at a time. */
 export function drainTask(
   options: LaneOptions,
   rings: LaneRings,
   signals: LaneSignals,
   { mainBell, clock, breakers }: LaneSurroundings,
-  concurrency: number,
+  blame: Blame,
 ): DrainTask {
-  const { handler, names, breaker, whenOpen, timeoutMs, bytes, order, redact, describeErrors } = options;
+  const { handler, names, shape, breaker, whenOpen, deadline, bytes, order, redact, describeErrors } = options;
   return {
     kind: 'drain',
     handler,
@@ -26,8 +27,9 @@ export function drainTask(
     breaker: breaker?.memory ?? null,
     breakers: breakers.memory,
     whenOpen,
-    timeoutMs,
-    concurrency,
+    deadline,
+    observation: blame.patience.observation,
+    concurrency: blame.hasSuspects ? 1 : shape.concurrency,
     bytes,
     order,
     parked: rings.parkedMemory,

@@ -2,6 +2,7 @@
 import type { SharedBreaker } from '../shared/breaker.js';
 import type { BreakerDirectory, BreakersMemory } from '../shared/breaker-directory.js';
 import type { Clock } from '../shared/clock.js';
+import type { DeadlineRule } from '../shared/deadline.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { HandlerSource } from '../shared/lane-task.js';
 import type { LaneOrder } from '../shared/order.js';
@@ -19,8 +20,8 @@ export type KillCause = 'deadline' | 'exited' | 'out-of-memory';
 export interface LaneEvents {
   /** The delivery is main's again. */
   handedBack(delivery: Delivery, outcome: ReadOutcome): void;
-  /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran. */
-  killed(delivery: Delivery, cause: KillCause, ranMs: number): void;
+  /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran; `timeoutMs`: and might have. */
+  killed(delivery: Delivery, cause: KillCause, ranMs: number, timeoutMs: number): void;
   /** A handler published, logged, succeeded after failures, or threw late. */
   news(outcome: ReadOutcome): void;
   /** A handler returned what somebody asked for. */
@@ -49,7 +50,7 @@ export interface LaneOptions {
   readonly shape: RingShape;
   readonly breaker: { readonly memory: SharedArrayBuffer; readonly local: SharedBreaker } | null;
   readonly whenOpen: 'hold' | 'dead-letter';
-  readonly timeoutMs: number;
+  readonly deadline: DeadlineRule;
   /** From the soft signal to the end of the thread, in milliseconds. */
   readonly graceMs: number;
   readonly bytes: 'copy' | 'view';

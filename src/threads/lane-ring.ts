@@ -1,5 +1,12 @@
 // One ring of a lane as main sees it: what is in it, what has begun, and how it is mended.
-import { type Delivery, type LaneNames, readDelivery, startedAtIndex, writeDelivery } from '../shared/delivery.js';
+import {
+  type Delivery,
+  type LaneNames,
+  readDelivery,
+  startedAtIndex,
+  timeoutsOf,
+  writeDelivery,
+} from '../shared/delivery.js';
 import {
   aligned,
   DONE,
@@ -24,6 +31,8 @@ export interface Suspect {
   readonly sequence: number;
   /** `Clock.elapsed()` when the handler was called. */
   readonly startedAt: number;
+  /** Attempts of its delivery that timed out. */
+  readonly timeouts: number;
 }
 
 /** What the rings of a lane are like. */
@@ -101,8 +110,7 @@ export class LaneRing {
     let seen = 0;
     this.walk((word, sequence, state) => {
       if (state === STARTED) {
-        const startedAt = this.writer.doubles[startedAtIndex(word)] as number;
-        suspects.push({ ring: this, word, sequence, startedAt });
+        suspects.push(this.#suspect(word, sequence));
       }
       return ++seen < this.#shape.concurrency;
     });
@@ -123,7 +131,7 @@ export class LaneRing {
     });
     this.walk((word, sequence, state) => {
       if (state !== STARTED) return true;
-      suspects.push({ ring: this, word, sequence, startedAt: this.writer.doubles[startedAtIndex(word)] as number });
+      suspects.push(this.#suspect(word, sequence));
       return true;
     });
     const control = new Int32Array(this.memory);
@@ -164,7 +172,7 @@ export class LaneRing {
   takeAll(names: LaneNames): Delivery[] {
     const all: Delivery[] = [];
     this.walk((word, sequence, state) => {
-      if (state !== DONE) all.push(this.take({ ring: this, word, sequence, startedAt: 0 }, names));
+      if (state !== DONE) all.push(this.take({ ring: this, word, sequence, startedAt: 0, timeouts: 0 }, names));
       return true;
     });
     this.releaseDone();
@@ -189,6 +197,11 @@ export class LaneRing {
   #countHandedBack(sequence: number): void {
     this.#handedBack = (this.#handedBack + 1) | 0;
     if (this.#lastHandedBack.push(sequence) > this.#shape.concurrency) this.#lastHandedBack.shift();
+  }
+
+  #suspect(word: number, sequence: number): Suspect {
+    const startedAt = this.writer.doubles[startedAtIndex(word)] as number;
+    return { ring: this, word, sequence, startedAt, timeouts: timeoutsOf(this.writer, word) };
   }
 
   #setState(word: number, state: number): void {

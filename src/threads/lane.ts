@@ -13,6 +13,7 @@ import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lan
 import { LaneRings } from './lane-rings.js';
 import { LaneSignals } from './lane-signals.js';
 import type { Parking } from './parking.js';
+import { Patience } from './patience.js';
 import { type ThreadEnd, ThreadLost } from './pool.js';
 import { STORM_DEATHS, STORM_WINDOW_MS, Standstill } from './standstill.js';
 import type { TurnTaker } from './turns.js';
@@ -47,7 +48,7 @@ export class Lane implements TurnTaker {
       this.#state = 'idle';
       this.refill();
     });
-    this.#blame = new Blame(options.timeoutMs + options.graceMs);
+    this.#blame = new Blame(new Patience(options.deadline, options.graceMs));
   }
 
   get state(): LaneState {
@@ -132,6 +133,7 @@ export class Lane implements TurnTaker {
   /** Ends the thread if a handler ran past its deadline and the grace. */
   checkDeadlines(elapsed: number): void {
     if (!this.parking.isIdle) this.#goOn();
+    this.#blame.patience.fit(elapsed);
     if (this.#state !== 'draining') return;
     if (this.#blame.isResolved()) this.#signals.askToLeave();
     if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed)))
@@ -185,8 +187,7 @@ export class Lane implements TurnTaker {
     this.#state = 'draining';
     this.#kill = new AbortController();
     this.#signals.mayStay();
-    const most = this.#blame.hasSuspects ? 1 : this.#options.shape.concurrency;
-    const task = drainTask(this.#options, this.#rings, this.#signals, this.#surroundings, most);
+    const task = drainTask(this.#options, this.#rings, this.#signals, this.#surroundings, this.#blame);
     try {
       const result = await this.#surroundings.pool.run(task, this.#kill.signal);
       while (this.collect(1000));
@@ -220,11 +221,13 @@ export class Lane implements TurnTaker {
     const cause = end === 'killed' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
     for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
-    const taken = culprits.map((culprit) => ({ delivery: this.#rings.take(culprit), ranMs: now - culprit.startedAt }));
+    const taken = culprits.map((culprit) => [this.#rings.take(culprit), now - culprit.startedAt] as const);
     this.#rings.releaseDone();
     this.#killedAt = 0;
-    for (const { delivery, ranMs } of taken) {
-      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, cause, ranMs));
+    for (const [delivery, ranMs] of taken) {
+      this.#blame.patience.add(ranMs);
+      const timeoutMs = this.#blame.patience.timeoutMs(delivery.timeouts);
+      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, cause, ranMs, timeoutMs));
     }
     // Not before: what goes on in the meantime would ask for a turn that this lane still has.
     this.#state = 'idle';

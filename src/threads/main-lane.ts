@@ -4,6 +4,7 @@ import type { SharedBreaker } from '../shared/breaker.js';
 import type { Clock, Timer } from '../shared/clock.js';
 import { encodePayload } from '../shared/codec.js';
 import { AttemptContext, type ContextOutlet } from '../shared/context.js';
+import type { DeadlineRule } from '../shared/deadline.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { FailureDescriber } from '../shared/describe.js';
 import { BusbarError } from '../shared/errors.js';
@@ -21,6 +22,7 @@ import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import type { LaneEvents, LaneState, LaneSurroundings } from './lane-contract.js';
 import { Parking } from './parking.js';
+import { Patience } from './patience.js';
 
 export interface MainLaneOptions {
   readonly handle: Handler;
@@ -28,7 +30,7 @@ export interface MainLaneOptions {
   readonly names: LaneNames;
   readonly breaker: SharedBreaker | null;
   readonly whenOpen: 'hold' | 'dead-letter';
-  readonly timeoutMs: number;
+  readonly deadline: DeadlineRule;
   readonly graceMs: number;
   readonly concurrency: number;
   readonly describer: FailureDescriber;
@@ -47,6 +49,7 @@ export class MainLane {
   /** A stream is parked from the start of each of its deliveries on: what follows waits, also where several run side by side. */
   readonly parking: Parking;
   readonly #options: MainLaneOptions;
+  readonly #patience: Patience;
   readonly #clock: Clock;
   readonly #watch: () => void;
   readonly #events: LaneEvents;
@@ -59,6 +62,7 @@ export class MainLane {
 
   constructor(options: MainLaneOptions, { clock, watch, breakers }: LaneSurroundings, events: LaneEvents) {
     this.#options = options;
+    this.#patience = new Patience(options.deadline, options.graceMs);
     this.#clock = clock;
     this.#watch = watch;
     this.#events = events;
@@ -120,9 +124,11 @@ export class MainLane {
 
   /** Gives up on handlers that are past their deadline: their promises are abandoned, for nothing can end them. */
   checkDeadlines(elapsed: number): void {
-    const { timeoutMs, graceMs } = this.#options;
+    this.#patience.fit(elapsed);
     for (const attempt of this.#running) {
-      if (elapsed - attempt.startedAt <= timeoutMs + graceMs) continue;
+      const { timeouts } = attempt.delivery;
+      if (!this.#patience.isOver(elapsed - attempt.startedAt, timeouts)) continue;
+      const timeoutMs = Math.round(this.#patience.timeoutMs(timeouts));
       this.#fail(attempt, new BusbarError('BUSBAR_HANDLER_TIMEOUT', `the handler ran past ${timeoutMs} ms`));
     }
   }
@@ -177,7 +183,7 @@ export class MainLane {
   }
 
   #start(delivery: Delivery): void {
-    const { breaker, names, timeoutMs, handle, validate } = this.#options;
+    const { breaker, names, handle, validate } = this.#options;
     if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) {
       this.#events.handedBack(delivery, outcome({ kind: Outcome.EXPIRED, detail: null }));
       return;
@@ -189,6 +195,7 @@ export class MainLane {
     }
     this.parking.park(delivery);
     const startedAt = this.#clock.elapsed();
+    const timeoutMs = this.#patience.timeoutMs(delivery.timeouts);
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
     const attempt = new Attempt(permit, context, delivery, startedAt);
     this.#running.add(attempt);
@@ -262,6 +269,7 @@ export class MainLane {
 
   #end(attempt: Attempt): void {
     attempt.hasEnded = true;
+    this.#patience.add(this.#clock.elapsed() - attempt.startedAt);
     attempt.context.close();
     this.#running.delete(attempt);
     this.refill();

@@ -5,6 +5,7 @@ import { SharedBreaker } from '../../src/shared/breaker.js';
 import { BreakerDirectory } from '../../src/shared/breaker-directory.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { AttemptContext } from '../../src/shared/context.js';
+import { timeoutAfter } from '../../src/shared/deadline.js';
 import { readDelivery } from '../../src/shared/delivery.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
@@ -39,6 +40,8 @@ export class Drain {
   readonly #outbox: Outbox;
   readonly #settler: Settler;
   readonly #order: OrderKeeper;
+  /** The timeout now, where it is fitted to what handlers take. */
+  readonly #timeout: Int32Array | null;
   #inFlight = 0;
   #onEnd: (() => void) | undefined;
   #lastLoopTurn = systemClock.elapsed();
@@ -50,6 +53,7 @@ export class Drain {
     this.#places = new Places(task.rings);
     this.#bell = new Doorbell(task.bell);
     this.#turn = new Int32Array(task.turn);
+    this.#timeout = task.observation === null ? null : new Int32Array(task.observation.timeout);
     this.#clock = task.time === null ? systemClock : new FollowingClock(task.time);
     this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, this.#clock);
     const mainBell = new Doorbell(task.mainBell);
@@ -145,7 +149,8 @@ export class Drain {
     const permit = this.#breaker === null ? null : this.#breaker.enter();
     if (permit === undefined && this.#task.whenOpen === 'hold') return 'held';
     reader.next();
-    const { names, timeoutMs } = this.#task;
+    const { names, deadline } = this.#task;
+    const timeoutMs = timeoutAfter(this.#timeoutMs(), delivery.timeouts, deadline);
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outbox);
     const attempt = new RingAttempt(permit ?? null, context, delivery, startedAt, place, word);
     place.track(attempt);
@@ -208,9 +213,17 @@ export class Drain {
     });
   }
 
+  #timeoutMs(): number {
+    return this.#timeout === null ? this.#task.deadline.timeoutMs : Atomics.load(this.#timeout, 0);
+  }
+
   #ended(attempt: RingAttempt): void {
     this.#inFlight--;
     if (attempt.hasBegun) this.#order.ended(attempt.delivery);
+    if (attempt.hasBegun && this.#task.observation !== null) {
+      const ranMs = this.#clock.elapsed() - attempt.startedAt;
+      this.#task.observation.durations.record(Math.max(1, Math.round(ranMs * 1000)));
+    }
     if (attempt.asksMain) this.#order.asked(attempt.delivery);
     this.#onEnd?.();
     this.#onEnd = undefined;
