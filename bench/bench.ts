@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { jsonOf } from './output/json.js';
+import { pageOf } from './output/page.js';
 import { budgetText, textOf } from './output/table.js';
 import { ROWS } from './rows.js';
 import { type Budget, budgetsOf } from './run/budget.js';
@@ -11,13 +12,15 @@ import { type Measured, measureRow, titleOf } from './run/rounds.js';
 const USAGE = `usage: npm run bench -- [options]
   --quick        fewer and shorter rounds: under two minutes, also on a Raspberry Pi
   --only TEXT    only rows whose name, payload or number in flight contains TEXT; may be given again: all must match
-  --json FILE    write the medians as JSON`;
+  --json FILE    write the medians as JSON
+  --html FILE    write a page with plots`;
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
     json: { type: 'string' },
+    html: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -31,8 +34,8 @@ if (rows.length === 0) {
   console.error(`no row matches ${options.only.join(' and ')}\n${USAGE}`);
   process.exit(2);
 }
-const rounds = options.quick ? 3 : 5;
-const run = { sliceMs: options.quick ? 60 : 250, isQuick: options.quick };
+const rounds = options.quick ? 3 : 9;
+const run = { sliceMs: options.quick ? 60 : 120, isQuick: options.quick };
 
 const machine = thisMachine();
 console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, Node ${machine.node}, ${machine.system}`);
@@ -41,11 +44,19 @@ console.log(`median of ${rounds} rounds, and the least to the most\n`);
 const measured: Measured[] = [];
 const budgets: Budget[] = [];
 for (const row of rows) {
-  for (const result of await measureRow(row, run, rounds)) {
-    measured.push(result);
-    budgets.push(...budgetsOf(result));
-    console.log(`${textOf(result)}\n`);
+  try {
+    for (const result of await measureRow(row, run, rounds)) {
+      measured.push(result);
+      budgets.push(...budgetsOf(result));
+      console.log(`${textOf(result)}\n`);
+    }
+  } catch (error) {
+    // The row has no figures then, and the run has failed; the others are measured all the same.
+    process.exitCode = 1;
+    console.error(`FAILED: ${titleOf(row)}\n`, error, '\n');
   }
 }
 if (budgets.length > 0) console.log(`budgets\n${budgetText(budgets)}`);
-if (options.json !== undefined) writeFileSync(options.json, jsonOf({ machine, rounds, measured, budgets }));
+const results = { machine, rounds, measured, budgets };
+if (options.json !== undefined) writeFileSync(options.json, jsonOf(results));
+if (options.html !== undefined) writeFileSync(options.html, pageOf(results));

@@ -2,6 +2,7 @@
 import { errorHandling } from './rows/error-handling.js';
 import { errorParts } from './rows/error-parts.js';
 import { eventLoop } from './rows/event-loop.js';
+import { fidelity } from './rows/fidelity.js';
 import { growth } from './rows/growth.js';
 import { latency } from './rows/latency.js';
 import { resources } from './rows/resources.js';
@@ -18,4 +19,5 @@ export const ROWS: readonly Row[] = [
   ...errorHandling,
   ...errorParts,
   ...resources,
+  ...fidelity,
 ];

@@ -3,13 +3,19 @@ import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { burn } from './burn.js';
 
 const KEY = 'busbar-bench-received';
+const RECEIVED = 0;
+/** The number that comes next, when messages are numbered. */
+const NEXT = 1;
+/** Numbers that were another. */
+const FAULTS = 2;
+const WORDS = 3;
 
-/** Messages received on all threads, mod 2^32: one word that every thread of the process shares. */
-const received = sharedWord();
+/** Counted on all threads, mod 2^32: words that every thread of the process shares. */
+const words = sharedWords();
 
 /** Bytes answer with their length, objects with their `id`. */
 export function receive(payload: unknown): number {
-  Atomics.add(received, 0, 1);
+  Atomics.add(words, RECEIVED, 1);
   if (!(payload instanceof Uint8Array)) return (payload as { id: number }).id;
   return payload[0] === payload[payload.length - 1] ? payload.length : -1;
 }
@@ -17,19 +23,33 @@ export function receive(payload: unknown): number {
 /** Computes for so many steps, and counts the message. */
 export function burnAndCount(steps: number): number {
   const hash = burn(steps);
-  Atomics.add(received, 0, 1);
+  Atomics.add(words, RECEIVED, 1);
   return hash;
+}
+
+/** Takes messages that are numbered one after the other, and counts each that is not the next one. On one lane at a time. */
+export function receiveNumbered(payload: unknown): void {
+  const bytes = payload as Uint8Array;
+  const number = new DataView(bytes.buffer, bytes.byteOffset).getInt32(0);
+  if (number !== Atomics.load(words, NEXT)) Atomics.add(words, FAULTS, 1);
+  Atomics.store(words, NEXT, (number + 1) | 0);
+  Atomics.add(words, RECEIVED, 1);
+}
+
+/** Numbered messages that were lost, doubled or out of order so far. */
+export function faultsSoFar(): number {
+  return Atomics.load(words, FAULTS);
 }
 
 /** Messages received so far, mod 2^32 (signed). */
 export function receivedSoFar(): number {
-  return Atomics.load(received, 0);
+  return Atomics.load(words, RECEIVED);
 }
 
 /** Threads started later inherit it. */
-function sharedWord(): Int32Array {
+function sharedWords(): Int32Array {
   const inherited = getEnvironmentData(KEY);
-  const memory = inherited instanceof SharedArrayBuffer ? inherited : new SharedArrayBuffer(4);
+  const memory = inherited instanceof SharedArrayBuffer ? inherited : new SharedArrayBuffer(WORDS * 4);
   if (memory !== inherited) setEnvironmentData(KEY, memory);
   return new Int32Array(memory);
 }

@@ -5,11 +5,10 @@ import type { Spread } from '../run/spread.js';
 import { figure } from './figure.js';
 
 /** One row of the benchmark in a few lines: each contender with its spread, and busbar against each. */
-export function textOf({ row, part, spreads }: Measured): string {
-  const busbar = spreads.get('busbar') as Spread;
+export function textOf({ row, part, spreads, times }: Measured): string {
   const lines = [...spreads].map(([name, spread]) => {
-    const times = row.better === 'higher' ? busbar.median / spread.median : spread.median / busbar.median;
-    const against = name === 'busbar' ? '' : `busbar is ${figure(times)} times as good`;
+    const ratio = times.get(name);
+    const against = ratio === undefined ? '' : `busbar is ${figure(ratio.median)} times as good`;
     return `  ${name.padEnd(24)}${figure(spread.median).padStart(9)} ${row.unit.padEnd(9)} ${range(spread).padEnd(22)}${against}`;
   });
   return [titleOf(row, part), ...lines].join('\n');

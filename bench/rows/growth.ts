@@ -11,8 +11,8 @@ const RING_BYTES = 64 * 1024;
 
 export const growth: readonly Row[] = [
   {
-    name: 'publishing to one beside 1000 idle subscriptions',
-    payload: label,
+    name: 'publishing to one beside idle subscriptions',
+    payload: `${label}, 1000 idle`,
     inflight: window,
     unit: 'msg/s',
     better: 'higher',
@@ -21,8 +21,8 @@ export const growth: readonly Row[] = [
   },
   ...[8, 64].map(
     (lanes): Row => ({
-      name: `${lanes} lanes on one thread`,
-      payload: label,
+      name: 'many lanes on one thread',
+      payload: `${label}, ${lanes} lanes`,
       inflight: window,
       unit: 'msg/s',
       better: 'higher',
@@ -34,8 +34,8 @@ export const growth: readonly Row[] = [
   ),
   ...[10, 100].map(
     (matches): Row => ({
-      name: `publishing to ${matches} subscriptions that match`,
-      payload: label,
+      name: 'publishing to many that match',
+      payload: `${label}, ${matches} subscriptions`,
       inflight: window,
       unit: 'deliveries/s',
       better: 'higher',

@@ -10,21 +10,20 @@ export interface Budget {
   readonly ok: boolean;
 }
 
-/** Median against median. */
+/** Medians, of busbar's figures or of how they compare in each round. */
 export function budgetsOf(measured: Measured): Budget[] {
   const goals = measured.row.goals ?? [];
   return goals.filter(({ part = '' }) => part === measured.part).map((goal) => budgetOf(measured, goal));
 }
 
-function budgetOf({ row, part, spreads }: Measured, goal: Goal): Budget {
+function budgetOf({ row, part, spreads, times }: Measured, goal: Goal): Budget {
   const medianOf = (name: string): number => spreads.get(name)?.median ?? Number.NaN;
   const busbar = medianOf('busbar');
   if ('atMost' in goal) {
     const measured = goal.beyond === undefined ? busbar : busbar - medianOf(goal.beyond);
     return { name: goal.name, measured, budget: goal.atMost, unit: row.unit, ok: measured <= goal.atMost };
   }
-  const peer = medianOf(goal.timesAsGoodAs);
-  const measured = row.better === 'higher' ? busbar / peer : peer / busbar;
+  const measured = times.get(goal.timesAsGoodAs)?.median ?? Number.NaN;
   const name = `${titleOf(row, part)}, against ${goal.timesAsGoodAs}`;
   return { name, measured, budget: goal.atLeast, unit: 'times', ok: measured >= goal.atLeast };
 }

@@ -9,6 +9,11 @@ export interface Measured {
   readonly part: string;
   /** By contender's name. */
   readonly spreads: ReadonlyMap<string, Spread>;
+  /**
+   * How many times as good as each peer busbar was, round by round: what a round's two figures have in common, such as
+   * another process that wants the machine, cancels out.
+   */
+  readonly times: ReadonlyMap<string, Spread>;
 }
 
 /**
@@ -37,11 +42,27 @@ export async function measureRow(row: Row, run: Run, rounds: number): Promise<Me
   } finally {
     await closeAll(row, open);
   }
-  return (row.parts ?? ['']).map((part, index) => ({
-    row,
-    part,
-    spreads: new Map([...figures].map(([name, list]) => [name, spreadOf(list.map((parts) => parts[index] as number))])),
-  }));
+  return (row.parts ?? ['']).map((part, index) =>
+    measuredOf(
+      row,
+      part,
+      new Map([...figures].map(([name, list]) => [name, list.map((parts) => parts[index] as number)])),
+    ),
+  );
+}
+
+/** @param figures by contender's name, one for each round */
+function measuredOf(row: Row, part: string, figures: ReadonlyMap<string, readonly number[]>): Measured {
+  const spreads = new Map<string, Spread>();
+  const times = new Map<string, Spread>();
+  const busbar = figures.get('busbar') ?? [];
+  for (const [name, list] of figures) {
+    spreads.set(name, spreadOf(list));
+    if (name === 'busbar') continue;
+    const ratios = list.map((peer, round) => (busbar[round] as number) / peer);
+    times.set(name, spreadOf(row.better === 'higher' ? ratios : ratios.map((ratio) => 1 / ratio)));
+  }
+  return { row, part, spreads, times };
 }
 
 /** The row, what is sent, how many are under way: what a line is called. */
