@@ -12,6 +12,7 @@ import { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import { ErrorLogger } from './observe/error-logger.js';
 import { Logging } from './observe/logging.js';
 import type { ResolvedBusOptions } from './options.js';
+import { Pressure } from './pressure.js';
 import { Publisher } from './publish.js';
 import { Recoverer } from './recoverer.js';
 import { Replies } from './replies.js';
@@ -28,6 +29,7 @@ import { Subscriber } from './subscribe.js';
 export interface BusParts {
   readonly router: Router<LiveSubscription>;
   readonly events: BusEmitter;
+  readonly pressure: Pressure;
   readonly counters: ErrorCounters;
   readonly breakers: Breakers;
   readonly escalation: Escalation;
@@ -64,7 +66,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const replies = new Replies(clock);
   const router = new Router<LiveSubscription>();
   const retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
-    subscription.retrying--;
+    subscription.endsWaiting(delivery);
     subscription.requeue(delivery);
   });
   const events: BusEmitter = new BusEmitter((event, thrown) =>
@@ -90,22 +92,12 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
     },
   });
   const publisher: Publisher = new Publisher({ clock, router, settler, notes, largestPayload: ringBytes / 4 });
-  const shared = {
-    options,
-    instance,
-    router,
-    settler,
-    publisher,
-    replies,
-    retries,
-    events,
-    notes,
-    describer,
-    breakers,
-  };
-  const subscriber = new Subscriber(shared);
+  const pressure = new Pressure(events, router, publisher);
+  const shared = { router, events, pressure, breakers, replies, settler, publisher };
+  const subscriber = new Subscriber({ ...shared, options, instance, retries, notes, describer });
   return {
-    ...{ router, events, counters, breakers, escalation, recovery, replies, settler, publisher, subscriber, logging },
+    ...shared,
+    ...{ counters, escalation, recovery, subscriber, logging },
     requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:

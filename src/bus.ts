@@ -115,6 +115,30 @@ export class MessageBus<Topics extends object = AnyTopics> {
   }
 
   /**
+   * Publishes a message as soon as no matching subscription is under pressure. Resolves when every one has accepted it.
+   *
+   * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_REFUSED
+   */
+  publishAsync<Topic extends keyof Topics & string>(
+    topic: Topic,
+    payload: Topics[Topic],
+    options?: PublishOptions,
+  ): Promise<void> {
+    return this.#parts.pressure.publish(topic, payload, options);
+  }
+
+  /**
+   * Resolves when no subscription that matches the topic is under pressure: none has reached 80 % of its `maxQueueSize` or
+   * `maxQueueBytes` and not yet come down to half of it. At once when none is; see the events `pressure` and `drain`.
+   *
+   * @param topic default: all
+   * @throws BUSBAR_INVALID_TOPIC
+   */
+  ready(topic?: keyof Topics & string): Promise<void> {
+    return this.#parts.pressure.ready(topic);
+  }
+
+  /**
    * Sends a message to the one subscription that matches, and resolves with what its handler returns. Retries happen in
    * between; a request that is given up rejects with the last error as its cause.
    *

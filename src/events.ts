@@ -25,8 +25,22 @@ export interface BusEvents {
       readonly reason: DeadLetterReason;
     },
   ];
+  /** 80 % of a queue's `maxQueueSize` or `maxQueueBytes` are in use: slow down, and see `ready()`. Emitted inside `publish`. */
+  pressure: [queue: QueueState];
+  /** Half of that queue is free again. Noticed within 64 ms. */
+  drain: [queue: QueueState];
   /** A breaker changed its state, on whatever thread. Noticed within 25 ms while messages are pending. */
   breaker: [change: { readonly name: string; readonly state: CircuitState; readonly previous: CircuitState }];
+}
+
+/** A subscription's queue, when it has come to one of its watermarks. */
+export interface QueueState {
+  readonly subscriberId: string;
+  readonly pattern: string;
+  /** Deliveries that wait. */
+  readonly deliveries: number;
+  /** Bytes of their payloads. */
+  readonly bytes: number;
 }
 
 type Listener<K extends keyof BusEvents> = (...args: BusEvents[K]) => void;

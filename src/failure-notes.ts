@@ -26,6 +26,7 @@ export class FailureNotes {
   readonly #describer: FailureDescriber;
   readonly #clock: Clock;
   readonly #instance: string;
+  readonly #overflows = new WeakMap<LiveSubscription, Failure>();
 
   constructor(describer: FailureDescriber, clock: Clock, instance: string) {
     this.#describer = describer;
@@ -174,10 +175,19 @@ export class FailureNotes {
   }
 
   overflow(subscription: LiveSubscription, delivery: Delivery): Failure {
-    const { maxQueueSize, maxQueueBytes } = subscription.options;
-    const limits = `maxQueueSize ${maxQueueSize}, maxQueueBytes ${maxQueueBytes}`;
-    const error = new BusbarError('BUSBAR_QUEUE_FULL', `the queue of ${subscription.subscriberId} is full (${limits})`);
+    const error = new BusbarError('BUSBAR_QUEUE_FULL', fullQueue(subscription));
     return this.#describer.describe(error, 'queue', payloadOf(delivery));
+  }
+
+  /** The same for all deliveries that a policy drops: they may be many, and are nobody's fault. */
+  overflowByPolicy(subscription: LiveSubscription): Failure {
+    let known = this.#overflows.get(subscription);
+    if (known === undefined) {
+      const error = new BusbarError('BUSBAR_QUEUE_FULL', fullQueue(subscription));
+      known = { ...this.#describer.describe(error, 'queue', undefined), severity: ErrorSeverity.LOW };
+      this.#overflows.set(subscription, known);
+    }
+    return known;
   }
 
   tooLarge(bytes: number, most: number): Failure {
@@ -202,4 +212,8 @@ function payloadOf(delivery: Delivery): unknown {
   } catch {
     return `[${delivery.bytes.byteLength} bytes that do not decode]`;
   }
+}
+
+function fullQueue({ subscriberId, options: { maxQueueSize, maxQueueBytes } }: LiveSubscription): string {
+  return `the queue of ${subscriberId} is full (maxQueueSize ${maxQueueSize}, maxQueueBytes ${maxQueueBytes})`;
 }

@@ -14,7 +14,7 @@ export {
 export { DeadLetterQueue, type DeadLetterQueueOptions } from './observe/dead-letter-queue.js';
 export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js';
 export type { GivenUpMessage } from './observe/given-up.js';
-export type { AdaptiveTimeoutOptions, MessageBusOptions, SubscribeOptions } from './options.js';
+export type { AdaptiveTimeoutOptions, MessageBusOptions, Overflow, SubscribeOptions } from './options.js';
 export type { BreakerOptions, CircuitState } from './shared/breaker.js';
 export { BreakerOpenError, CircuitBreaker, type CircuitBreakerOptions } from './shared/circuit-breaker.js';
 export { type Classification, type ClassifyOptions, classifyError } from './shared/classify.js';

@@ -1,7 +1,8 @@
 // One subscription as the bus has it: its lanes, its limits, its accounting.
 
+import { evictFor } from './eviction.js';
 import type { ResolvedSubscribeOptions } from './options.js';
-import { QueueLimit } from './queue-limit.js';
+import { type QueueDepth, QueueLimit } from './queue-limit.js';
 import { laneOfKey } from './routing/partition.js';
 import type { SharedBreaker } from './shared/breaker.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';
@@ -9,14 +10,15 @@ import type { SubscriptionHealth } from './shared/health-status.js';
 import type { AnyLane } from './threads/threads.js';
 import { Trails } from './trails.js';
 
+const NONE: readonly Delivery[] = [];
+
 /** What {@link LiveSubscription.accept} came to; what was evicted must be settled. */
-export interface Acceptance {
+interface Acceptance {
   readonly isAccepted: boolean;
   readonly evicted: readonly Delivery[];
 }
 
-const ACCEPTED: Acceptance = { isAccepted: true, evicted: [] };
-const REFUSED: Acceptance = { isAccepted: false, evicted: [] };
+const ACCEPTED: Acceptance = { isAccepted: true, evicted: NONE };
 
 /** Runs on the main thread. */
 export class LiveSubscription {
@@ -38,14 +40,25 @@ export class LiveSubscription {
   routed = 0;
   deadLettered = 0;
   dropped = 0;
+  /** Deliveries that wait for their next attempt, and the bytes of their payloads. */
   retrying = 0;
+  #retryingBytes = 0;
   /** Deliveries whose fate is being decided, or whose dead letter is on its way to the disk. */
   settling = 0;
 
-  constructor(pattern: string, options: ResolvedSubscribeOptions, breaker: SharedBreaker | null) {
+  readonly #onPressure: (subscription: LiveSubscription) => void;
+
+  /** @param onPressure told when the queue comes to its high watermark */
+  constructor(
+    pattern: string,
+    options: ResolvedSubscribeOptions,
+    breaker: SharedBreaker | null,
+    onPressure: (subscription: LiveSubscription) => void,
+  ) {
     this.pattern = pattern;
     this.options = options;
     this.breaker = breaker;
+    this.#onPressure = onPressure;
     this.#limit = new QueueLimit({ deliveries: options.maxQueueSize, bytes: options.maxQueueBytes });
   }
 
@@ -61,25 +74,38 @@ export class LiveSubscription {
     return this.lanes.reduce((sum, lane) => sum + lane.unsettled, 0) + this.retrying + this.settling;
   }
 
+  /** Above its high watermark, and not yet below the low one again. */
+  get isPressed(): boolean {
+    return this.#limit.isPressed;
+  }
+
   /** Takes a delivery in, or says that there is no room. Copies its bytes. */
   accept(delivery: Delivery, elapsed: () => number): Acceptance {
-    const lane = this.#laneFor(delivery);
-    if (this.#limit.hasRoom()) {
-      this.#give(lane, delivery);
-      return ACCEPTED;
+    const hasRoom = this.#limit.hasRoom(delivery.bytes.byteLength);
+    const { isAccepted, evicted } = hasRoom ? ACCEPTED : this.#makeRoom(delivery, elapsed());
+    if (isAccepted) {
+      const lane = this.#laneFor(delivery);
+      if (!lane.offer(delivery)) lane.queue(ownDelivery(delivery));
     }
-    const evicted: Delivery[] = [];
-    for (;;) {
-      const canEvict = delivery.priority !== 'low' && this.lanes.some(({ backlog }) => backlog.has('low'));
-      const admission = this.#limit.admit(this.#depth(), canEvict, elapsed());
-      if (admission === 'refuse') return evicted.length === 0 ? REFUSED : { isAccepted: false, evicted };
-      if (admission === 'accept') {
-        this.#give(lane, delivery);
-        return evicted.length === 0 ? ACCEPTED : { isAccepted: true, evicted };
-      }
-      const victim = this.lanes.find(({ backlog }) => backlog.has('low'))?.backlog.evict('low');
-      if (victim !== undefined) evicted.push(victim);
-    }
+    if (!hasRoom && this.#limit.presses(this.depth())) this.#onPressure(this);
+    return hasRoom ? ACCEPTED : { isAccepted, evicted };
+  }
+
+  /** True once, when the queue has come down to its low watermark. */
+  hasDrained(): boolean {
+    return this.#limit.drains(this.depth());
+  }
+
+  /** A delivery waits on main for its next attempt. */
+  startsWaiting({ bytes }: Delivery): void {
+    this.retrying++;
+    this.#retryingBytes += bytes.byteLength;
+  }
+
+  /** It is over. */
+  endsWaiting({ bytes }: Delivery): void {
+    this.retrying--;
+    this.#retryingBytes -= bytes.byteLength;
   }
 
   /** Takes a delivery back that was accepted before: limits do not apply. It must own its bytes. */
@@ -91,6 +117,18 @@ export class LiveSubscription {
   /** The final verdict on a delivery that did not succeed: those that wait for it go on. */
   release({ number }: Delivery): void {
     for (const lane of this.lanes) if (lane.release(number)) return;
+  }
+
+  /** What waits: not what runs already. */
+  depth(): QueueDepth {
+    let deliveries = this.retrying;
+    let bytes = this.#retryingBytes;
+    for (const lane of this.lanes) {
+      const running = lane.state === 'draining' ? this.options.concurrency : 0;
+      deliveries += Math.max(0, lane.unsettled - running);
+      bytes += lane.waitingBytes;
+    }
+    return { deliveries, bytes };
   }
 
   health(): SubscriptionHealth & { breakerName: string; storm: boolean } {
@@ -108,12 +146,22 @@ export class LiveSubscription {
       breaker: this.breaker?.state ?? null,
       held: this.lanes.some(({ state }) => state === 'held' || state === 'storm'),
       breakerName: this.options.breakerName,
+      pressed: this.isPressed,
       storm: this.lanes.some(({ state }) => state === 'storm'),
     };
   }
 
-  #give(lane: AnyLane, delivery: Delivery): void {
-    if (!lane.offer(delivery)) lane.queue(ownDelivery(delivery));
+  #makeRoom(newcomer: Delivery, elapsed: number): Acceptance {
+    const bytes = newcomer.bytes.byteLength;
+    const evicted: Delivery[] = [];
+    for (;;) {
+      const depth = this.depth();
+      if (this.#limit.fits(depth, bytes, elapsed)) return { isAccepted: true, evicted };
+      const victim = evictFor(newcomer, this.lanes, this.options.overflow);
+      if (victim !== undefined) evicted.push(victim);
+      else if (this.options.overflow !== undefined) return { isAccepted: false, evicted };
+      else return { isAccepted: this.#limit.expands(depth, bytes, elapsed), evicted };
+    }
   }
 
   /** A key always has the same lane; without one, the lane with the least work of two. */
@@ -125,16 +173,5 @@ export class LiveSubscription {
     const one = lanes[this.#nextLane] as AnyLane;
     const other = lanes[(this.#nextLane + 1) % lanes.length] as AnyLane;
     return other.unsettled < one.unsettled ? other : one;
-  }
-
-  /** What waits: not what runs already. */
-  #depth(): { deliveries: number; bytes: number } {
-    let deliveries = 0;
-    let bytes = 0;
-    for (const lane of this.lanes) {
-      deliveries += Math.max(0, lane.unsettled - this.options.concurrency);
-      bytes += lane.backlog.bytes + lane.parking.bytes;
-    }
-    return { deliveries, bytes };
   }
 }

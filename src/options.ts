@@ -14,9 +14,9 @@ import type { ThreadLimits } from './threads/thread-limits.js';
 
 /** Options of a bus. */
 export interface MessageBusOptions {
-  /** Deliveries that may wait in each subscription, 1 or more. Default 10 000. */
+  /** Deliveries that may wait in each subscription, besides those that run, 1 or more. Default 10 000. */
   readonly maxQueueSize?: number;
-  /** Bytes of payloads that may wait on the main thread in each subscription, 1 or more. Default 64 MiB. */
+  /** Bytes of payloads that may wait in each subscription, wherever they wait, 1 or more. Default 64 MiB. */
   readonly maxQueueBytes?: number;
   /** False: one attempt, failures are dropped and counted, no files. Default true. */
   readonly enableErrorHandling?: boolean;
@@ -107,13 +107,24 @@ export interface SubscribeOptions {
   readonly whenExhausted?: 'dead-letter' | 'discard';
   /** Deliveries that may wait, 1 or more. Default: the bus's. */
   readonly maxQueueSize?: number;
-  /** Bytes that may wait on the main thread, 1 or more. Default: the bus's. */
+  /** Bytes of payloads that may wait, 1 or more. Default: the bus's. */
   readonly maxQueueBytes?: number;
+  /**
+   * What gives when the queue is full. 'reject': the newcomer is dropped. 'drop-oldest': the oldest of the lowest priority
+   * that is not above the newcomer's. 'drop-low': the oldest of the lowest priority below the newcomer's. 'dead-letter': the
+   * newcomer goes to the dead-letter queue. What a lane's thread can reach already never gives way; where nothing may, the
+   * newcomer is dropped. Dropped deliveries are counted. Default: `low` ones give way to others, into the dead-letter queue;
+   * then the queue grows by half for 30 s; then newcomers go to the dead-letter queue.
+   */
+  readonly overflow?: Overflow;
   /** Checks payloads, for a plain function; a handler in a module gives it to `defineHandler`. */
   readonly validate?: StandardSchema;
   /** 'view': raw bytes are a view on the ring, valid until the handler settles. Default 'copy'. */
   readonly bytes?: 'copy' | 'view';
 }
+
+/** What gives when a queue is full; see `SubscribeOptions.overflow`. */
+export type Overflow = 'reject' | 'drop-oldest' | 'drop-low' | 'dead-letter';
 
 export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits' | 'onCritical'>> & {
   readonly onCritical: CriticalHook | undefined;
@@ -121,8 +132,12 @@ export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimit
 };
 
 export type ResolvedSubscribeOptions = Required<
-  Omit<SubscribeOptions, 'export' | 'validate' | 'lanes' | 'breaker' | 'reconnect' | 'timeoutMs' | 'adaptiveTimeout'>
+  Omit<
+    SubscribeOptions,
+    'export' | 'validate' | 'lanes' | 'breaker' | 'reconnect' | 'timeoutMs' | 'adaptiveTimeout' | 'overflow'
+  >
 > & {
+  readonly overflow: Overflow | undefined;
   readonly reconnect: ReconnectHook<ErrorReport> | undefined;
   readonly deadline: DeadlineRule;
   readonly export: string;

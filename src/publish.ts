@@ -148,11 +148,9 @@ export class Publisher {
       return false;
     }
     const { isAccepted, evicted } = subscription.accept(delivery, clock.elapsed);
-    for (const victim of evicted)
-      settler.giveUp(subscription, victim, notes.overflow(subscription, victim), 'overflow');
-    if (isAccepted) return true;
-    settler.giveUp(subscription, delivery, notes.overflow(subscription, delivery), 'overflow');
-    return false;
+    for (const victim of evicted) settler.overflow(subscription, victim);
+    if (!isAccepted) settler.overflow(subscription, delivery);
+    return isAccepted;
   }
 
   /** A payload that cannot be encoded goes as far as it can, flagged, and is reported. */

@@ -78,6 +78,7 @@ export function resolveSubscribeOptions(
     whenExhausted: oneOf('whenExhausted', options.whenExhausted ?? 'dead-letter', ['dead-letter', 'discard']),
     maxQueueSize: whole('maxQueueSize', options.maxQueueSize ?? bus.maxQueueSize, 1),
     maxQueueBytes: whole('maxQueueBytes', options.maxQueueBytes ?? bus.maxQueueBytes, 1),
+    overflow: options.overflow === undefined ? undefined : oneOf('overflow', options.overflow, OVERFLOWS),
     validate,
     bytes: oneOf('bytes', options.bytes ?? 'copy', ['copy', 'view']),
   };
@@ -115,10 +116,12 @@ const SUBSCRIBE_OPTIONS = [
   'whenExhausted',
   'maxQueueSize',
   'maxQueueBytes',
+  'overflow',
   'validate',
   'bytes',
 ];
 const BREAKER_OPTIONS = ['failureThreshold', 'recoveryTimeoutMs', 'halfOpenProbes', 'halfOpenMaxWaitMs', 'window'];
+const OVERFLOWS = ['reject', 'drop-oldest', 'drop-low', 'dead-letter'] as const;
 const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 
 function concurrency(value: unknown, ordering: unknown): number {

@@ -142,6 +142,17 @@ export class Settler {
     });
   }
 
+  /** The queue was full, and this delivery gave way, or was refused. */
+  overflow(subscription: LiveSubscription, delivery: Delivery): void {
+    const { notes } = this.#parts;
+    const { overflow } = subscription.options;
+    if (overflow === undefined || overflow === 'dead-letter') {
+      this.giveUp(subscription, delivery, notes.overflow(subscription, delivery), 'overflow');
+    } else {
+      this.#drop(subscription, delivery, notes.overflowByPolicy(subscription), 'overflow');
+    }
+  }
+
   /** Something failed that is no delivery's fault, or whose delivery is settled. */
   report(report: ErrorReport): void {
     this.#parts.reporter.log(report);
@@ -220,7 +231,7 @@ export class Settler {
       subscription.requeue(delivery);
       return;
     }
-    subscription.retrying++;
+    subscription.startsWaiting(delivery);
     this.#parts.retries.add({ subscription, delivery }, delayMs);
   }
 

@@ -7,6 +7,7 @@ import { sourceOf } from './handler-source.js';
 import { LiveSubscription } from './live-subscription.js';
 import { News } from './news.js';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './options.js';
+import type { Pressure } from './pressure.js';
 import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
@@ -18,6 +19,7 @@ import { type Handler, type HandlerDefinition, isHandlerDefinition } from './sha
 import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
 import type { StoredLetter } from './shared/logging-task.js';
+import { PRIORITIES } from './shared/message.js';
 import type { LaneOrder } from './shared/order.js';
 import type { Subscription } from './subscription.js';
 import { Lane } from './threads/lane.js';
@@ -35,6 +37,7 @@ export interface SubscribeParts {
   readonly retries: RetrySchedule<Retry>;
   readonly events: BusEmitter;
   readonly notes: FailureNotes;
+  readonly pressure: Pressure;
   readonly describer: FailureDescriber;
   readonly breakers: Breakers;
 }
@@ -43,8 +46,10 @@ type AnyHandler = HandlerDefinition | Handler | URL | string;
 
 /** How often unsubscribing looks whether all is settled, in milliseconds. */
 const SETTLED_POLL_MS = 5;
-/** What lies in a ring can no longer be evicted: half of the queue at most, and this many. */
+/** What lies in a ring can no longer be evicted: half of the queue at most, or less where a policy evicts; and this many. */
 const DEEPEST_RING = 65_536;
+const PART_IN_RINGS = 1 / 2;
+const PART_IN_RINGS_IF_EVICTED = 1 / 2 / PRIORITIES.length;
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Subscriber {
@@ -81,7 +86,9 @@ export class Subscriber {
     }
     const { breakers } = this.#parts;
     const breaker = options.breaker === false ? null : breakers.hold(options.breakerName, options.breaker);
-    const subscription = new LiveSubscription(pattern, options, breaker?.local ?? null);
+    const subscription = new LiveSubscription(pattern, options, breaker?.local ?? null, (pressed) =>
+      this.#parts.pressure.begin(pressed),
+    );
     // Reserved before the first wait, so that two calls at once do not both succeed.
     this.#subscriptions.set(key, subscription);
     try {
@@ -157,7 +164,7 @@ export class Subscriber {
         shape: {
           ringBytes,
           concurrency: options.concurrency,
-          depth: Math.max(1, Math.min(DEEPEST_RING, options.maxQueueSize >> 1)),
+          depth: depthOf(options),
         },
         breaker: memory === null || breaker === null ? null : { memory, local: breaker },
         whenOpen: options.whenOpen,
@@ -229,13 +236,20 @@ export class Subscriber {
     subscription.isOpen = false;
     // From here on settle and publish give up what still comes, for the lanes will not take it.
     subscription.isClosed = true;
+    this.#parts.pressure.forget(subscription);
     const { retries, settler, notes } = this.#parts;
     const left = (await Promise.all(subscription.lanes.map((lane: AnyLane) => lane.close()))).flat();
     const retrying = retries.takeWhere((retry) => retry.subscription === subscription);
-    subscription.retrying -= retrying.length;
+    for (const { delivery } of retrying) subscription.endsWaiting(delivery);
     left.push(...retrying.map(({ delivery }) => delivery));
     for (const delivery of left) settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
   }
+}
+
+function depthOf({ maxQueueSize, lanes, overflow }: ResolvedSubscribeOptions): number {
+  const evicts = overflow === 'drop-oldest' || overflow === 'drop-low';
+  const part = (maxQueueSize / lanes) * (evicts ? PART_IN_RINGS_IF_EVICTED : PART_IN_RINGS);
+  return Math.max(1, Math.min(DEEPEST_RING, Math.floor(part)));
 }
 
 function keyOf(pattern: string, subscriberId: string): string {

@@ -36,7 +36,9 @@ describe('a backlog', () => {
             backlog.prepend(added);
             for (const delivery of [...added].reverse()) model.get(delivery.priority)?.unshift(delivery);
           } else if ('evict' in step) {
-            expect(backlog.evict(step.evict)?.number).toBe(model.get(step.evict)?.shift()?.number);
+            const oldest = backlog.oldest(step.evict);
+            expect(oldest?.number).toBe(model.get(step.evict)?.shift()?.number);
+            if (oldest !== undefined) backlog.take(oldest);
           } else {
             const expected = all().slice(0, step.take);
             const taken: Delivery[] = [];
@@ -53,20 +55,67 @@ describe('a backlog', () => {
 });
 
 describe('the limit of a queue', () => {
-  const limit = new QueueLimit({ deliveries: 10, bytes: 1000 });
-  const full = { deliveries: 10, bytes: 0 };
+  const most = { deliveries: 10, bytes: 1000 };
+  const depth = (deliveries: number, bytes = 0) => ({ deliveries, bytes });
 
-  it('lets low priorities give way, then grows for a time, then refuses, then shrinks', () => {
-    expect(limit.admit({ deliveries: 9, bytes: 999 }, true, 0)).toBe('accept');
-    expect(limit.admit({ deliveries: 0, bytes: 1000 }, true, 0)).toBe('evict');
-    expect(limit.admit(full, true, 0)).toBe('evict');
-    expect(limit.admit(full, false, 0)).toBe('accept');
+  it('is exact in deliveries and in bytes', () => {
+    const limit = new QueueLimit(most);
+    expect(limit.fits(depth(9), 0, 0)).toBe(true);
+    expect(limit.fits(depth(10), 0, 0)).toBe(false);
+    expect(limit.fits(depth(1, 900), 100, 0)).toBe(true);
+    expect(limit.fits(depth(1, 900), 101, 0)).toBe(false);
+  });
+
+  it('lets in as many as it has counted, and not one more, without counting again', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(300), { maxLength: 30 }), (sizes) => {
+        const limit = new QueueLimit(most);
+        let [deliveries, bytes] = [0, 0];
+        for (const size of sizes) {
+          if (!limit.hasRoom(size) && !limit.fits(depth(deliveries, bytes), size, 0)) {
+            expect(deliveries + 1 > most.deliveries || bytes + size > most.bytes).toBe(true);
+            continue;
+          }
+          deliveries++;
+          bytes += size;
+          expect(deliveries <= most.deliveries && bytes <= most.bytes).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('grows once for a time, shrinks, and grows again only after it was below', () => {
+    const limit = new QueueLimit(most);
+    expect(limit.fits(depth(10), 0, 0)).toBe(false);
+    expect(limit.expands(depth(10), 0, 0)).toBe(true);
+    expect(limit.fits(depth(14), 0, 29_999)).toBe(true);
+    expect(limit.fits(depth(15), 0, 29_999)).toBe(false);
+    expect(limit.fits(depth(10), 0, 30_000)).toBe(false);
+    expect(limit.expands(depth(10), 0, 30_000)).toBe(false);
     expect(limit.expansions).toBe(1);
-    expect(limit.admit({ deliveries: 14, bytes: 0 }, false, 1)).toBe('accept');
-    expect(limit.admit({ deliveries: 15, bytes: 0 }, false, 2)).toBe('refuse');
-    expect(limit.admit({ deliveries: 15, bytes: 0 }, false, 30_001)).toBe('refuse');
-    expect(limit.admit(full, false, 30_001)).toBe('accept');
+    expect(limit.fits(depth(9), 0, 30_001)).toBe(true);
+    expect(limit.expands(depth(10), 0, 30_002)).toBe(true);
     expect(limit.expansions).toBe(2);
+  });
+
+  it('is under pressure from its high watermark until it is down at the low one', () => {
+    const limit = new QueueLimit(most);
+    const seen = [7, 8, 9, 6, 5, 7, 8].map((deliveries) => [
+      limit.presses(depth(deliveries)),
+      limit.drains(depth(deliveries)),
+      limit.isPressed,
+    ]);
+    expect(seen).toEqual([
+      [false, false, false],
+      [true, false, true],
+      [false, false, true],
+      [false, false, true],
+      [false, true, false],
+      [false, false, false],
+      [true, false, true],
+    ]);
+    expect(new QueueLimit(most).presses(depth(1, 800))).toBe(true);
+    expect(new QueueLimit({ deliveries: 1, bytes: 1000 }).presses(depth(1))).toBe(true);
   });
 });
 

@@ -63,7 +63,8 @@ function reasonsOf({ subscriptions, breakers, emergency, logging }: HealthFacts,
   for (const [name, state] of Object.entries(breakers)) {
     if (state !== 'closed' && state !== 'disabled') reasons.push(`breaker ${name} is ${state}`);
   }
-  for (const { breakerName, storm } of subscriptions) {
+  for (const { breakerName, storm, pressed } of subscriptions) {
+    if (pressed) reasons.push(`the queue of ${breakerName} is nearly full`);
     if (storm) reasons.push(`threads of ${breakerName} keep dying; the lane is held`);
   }
   return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging)];

@@ -17,6 +17,7 @@
  * - `BUSBAR_DECODING`: bytes cannot be decoded.
  * - `BUSBAR_MESSAGE_TOO_LARGE`: an encoded message is larger than the stated limit.
  * - `BUSBAR_QUEUE_FULL`: a queue limit was reached.
+ * - `BUSBAR_REFUSED`: a subscription has not accepted a message; a report says why.
  * - `BUSBAR_HANDLER_TIMEOUT`: a handler ran past its deadline.
  * - `BUSBAR_WORKER_LOST`: the thread ended while the handler ran.
  * - `BUSBAR_POISON`: a message ended two threads and was quarantined.
@@ -43,6 +44,7 @@ export type ErrorCode =
   | 'BUSBAR_DECODING'
   | 'BUSBAR_MESSAGE_TOO_LARGE'
   | 'BUSBAR_QUEUE_FULL'
+  | 'BUSBAR_REFUSED'
   | 'BUSBAR_HANDLER_TIMEOUT'
   | 'BUSBAR_WORKER_LOST'
   | 'BUSBAR_POISON'

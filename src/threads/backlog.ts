@@ -43,11 +43,15 @@ export class Backlog {
     }
   }
 
-  /** Takes the oldest delivery of this priority out, if there is one. */
-  evict(priority: Priority): Delivery | undefined {
-    const evicted = this.#queueOf(priority).shift();
-    if (evicted !== undefined) this.#count(evicted, -1);
-    return evicted;
+  /** The oldest delivery of this priority, if there is one. */
+  oldest(priority: Priority): Delivery | undefined {
+    return this.#queueOf(priority).first;
+  }
+
+  /** Takes an {@link oldest} out. */
+  take(oldest: Delivery): void {
+    this.#queueOf(oldest.priority).shift();
+    this.#count(oldest, -1);
   }
 
   /** Takes everything out. */

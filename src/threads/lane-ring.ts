@@ -1,5 +1,6 @@
 // One ring of a lane as main sees it: what is in it, what has begun, and how it is mended.
 import {
+  DELIVERY_HEADER_BYTES,
   type Delivery,
   type LaneNames,
   readDelivery,
@@ -82,6 +83,11 @@ export class LaneRing {
     }
     this.#room--;
     return writeDelivery(this.writer, delivery, names, stamp);
+  }
+
+  /** Bytes of the payloads in this ring, with their topics, keys and headers. */
+  get waitingBytes(): number {
+    return Math.max(0, this.writer.unreleasedBytes - this.unsettled * (RECORD_HEADER_BYTES + DELIVERY_HEADER_BYTES));
   }
 
   /** Deliveries in this ring that are neither succeeded nor handed back. */

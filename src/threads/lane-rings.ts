@@ -39,6 +39,12 @@ export class LaneRings {
     return sum;
   }
 
+  get waitingBytes(): number {
+    let sum = 0;
+    for (const ring of this.rings) if (ring !== null) sum += ring.waitingBytes;
+    return sum;
+  }
+
   /** Deliveries whose handlers succeeded, since the beginning. */
   get succeeded(): number {
     let sum = 0;

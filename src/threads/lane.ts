@@ -5,12 +5,12 @@ import type { LaneTaskResult } from '../shared/lane-task.js';
 import { asksMain } from '../shared/order.js';
 import { handsBack, Outcome, outcomeKind, readOutcome } from '../shared/outcome.js';
 import { readReply } from '../shared/reply.js';
-import { Backlog } from './backlog.js';
+import type { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
 import { drainTask } from './drain-task.js';
 import { KnownFailures } from './known-failures.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
-import { LaneRings } from './lane-rings.js';
+import { LaneQueue } from './lane-queue.js';
 import { LaneSignals } from './lane-signals.js';
 import type { Parking } from './parking.js';
 import { Patience } from './patience.js';
@@ -23,8 +23,9 @@ const LEAVE_MS = 200;
 
 /** One partition of one subscription. Runs on the main thread. */
 export class Lane implements TurnTaker {
-  readonly backlog = new Backlog();
-  readonly #rings: LaneRings;
+  readonly backlog: Backlog;
+  readonly parking: Parking;
+  readonly #queue: LaneQueue;
   readonly #options: LaneOptions;
   readonly #surroundings: LaneSurroundings;
   readonly #events: LaneEvents;
@@ -42,7 +43,9 @@ export class Lane implements TurnTaker {
     this.#options = options;
     this.#surroundings = surroundings;
     this.#events = events;
-    this.#rings = new LaneRings(options.names, options.shape, options.order);
+    this.#queue = new LaneQueue(options, () => this.#mayOpenRing());
+    this.backlog = this.#queue.backlog;
+    this.parking = this.#queue.parking;
     this.#standstill = new Standstill(surroundings.clock, options.breaker?.local ?? null, (reason) => {
       if (this.#state !== reason) return;
       this.#state = 'idle';
@@ -55,59 +58,54 @@ export class Lane implements TurnTaker {
     return this.#state;
   }
 
-  get parking(): Parking {
-    return this.#rings.parking;
-  }
-
   /** Deliveries that this lane still has to see to: in rings, in the backlog, or parked. */
   get unsettled(): number {
-    return this.#rings.unsettled + this.backlog.size + this.parking.size;
+    return this.#queue.unsettled;
+  }
+
+  /** Bytes of their payloads. */
+  get waitingBytes(): number {
+    return this.#queue.bytes;
   }
 
   /** Deliveries whose handler succeeded. */
   get succeeded(): number {
-    return this.#rings.succeeded;
+    return this.#queue.rings.succeeded;
   }
 
   /** Deliveries whose handler runs now, as far as can be seen. */
   get inFlight(): number {
-    return this.#state === 'draining' ? this.#rings.started().length : 0;
+    return this.#state === 'draining' ? this.#queue.rings.started().length : 0;
   }
 
   /** Takes the delivery if a ring has room for it, and none waits that must come first. Copies its bytes. */
   offer(delivery: Delivery): boolean {
-    if (this.backlog.size > 0 && this.backlog.has(delivery.priority)) return false;
-    if (this.parking.holds(delivery)) return false;
-    if (!this.#write(delivery)) return false;
-    this.#wake();
-    return true;
+    const isTaken = this.#queue.offer(delivery);
+    if (isTaken) this.#wake();
+    return isTaken;
   }
 
   /** Lets a delivery wait on main. It must own its bytes. */
   queue(delivery: Delivery): void {
-    if (this.parking.isHead(delivery)) this.backlog.prepend([delivery]);
-    else this.backlog.push(delivery);
+    this.#queue.push(delivery);
     this.refill();
   }
 
   /** The verdict on a delivery that others may wait for. False: none does. */
   release(number: number): boolean {
     const isHead = this.parking.release(number);
-    if (isHead) this.#goOn();
+    if (isHead && this.#queue.goOn()) this.refill();
     return isHead;
   }
 
   /** Moves the backlog into the rings as far as they have room. */
   refill(): void {
-    do {
-      this.backlog.moveTo((delivery) => this.parking.takes(delivery) || this.#write(delivery));
-    } while (this.#rings.wantRoom(this.backlog));
-    if (this.#rings.unsettled > 0) this.#wake();
+    if (this.#queue.refill()) this.#wake();
   }
 
   /** Reads what the worker told, up to `most` outcomes. True: there is more. */
   collect(most: number): boolean {
-    const { outbox } = this.#rings;
+    const { outbox } = this.#queue.rings;
     let read = 0;
     while (read < most) {
       const word = outbox.next();
@@ -120,23 +118,25 @@ export class Lane implements TurnTaker {
       outbox.release();
       this.#events.heard();
     }
-    if (!this.parking.isIdle) this.#goOn();
-    if (this.backlog.size > 0) this.refill();
+    if (this.#queue.goOn() || this.backlog.size > 0) this.refill();
     return outbox.hasNext;
   }
 
   /** True when {@link collect} would find something. */
   get hasNews(): boolean {
-    return this.#rings.outbox.hasNext || (this.backlog.size > 0 && this.#rings.hasWantedRoom);
+    return this.#queue.rings.outbox.hasNext || this.#queue.canRefill;
   }
 
   /** Ends the thread if a handler ran past its deadline and the grace. */
   checkDeadlines(elapsed: number): void {
-    if (!this.parking.isIdle) this.#goOn();
+    if (this.#queue.goOn()) this.refill();
     this.#blame.patience.fit(elapsed);
     if (this.#state !== 'draining') return;
     if (this.#blame.isResolved()) this.#signals.askToLeave();
-    if (this.#kill.signal.aborted || !this.#rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed)))
+    if (
+      this.#kill.signal.aborted ||
+      !this.#queue.rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed))
+    )
       return;
     this.#killedAt = elapsed;
     this.#kill.abort();
@@ -162,14 +162,14 @@ export class Lane implements TurnTaker {
     if (this.#state === 'draining') await this.#endDrain();
     this.#state = 'closed';
     while (this.collect(1000));
-    this.#rings.repair();
-    return [...this.#rings.takeAll(), ...this.parking.clear(), ...this.backlog.clear()];
+    this.#queue.rings.repair();
+    return this.#queue.takeAll();
   }
 
   /** An idle drain leaves when asked; one whose handler runs has to be ended. */
   async #endDrain(): Promise<void> {
     const kill = (): void => this.#kill.abort();
-    const timer = systemClock.after(this.#rings.started().length > 0 ? 0 : LEAVE_MS, kill, true);
+    const timer = systemClock.after(this.#queue.rings.started().length > 0 ? 0 : LEAVE_MS, kill, true);
     await this.#ended;
     timer.cancel();
   }
@@ -187,7 +187,7 @@ export class Lane implements TurnTaker {
     this.#state = 'draining';
     this.#kill = new AbortController();
     this.#signals.mayStay();
-    const task = drainTask(this.#options, this.#rings, this.#signals, this.#surroundings, this.#blame);
+    const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame);
     try {
       const result = await this.#surroundings.pool.run(task, this.#kill.signal);
       while (this.collect(1000));
@@ -202,7 +202,7 @@ export class Lane implements TurnTaker {
 
   /** True, and waiting from here on, when there is work and nothing that keeps this lane from it. */
   #wantsTurn(): boolean {
-    if (this.#state !== 'idle' || this.#isPaused || this.#rings.unsettled === 0) return false;
+    if (this.#state !== 'idle' || this.#isPaused || this.#queue.rings.unsettled === 0) return false;
     this.#state = 'waiting';
     return true;
   }
@@ -215,14 +215,14 @@ export class Lane implements TurnTaker {
 
   /** The thread is gone: names the culprit, absolves the others. */
   #lost(end: ThreadEnd): void {
-    const suspects = this.#rings.repair();
+    const suspects = this.#queue.rings.repair();
     const isClosing = end === 'killed' && this.#killedAt === 0;
     const culprits = isClosing ? [] : this.#blame.culprits(end, suspects, this.#killedAt);
     const cause = end === 'killed' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
     for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
-    const taken = culprits.map((culprit) => [this.#rings.take(culprit), now - culprit.startedAt] as const);
-    this.#rings.releaseDone();
+    const taken = culprits.map((culprit) => [this.#queue.rings.take(culprit), now - culprit.startedAt] as const);
+    this.#queue.rings.releaseDone();
     this.#killedAt = 0;
     for (const [delivery, ranMs] of taken) {
       this.#blame.patience.add(ranMs);
@@ -256,23 +256,20 @@ export class Lane implements TurnTaker {
     }
   }
 
-  #write(delivery: Delivery): boolean {
-    if (this.#rings.write(delivery)) return true;
-    if (this.#rings.has(delivery) || this.#state === 'closed') return false;
-    this.#rings.open(delivery);
+  #mayOpenRing(): boolean {
     if (this.#state === 'draining') this.#signals.askToLeave();
-    return this.#rings.write(delivery);
+    return this.#state !== 'closed';
   }
 
   #take(word: number): void {
-    const outcome = readOutcome(this.#rings.outbox, word);
+    const outcome = readOutcome(this.#queue.rings.outbox, word);
     if (!handsBack(outcome.kind)) {
       this.#events.news(outcome);
       if (outcome.kind === Outcome.RECOVERED) this.release(outcome.detail.number);
       return;
     }
-    const delivery = ownDelivery(readDelivery(this.#rings.outbox, outcome.bodyOffset, this.#options.names));
-    this.#rings.handBack(outcome.address);
+    const delivery = ownDelivery(readDelivery(this.#queue.rings.outbox, outcome.bodyOffset, this.#options.names));
+    this.#queue.rings.handBack(outcome.address);
     if (outcome.kind === Outcome.BOUNCED) {
       if (!this.parking.bounced(delivery)) this.queue(delivery);
       return;
@@ -287,13 +284,5 @@ export class Lane implements TurnTaker {
     this.parking.whileDeciding(delivery, settle);
     this.parking.answer();
     this.#signals.ring();
-  }
-
-  /** Feeds what no longer has to wait for a verdict. */
-  #goOn(): void {
-    const ready = this.parking.takeReady();
-    if (ready.length === 0) return;
-    this.backlog.prepend(ready);
-    this.refill();
   }
 }

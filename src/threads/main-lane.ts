@@ -83,6 +83,10 @@ export class MainLane {
     return this.#running.size + this.backlog.size + this.parking.size;
   }
 
+  get waitingBytes(): number {
+    return this.backlog.bytes + this.parking.bytes;
+  }
+
   get inFlight(): number {
     return this.#running.size;
   }

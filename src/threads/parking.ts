@@ -1,5 +1,6 @@
 // The parked streams of a lane: what waits on main for the verdict on a delivery that failed before it.
 import type { Delivery } from '../shared/delivery.js';
+import type { Priority } from '../shared/message.js';
 import { type LaneOrder, ParkedWords, streamOf } from '../shared/order.js';
 
 /** Tells whether the lane's worker has read all that lay in the rings when something was parked. */
@@ -62,9 +63,13 @@ export class Parking {
     return this.#heads.has(number);
   }
 
-  /** True: it must wait here. */
+  /** True: it must wait here. A head that comes back before the worker knows of it is made known. */
   holds(delivery: Delivery): boolean {
-    if (this.isIdle || this.isHead(delivery)) return false;
+    if (this.isIdle) return false;
+    if (this.isHead(delivery)) {
+      this.#decided(delivery);
+      return false;
+    }
     const stream = this.#streamOf(delivery);
     if (stream === null) return false;
     if (this.#streams.has(stream)) return true;
@@ -142,6 +147,25 @@ export class Parking {
     for (const [slot, fence] of this.#fences) if (fence.isPassed()) this.#fences.delete(slot);
     this.#forget(ready);
     return ready;
+  }
+
+  /** The oldest delivery of this priority that waits here. O(streams): for when the queue is full. */
+  oldest(priority: Priority): Delivery | undefined {
+    let oldest: Delivery | undefined;
+    for (const { bounced, behind } of this.#streams.values()) {
+      const isOfPriority = (delivery: Delivery): boolean => delivery.priority === priority;
+      const first = bounced.find(isOfPriority) ?? behind.find(isOfPriority);
+      if (first !== undefined && !(oldest !== undefined && oldest.number < first.number)) oldest = first;
+    }
+    return oldest;
+  }
+
+  /** Takes an {@link oldest} out. */
+  take(oldest: Delivery): void {
+    const { bounced, behind } = this.#streams.get(this.#streamOf(oldest) ?? '') as ParkedStream;
+    const list = bounced.includes(oldest) ? bounced : behind;
+    list.splice(list.indexOf(oldest), 1);
+    this.#forget([oldest]);
   }
 
   /** Takes everything out. */

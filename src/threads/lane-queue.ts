@@ -1,0 +1,76 @@
+// What waits for a lane's worker: in its rings, in the backlog behind them, or parked.
+import type { Delivery } from '../shared/delivery.js';
+import { Backlog } from './backlog.js';
+import type { LaneOptions } from './lane-contract.js';
+import { LaneRings } from './lane-rings.js';
+import type { Parking } from './parking.js';
+
+/** Belongs to one lane. Runs on the main thread; wakes nobody. */
+export class LaneQueue {
+  readonly backlog = new Backlog();
+  readonly rings: LaneRings;
+  readonly parking: Parking;
+  readonly #mayOpen: () => boolean;
+
+  /** @param mayOpen called before a ring is opened, of which a drain that runs does not know */
+  constructor({ names, shape, order }: LaneOptions, mayOpen: () => boolean) {
+    this.rings = new LaneRings(names, shape, order);
+    this.parking = this.rings.parking;
+    this.#mayOpen = mayOpen;
+  }
+
+  /** Deliveries that are neither succeeded nor handed back. */
+  get unsettled(): number {
+    return this.rings.unsettled + this.backlog.size + this.parking.size;
+  }
+
+  /** Bytes of their payloads. */
+  get bytes(): number {
+    return this.rings.waitingBytes + this.backlog.bytes + this.parking.bytes;
+  }
+
+  /** Takes the delivery if a ring has room for it, and none waits that must come first. Copies its bytes. */
+  offer(delivery: Delivery): boolean {
+    if (this.backlog.size > 0 && this.backlog.has(delivery.priority)) return false;
+    return !this.parking.holds(delivery) && this.#write(delivery);
+  }
+
+  /** Lets a delivery wait on main; to be followed by {@link refill}. */
+  push(delivery: Delivery): void {
+    if (this.parking.isHead(delivery)) this.backlog.prepend([delivery]);
+    else this.backlog.push(delivery);
+  }
+
+  /** Moves the backlog into the rings as far as they have room. True: there is something in them. */
+  refill(): boolean {
+    do {
+      this.backlog.moveTo((delivery) => this.parking.takes(delivery) || this.#write(delivery));
+    } while (this.rings.wantRoom(this.backlog));
+    return this.rings.unsettled > 0;
+  }
+
+  /** True when a ring has the room that the backlog waits for. */
+  get canRefill(): boolean {
+    return this.backlog.size > 0 && this.rings.hasWantedRoom;
+  }
+
+  /** Takes out of the parking what no longer has to wait for a verdict. True: there was something; {@link refill}. */
+  goOn(): boolean {
+    if (this.parking.isIdle) return false;
+    const ready = this.parking.takeReady();
+    if (ready.length > 0) this.backlog.prepend(ready);
+    return ready.length > 0;
+  }
+
+  /** Takes everything out. Only while nobody reads. */
+  takeAll(): Delivery[] {
+    return [...this.rings.takeAll(), ...this.parking.clear(), ...this.backlog.clear()];
+  }
+
+  #write(delivery: Delivery): boolean {
+    if (this.rings.write(delivery)) return true;
+    if (this.rings.has(delivery) || !this.#mayOpen()) return false;
+    this.rings.open(delivery);
+    return this.rings.write(delivery);
+  }
+}
