@@ -30,6 +30,7 @@ export interface BusParts {
   readonly router: Router<LiveSubscription>;
   readonly events: BusEmitter;
   readonly pressure: Pressure;
+  readonly notes: FailureNotes;
   readonly counters: ErrorCounters;
   readonly breakers: Breakers;
   readonly escalation: Escalation;
@@ -97,7 +98,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const subscriber = new Subscriber({ ...shared, options, instance, retries, notes, describer });
   return {
     ...shared,
-    ...{ counters, escalation, recovery, subscriber, logging },
+    ...{ notes, counters, escalation, recovery, subscriber, logging },
     requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:

@@ -1,8 +1,10 @@
 // The bus: joins the parts, and is what users hold.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { assemble, type BusParts } from './assembly.js';
+import { controlOf } from './control.js';
 import type { BusEvents } from './events.js';
 import type { ErrorRecoveryManager } from './failure/recovery.js';
+import type { ControlServer } from './observe/control-server.js';
 import type { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import type { ErrorLogger } from './observe/error-logger.js';
 import { healthOf } from './observe/health.js';
@@ -45,6 +47,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   #stopping: Promise<void> | undefined;
   #keepAlive: Timer | undefined;
   #startedAt = 0;
+  readonly #control: ControlServer | null;
 
   /** Null when error handling is off. */
   readonly deadLetterQueue: DeadLetterQueue | null;
@@ -61,6 +64,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     const { deadLetterQueue, errorLogger, recovery } = this.#parts;
     this.deadLetterQueue = deadLetterQueue;
     this.errorLogger = errorLogger;
+    this.#control = controlOf(this.#parts, this.#options.errorLogDir, () => this.getHealthStatus());
     this.recoveryManager = this.#options.enableErrorHandling ? recovery : null;
   }
 
@@ -167,6 +171,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
       emergency: this.#parts.escalation.emergency,
       threads: this.#threads?.health ?? { configured: threads + spareThreads, alive: 0, replaced: 0 },
       logging: this.#parts.logging?.health() ?? null,
+      control: this.#control?.health ?? null,
       errorStatistics: this.#parts.logging === null ? null : this.#parts.counters.summary(clock.now() / 1000),
     });
   }
@@ -242,6 +247,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     // Waiting for a worker does not keep a process alive by itself, but a running bus is meant to.
     this.#keepAlive = systemClock.every(2 ** 30, () => undefined, true);
     this.#parts.publisher.isOpen = true;
+    await this.#control?.open();
   }
 
   async #stop(timeoutMs: number): Promise<void> {
@@ -253,6 +259,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
     while (this.#parts.subscriber.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
+    await this.#control?.close();
     await this.deadLetterQueue?.close();
     await this.errorLogger?.close();
     await this.#parts.logging?.close();

@@ -34,7 +34,13 @@ export {
   retryLater,
   type StandardSchema,
 } from './shared/handler.js';
-export type { HealthLevel, HealthStatus, LoggingHealth, SubscriptionHealth } from './shared/health-status.js';
+export type {
+  ControlHealth,
+  HealthLevel,
+  HealthStatus,
+  LoggingHealth,
+  SubscriptionHealth,
+} from './shared/health-status.js';
 export type {
   ErrorFilter,
   ErrorStatistics,

@@ -85,7 +85,7 @@ describe('the search for dead code', () => {
 
 describe('the sources', () => {
   it.each(SOURCES)('$path begins with one line that says what it is', ({ text }) => {
-    expect(text.split('\n')[0]).toMatch(/^\/\/ [A-Z].*[.:!]/);
+    expect(text.replace(/^#!.*\n/, '').split('\n')[0]).toMatch(/^\/\/ [A-Z].*[.:!]/);
   });
 
   it('have no file of more than 300 lines', () => {

@@ -1,5 +1,11 @@
 // What the bus says about itself when asked: pure arithmetic on what its parts counted.
-import type { HealthLevel, HealthStatus, LoggingHealth, SubscriptionHealth } from '../shared/health-status.js';
+import type {
+  ControlHealth,
+  HealthLevel,
+  HealthStatus,
+  LoggingHealth,
+  SubscriptionHealth,
+} from '../shared/health-status.js';
 import type { ErrorStatistics } from '../shared/logging-task.js';
 
 /** What the bus counted. */
@@ -15,6 +21,7 @@ export interface HealthFacts {
   readonly emergency: string | null;
   readonly threads: HealthStatus['threads'];
   readonly logging: LoggingHealth | null;
+  readonly control: ControlHealth | null;
   readonly errorStatistics: ErrorStatistics | null;
 }
 
@@ -45,6 +52,7 @@ export function healthOf(facts: HealthFacts): HealthStatus {
     subscriptions: facts.subscriptions.map(({ breakerName: _name, storm: _storm, ...subscription }) => subscription),
     threads: facts.threads,
     logging: facts.logging,
+    control: facts.control,
     errorStatistics: facts.errorStatistics,
     circuitBreakerStatus: facts.breakers,
   };

@@ -25,6 +25,8 @@
  * - `BUSBAR_VALIDATION`: a payload does not satisfy the subscription's schema.
  * - `BUSBAR_SHUTDOWN`: the bus stopped before the delivery was settled.
  * - `BUSBAR_LOGGING_WORKER`: the logging worker is gone or did not answer.
+ * - `BUSBAR_CONTROL_SOCKET`: the command line cannot reach this bus; messages are not affected.
+ * - `BUSBAR_CONTROL_REQUEST`: what the command line asked cannot be answered: malformed, or too large.
  */
 export type ErrorCode =
   | 'BUSBAR_INVALID_OPTION'
@@ -51,7 +53,9 @@ export type ErrorCode =
   | 'BUSBAR_EXPIRED'
   | 'BUSBAR_VALIDATION'
   | 'BUSBAR_SHUTDOWN'
-  | 'BUSBAR_LOGGING_WORKER';
+  | 'BUSBAR_LOGGING_WORKER'
+  | 'BUSBAR_CONTROL_SOCKET'
+  | 'BUSBAR_CONTROL_REQUEST';
 
 /** An error raised by busbar itself. Runs on every thread. */
 export class BusbarError extends Error {

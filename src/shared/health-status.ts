@@ -26,6 +26,15 @@ export interface LoggingHealth {
   readonly lostLogLines: number;
 }
 
+/** The local socket that the command line reaches this bus by. Trouble with it does not touch `status`. */
+export interface ControlHealth {
+  readonly listening: boolean;
+  /** Of the socket. */
+  readonly path: string;
+  /** What went wrong last; null: nothing. */
+  readonly error: string | null;
+}
+
 /** One subscription's accounting: routed = succeeded + deadLettered + dropped + pending, in every snapshot. */
 export interface SubscriptionHealth {
   readonly subscriberId: string;
@@ -84,6 +93,8 @@ export interface HealthStatus {
   readonly threads: { readonly configured: number; readonly alive: number; readonly replaced: number };
   /** Null when error handling is off. */
   readonly logging: LoggingHealth | null;
+  /** Null when error handling is off. */
+  readonly control: ControlHealth | null;
   /** Null when error handling is off. */
   readonly errorStatistics: ErrorStatistics | null;
   /** The state of each breaker, by name: of subscriptions, of the options, and of those that handlers asked for. */

@@ -179,7 +179,9 @@ export class MainLane {
 
   #hold(): void {
     this.#state = 'held';
-    this.#timer = this.#clock.after(this.#options.breaker?.retryAfterMs || HELD_POLL_MS, () => {
+    // It may be closed by hand, long before it is due.
+    const ms = Math.min(this.#options.breaker?.retryAfterMs || HELD_POLL_MS, HELD_POLL_MS);
+    this.#timer = this.#clock.after(ms, () => {
       if (this.#state !== 'held') return;
       this.#state = 'idle';
       this.refill();

@@ -3,7 +3,7 @@ import type { SharedBreaker } from '../shared/breaker.js';
 import type { Clock, Timer } from '../shared/clock.js';
 import { StormGuard } from '../shared/storm-guard.js';
 
-/** An open breaker is looked at again this soon at the latest, in milliseconds. */
+/** An open breaker is looked at again this soon at the latest, in milliseconds: it may be closed by hand. */
 const HELD_POLL_MS = 50;
 /** This many deaths without a culprit within the window make a storm. */
 export const STORM_DEATHS = 5;
@@ -25,7 +25,8 @@ export class Standstill {
   }
 
   begin(reason: 'held' | 'storm'): void {
-    const ms = reason === 'storm' ? STORM_WINDOW_MS : this.#breaker?.retryAfterMs || HELD_POLL_MS;
+    const ms =
+      reason === 'storm' ? STORM_WINDOW_MS : Math.min(this.#breaker?.retryAfterMs || HELD_POLL_MS, HELD_POLL_MS);
     this.#wait(reason, ms);
   }
 

@@ -1,0 +1,33 @@
+// The user's own module that builds the bus, for what a stopped bus cannot do.
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { MessageBus } from '../index.js';
+import { asCliError, CliError, Exit } from './exit.js';
+
+/**
+ * Imports the module and starts its bus, if that is not done yet.
+ *
+ * @param app path of a module whose default export is a MessageBus, or a function that returns one
+ * @throws CliError
+ */
+export async function startApp(app: string): Promise<MessageBus> {
+  let exported: unknown;
+  try {
+    exported = ((await import(pathToFileURL(resolve(app)).href)) as { default?: unknown }).default;
+    if (typeof exported === 'function') exported = await exported();
+  } catch (error) {
+    throw new CliError(Exit.FAILED, `${app} cannot be used: ${asCliError(error).message}`);
+  }
+  if (!isBus(exported)) {
+    throw new CliError(Exit.USAGE, `${app} must export a MessageBus, or a function that returns one, as its default`);
+  }
+  await exported.start();
+  return exported;
+}
+
+/** By its methods: it may come from another copy of the package. */
+function isBus(value: unknown): value is MessageBus {
+  if (typeof value !== 'object' || value === null) return false;
+  const bus = value as Partial<MessageBus>;
+  return ['start', 'stop', 'getHealthStatus'].every((name) => typeof bus[name as keyof MessageBus] === 'function');
+}

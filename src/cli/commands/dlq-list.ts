@@ -1,0 +1,63 @@
+// The command `busbar dlq list`: dead letters, without their payloads.
+import type { LetterSummary } from '../../shared/logging-task.js';
+import { type Command, LETTER_FILTERS } from '../command.js';
+import { Exit } from '../exit.js';
+import { existingFolder, withSession } from '../session.js';
+import { table } from '../table.js';
+import { columns, print, safeJson } from '../terminal.js';
+import { showTime } from '../when.js';
+import { filterFrom } from '../which.js';
+
+const BY_DEFAULT = 50;
+
+export const dlqList: Command = {
+  words: 'dlq list',
+  says: `Dead letters, oldest first, without their payloads; ${BY_DEFAULT} unless --limit says otherwise.`,
+  options: LETTER_FILTERS,
+  async run(args) {
+    const filter = filterFrom(args);
+    const { limit = BY_DEFAULT } = filter;
+    // One more than is shown tells whether that is all.
+    const request = { ask: 'letters', filter: { ...filter, limit: limit + 1 } } as const;
+    const found = await withSession(existingFolder(args.folder), (session) => session.ask(request));
+    const letters = found.slice(0, limit);
+    if (args.has('json')) print(safeJson(letters));
+    else {
+      printLetters(letters);
+      if (found.length > limit) print(`… and more: --limit, or a filter (--since 2h, --subscriber …)`);
+    }
+    return Exit.DONE;
+  },
+};
+
+function printLetters(letters: readonly LetterSummary[]): void {
+  if (letters.length === 0) {
+    print('no letters');
+    return;
+  }
+  const header = [
+    'id',
+    'given up',
+    'subscriber',
+    'topic',
+    'category',
+    'reason',
+    'retries',
+    'replays',
+    'state',
+    'cause',
+  ];
+  const rows = letters.map((letter) => [
+    letter.error_id,
+    showTime(letter.timestamp),
+    letter.subscriber_id,
+    letter.topic,
+    letter.error_category,
+    letter.reason,
+    letter.retry_count,
+    letter.replays,
+    letter.state,
+    letter.signature,
+  ]);
+  for (const line of table(header, rows, columns())) print(line);
+}

@@ -1,0 +1,22 @@
+// The command `busbar dlq purge`: removes letters for good.
+import { type Command, LETTER_FILTERS } from '../command.js';
+import { Exit } from '../exit.js';
+import { existingFolder, withSession } from '../session.js';
+import { confirm, print, safeJson } from '../terminal.js';
+import { showWhich, whichFrom } from '../which.js';
+
+export const dlqPurge: Command = {
+  words: 'dlq purge',
+  operands: '[<id>…]',
+  says: 'Removes letters for good. Asks, or needs --yes.',
+  options: [...LETTER_FILTERS, 'all', 'yes'],
+  async run(args) {
+    const which = whichFrom(args);
+    const folder = existingFolder(args.folder);
+    // Asked before the folder is locked: a bus may want to start while a person thinks.
+    await confirm(`Remove ${showWhich(which)} from ${folder} for good?`, args.has('yes'));
+    const purged = await withSession(folder, (session) => session.ask({ ask: 'purge', which }));
+    print(args.has('json') ? safeJson({ purged }) : `${purged} purged`);
+    return purged === 0 && args.operands.length > 0 ? Exit.BAD_NEWS : Exit.DONE;
+  },
+};

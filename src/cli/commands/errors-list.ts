@@ -1,0 +1,42 @@
+// The command `busbar errors list`: what the error log says, the newest first.
+import type { ErrorReport } from '../../shared/report.js';
+import type { Arguments, Command } from '../command.js';
+import { choiceFrom, ERROR_FILTERS, forPrograms, showReport, sinceFrom } from '../error-choice.js';
+import { newestReports } from '../error-files.js';
+import { Exit } from '../exit.js';
+import { existingFolder } from '../session.js';
+import { print, safeJson } from '../terminal.js';
+
+const BY_DEFAULT = 20;
+
+export const errorsList: Command = {
+  words: 'errors list',
+  says: `Error reports, the newest first; ${BY_DEFAULT} unless --limit says otherwise.`,
+  options: [...ERROR_FILTERS, 'payload'],
+  async run(args) {
+    const reports = chosen(existingFolder(args.folder), args, BY_DEFAULT);
+    if (args.has('json')) print(safeJson(reports.map((report) => forPrograms(report, args))));
+    else for (const report of reports) for (const line of showReport(report, args)) print(line);
+    if (reports.length === 0 && !args.has('json')) print('no errors');
+    return Exit.DONE;
+  },
+};
+
+/** The newest first. */
+export function chosen(folder: string, args: Arguments, byDefault: number): ErrorReport[] {
+  const isChosen = choiceFrom(args);
+  const since = sinceFrom(args);
+  const limit = args.number('limit', 0) ?? byDefault;
+  const reports: ErrorReport[] = [];
+  if (limit === 0) return reports;
+  for (const report of newestReports(folder)) {
+    // Lines stand in the order of their writing, which is nearly that of their times.
+    if (report.timestamp < since - MOST_DELAY_S) break;
+    if (isChosen(report)) reports.push(report);
+    if (reports.length === limit) break;
+  }
+  return reports;
+}
+
+/** Reports that could not be written at once are written later, with their own time. */
+const MOST_DELAY_S = 3600;

@@ -1,0 +1,50 @@
+// The command `busbar health`: how a running bus is, in words and reasons; of a stopped one, what its metrics file knows.
+import type { Command } from '../command.js';
+import { Exit } from '../exit.js';
+import { statusLines, subscriptionLines, totalLines } from '../health-view.js';
+import { LiveBus } from '../live-bus.js';
+import { readMetrics } from '../metrics-file.js';
+import { existingFolder } from '../session.js';
+import { columns, paint, print, safe, safeJson } from '../terminal.js';
+import { showTime } from '../when.js';
+
+export const health: Command = {
+  words: 'health',
+  says: 'How the bus is, and why. Exit code 0: healthy; 1: degraded, critical, or not running.',
+  options: [],
+  async run(args) {
+    const folder = existingFolder(args.folder);
+    const bus = await LiveBus.connect(folder);
+    if (bus === undefined) {
+      tellStopped(folder, args.has('json'));
+      return Exit.BAD_NEWS;
+    }
+    const { pid, health: status } = await bus.ask({ ask: 'health' });
+    await bus.close();
+    if (args.has('json')) print(safeJson({ pid, ...status }));
+    else {
+      for (const line of statusLines(pid, status)) print(line);
+      print();
+      for (const line of subscriptionLines(status, columns())) print(line);
+      print();
+      for (const line of totalLines(status)) print(line);
+    }
+    return status.status === 'healthy' ? Exit.DONE : Exit.BAD_NEWS;
+  },
+};
+
+function tellStopped(folder: string, isJson: boolean): void {
+  const metrics = readMetrics(folder);
+  if (isJson) {
+    print(safeJson({ running: false, metrics }));
+    return;
+  }
+  print(`${paint('red', 'not running')}  no bus answers in ${safe(folder)}`);
+  if (metrics === null) {
+    print('there is no metrics file: no error was ever logged here');
+    return;
+  }
+  print(`${metrics.total_errors} errors in all, the last of them counted ${showTime(metrics.last_updated)}`);
+  const counts = Object.entries(metrics.error_counts_by_category).filter(([, count]) => count > 0);
+  for (const [category, count] of counts) print(`  ${safe(category)} ${count}`);
+}

@@ -1,0 +1,70 @@
+// Which error reports a command is about, and how one is shown on a line.
+import { ErrorCategory, type ErrorReport, ErrorSeverity } from '../shared/report.js';
+import type { Arguments, OptionName } from './command.js';
+import { CliError, Exit } from './exit.js';
+import { maskingFrom } from './payload.js';
+import { paint, type Style, safe } from './terminal.js';
+import { parseWhen, showTime } from './when.js';
+
+export const ERROR_FILTERS: readonly OptionName[] = [
+  'topic',
+  'subscriber',
+  'category',
+  'severity',
+  'signature',
+  'since',
+  'limit',
+];
+
+export type Choice = (report: ErrorReport) => boolean;
+
+/** @throws CliError */
+export function choiceFrom(args: Arguments): Choice {
+  const category = oneOf('category', args.text('category'), Object.values(ErrorCategory));
+  const severity = oneOf('severity', args.text('severity'), Object.values(ErrorSeverity));
+  const [topic, subscriber, signature] = [args.text('topic'), args.text('subscriber'), args.text('signature')];
+  const since = sinceFrom(args);
+  return ({ context, ...report }) =>
+    (category === undefined || report.category === category) &&
+    (severity === undefined || report.severity === severity) &&
+    (topic === undefined || isOf(topic, context.topic)) &&
+    (subscriber === undefined || context.subscriber_id === subscriber) &&
+    (signature === undefined || context.signature === signature) &&
+    report.timestamp >= since;
+}
+
+/** Seconds since 1970; the beginning of time when nothing is said. */
+export function sinceFrom(args: Arguments): number {
+  const since = args.text('since');
+  return since === undefined ? Number.NEGATIVE_INFINITY : parseWhen(since);
+}
+
+/** For programs: the preview of the payload is left out, unless payloads are wanted. */
+export function forPrograms(report: ErrorReport, args: Arguments): ErrorReport {
+  if (maskingFrom(args) !== 'shape') return report;
+  const { message: _preview, ...context } = report.context;
+  return { ...report, context };
+}
+
+const STYLES: Readonly<Record<ErrorSeverity, Style>> = { low: 'dim', medium: 'yellow', high: 'red', critical: 'red' };
+
+/** For people: one line, and the preview on another if payloads are wanted. */
+export function showReport(report: ErrorReport, args: Arguments): string[] {
+  const { context, severity, category } = report;
+  const where = [context.subscriber_id, context.topic].filter((part) => typeof part === 'string').join(' ');
+  const what = safe(`${report.exception_type}: ${report.message}`);
+  const head = `${showTime(report.timestamp)} ${paint(STYLES[severity] ?? 'red', safe(severity).padEnd(8))}`;
+  const lines = [`${head} ${safe(category)} ${paint('bold', safe(where || report.component))} ${what}`];
+  if (maskingFrom(args) !== 'shape' && typeof context.message === 'string') lines.push(`  ${safe(context.message)}`);
+  return lines;
+}
+
+function isOf(pattern: string, topic: unknown): boolean {
+  if (typeof topic !== 'string') return false;
+  return topic === pattern || (pattern.endsWith('.>') && topic.startsWith(pattern.slice(0, -1)));
+}
+
+function oneOf(name: OptionName, value: string | undefined, allowed: readonly string[]): string | undefined {
+  if (value === undefined || allowed.includes(value)) return value;
+  throw new CliError(Exit.USAGE, `--${name} must be one of ${allowed.join(', ')}; received ${JSON.stringify(value)}`);
+}

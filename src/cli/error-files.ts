@@ -1,0 +1,117 @@
+// The error log as files: read from its newest line back, or followed as it grows. Nothing is written, and no lock is needed.
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../shared/clock.js';
+import type { ErrorReport } from '../shared/report.js';
+
+const NAME = 'message_bus_errors.json';
+/** Rotated ones carry the time in their names, so their order is that of their names. */
+const ROTATED = /^message_bus_errors_\d{8}T\d{9}Z_\d+\.json$/;
+
+const CHUNK_BYTES = 64 * 1024;
+/** A longer line is no report of ours. */
+const MOST_LINE_BYTES = 4 * 1024 * 1024;
+const POLL_MS = 200;
+
+/** What a line says, if it is a report: the files are ours, but not everybody who can write them is. */
+function parseReport(line: string): ErrorReport | undefined {
+  try {
+    const report = JSON.parse(line) as Partial<ErrorReport> | null;
+    const texts = [report?.error_id, report?.category, report?.severity, report?.message, report?.exception_type];
+    const isReport = texts.every((text) => typeof text === 'string') && typeof report?.timestamp === 'number';
+    return isReport && typeof report.context === 'object' && report.context !== null
+      ? (report as ErrorReport)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reports from the newest to the oldest, through all rotated files. Damaged lines are passed over. */
+export function* newestReports(folder: string): Generator<ErrorReport> {
+  const rotated = readdirSync(folder).filter((name) => ROTATED.test(name));
+  for (const name of [NAME, ...rotated.sort().reverse()]) {
+    for (const line of linesBackwards(join(folder, name))) {
+      const report = parseReport(line);
+      if (report !== undefined) yield report;
+    }
+  }
+}
+
+/** From the last line to the first, a chunk at a time. A last line without an end is not finished, and left out. */
+function* linesBackwards(path: string): Generator<string> {
+  const file = openIfThere(path);
+  if (file === undefined) return;
+  try {
+    let tail: Buffer = Buffer.alloc(0);
+    let isFirst = true;
+    for (let end = fstatSync(file).size; end > 0; ) {
+      const start = Math.max(0, end - CHUNK_BYTES);
+      const chunk = Buffer.alloc(end - start);
+      const read = readSync(file, chunk, 0, chunk.length, start);
+      const text = Buffer.concat([chunk.subarray(0, read), tail.subarray(0, MOST_LINE_BYTES)]);
+      let stop = text.length;
+      for (let cut = text.lastIndexOf(10); cut !== -1; cut = cut === 0 ? -1 : text.lastIndexOf(10, cut - 1)) {
+        if (!isFirst && stop > cut + 1) yield text.toString('utf8', cut + 1, stop);
+        isFirst = false;
+        stop = cut;
+      }
+      tail = text.subarray(0, stop);
+      end = start;
+    }
+    if (!isFirst && tail.length > 0) yield tail.toString('utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Calls `take` for each report that comes from now on, through rotations, until the process ends. */
+export function followReports(folder: string, take: (report: ErrorReport) => void): void {
+  const path = join(folder, NAME);
+  let file = openIfThere(path);
+  let position = file === undefined ? 0 : fstatSync(file).size;
+  let unfinished = '';
+  const read = (from: number): void => {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    for (let bytes = readSync(from, chunk, 0, chunk.length, position); bytes > 0; ) {
+      position += bytes;
+      const lines = (unfinished + chunk.toString('latin1', 0, bytes)).split('\n');
+      unfinished = (lines.pop() as string).slice(0, MOST_LINE_BYTES);
+      for (const line of lines) {
+        const report = parseReport(Buffer.from(line, 'latin1').toString('utf8'));
+        if (report !== undefined) take(report);
+      }
+      bytes = readSync(from, chunk, 0, chunk.length, position);
+    }
+  };
+  systemClock.every(
+    POLL_MS,
+    () => {
+      if (file !== undefined) read(file);
+      if (file !== undefined && isSame(path, file)) return;
+      // Rotated: what was still written to the old one is read; the next one begins at its start.
+      if (file !== undefined) {
+        read(file);
+        closeSync(file);
+      }
+      file = openIfThere(path);
+      position = 0;
+      unfinished = '';
+      if (file !== undefined) read(file);
+    },
+    true,
+  );
+}
+
+function isSame(path: string, file: number): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(file).ino;
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

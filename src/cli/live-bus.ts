@@ -1,0 +1,91 @@
+// A running bus, reached through the local socket in its folder.
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { systemClock } from '../shared/clock.js';
+import {
+  CONTROL_SOCKET,
+  type ControlAnswers,
+  type ControlReply,
+  type ControlRequest,
+  LONGEST_SOCKET_PATH,
+} from '../shared/control.js';
+import { busError, CliError, Exit } from './exit.js';
+
+/** A main thread that is busy for longer is worth a word. Replays take as long as they take. */
+const PATIENCE_MS = 10_000;
+
+/** One connection; requests are answered in their order. */
+export class LiveBus {
+  readonly isLive = true;
+  readonly #socket: Socket;
+  readonly #waiting: { readonly resolve: (line: string) => void; readonly reject: (error: CliError) => void }[] = [];
+  #received: string[] = [];
+  #isGone = false;
+
+  /** Undefined: no bus answers there. */
+  static connect(folder: string): Promise<LiveBus | undefined> {
+    const path = join(folder, CONTROL_SOCKET);
+    // A bus with such a path has no socket; Node would cut it in silence, and look elsewhere.
+    if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH || process.platform === 'win32')
+      return Promise.resolve(undefined);
+    return new Promise((resolve, reject) => {
+      const socket = connect(path);
+      socket.once('connect', () => resolve(new LiveBus(socket)));
+      socket.once('error', (error: NodeJS.ErrnoException) => {
+        // No socket, or that of a dead process.
+        if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined);
+        else reject(new CliError(Exit.UNREACHABLE, `the bus's socket cannot be used: ${error.message}`));
+      });
+    });
+  }
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => this.#take(text));
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => this.#gone());
+  }
+
+  /** Rejects with a {@link CliError}. */
+  async ask<R extends ControlRequest>(request: R): Promise<ControlAnswers[R['ask']]> {
+    if (this.#isGone) throw goneError();
+    const line = new Promise<string>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    this.#socket.write(`${JSON.stringify(request)}\n`);
+    const reply = JSON.parse(await (request.ask === 'replay' ? line : inTime(line))) as ControlReply;
+    if (!reply.ok) throw busError(reply.code, reply.message);
+    return reply.answer as ControlAnswers[R['ask']];
+  }
+
+  close(): Promise<void> {
+    this.#socket.destroy();
+    return Promise.resolve();
+  }
+
+  #take(text: string): void {
+    const [first = '', ...rest] = text.split('\n');
+    this.#received.push(first);
+    for (const next of rest) {
+      const line = this.#received.join('');
+      this.#received = [next];
+      this.#waiting.shift()?.resolve(line);
+    }
+  }
+
+  #gone(): void {
+    this.#isGone = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(goneError());
+  }
+}
+
+function goneError(): CliError {
+  return new CliError(Exit.UNREACHABLE, 'the bus has closed the connection: it stopped, or its process ended');
+}
+
+function inTime(line: Promise<string>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const late = `the bus did not answer within ${PATIENCE_MS / 1000} s: its main thread is busy`;
+    const timer = systemClock.after(PATIENCE_MS, () => reject(new CliError(Exit.UNREACHABLE, late)), true);
+    line.then(resolve, reject).finally(() => timer.cancel());
+  });
+}

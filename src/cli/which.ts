@@ -1,0 +1,51 @@
+// Which letters a command is about: ids, filters, or all of them, said in so many words.
+import type { Which } from '../shared/control.js';
+import type { LetterFilter } from '../shared/logging-task.js';
+import { ErrorCategory } from '../shared/report.js';
+import type { Arguments } from './command.js';
+import { CliError, Exit } from './exit.js';
+import { parseWhen } from './when.js';
+
+/** @throws CliError */
+export function filterFrom(args: Arguments): LetterFilter {
+  const since = args.text('since');
+  const fields = {
+    topic: args.text('topic'),
+    subscriberId: args.text('subscriber'),
+    category: args.text('category'),
+    reason: args.text('reason'),
+    signature: args.text('signature'),
+    state: args.text('state'),
+    since: since === undefined ? undefined : parseWhen(since),
+    limit: args.number('limit', 1),
+  };
+  const categories: readonly string[] = Object.values(ErrorCategory);
+  if (fields.category !== undefined && !categories.includes(fields.category)) {
+    const received = JSON.stringify(fields.category);
+    throw new CliError(Exit.USAGE, `--category must be one of ${categories.join(', ')}; received ${received}`);
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as LetterFilter;
+}
+
+/**
+ * Nothing said is not everything: that takes `--all`.
+ *
+ * @throws CliError
+ */
+export function whichFrom(args: Arguments): Which {
+  const filter = filterFrom(args);
+  const hasFilter = Object.keys(filter).length > 0;
+  if (args.operands.length > 0) {
+    if (hasFilter || args.has('all')) throw new CliError(Exit.USAGE, 'give either ids, or a filter, or --all');
+    return [...new Set(args.operands)];
+  }
+  if (!hasFilter && !args.has('all')) throw new CliError(Exit.USAGE, 'say which letters: ids, a filter, or --all');
+  return filter;
+}
+
+/** In words, for a question. */
+export function showWhich(which: Which): string {
+  if (Array.isArray(which)) return which.length === 1 ? '1 letter' : `${which.length} letters`;
+  const parts = Object.entries(which as LetterFilter).map(([name, value]) => `${name} ${value}`);
+  return parts.length === 0 ? 'all letters' : `the letters of ${parts.join(', ')}`;
+}

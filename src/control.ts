@@ -1,0 +1,51 @@
+// What a running bus answers to the command line: which part answers which request.
+import type { BusParts } from './assembly.js';
+import { ControlServer } from './observe/control-server.js';
+import type { ControlAnswers, ControlRequest } from './shared/control.js';
+import { BusbarError, show } from './shared/errors.js';
+import type { HealthStatus } from './shared/health-status.js';
+import { peek } from './shared/hostile.js';
+import { answerAboutLetters } from './shared/letter-desk.js';
+
+/** Null when error handling is off: there is no folder to put a socket in. Starts nothing. */
+export function controlOf(parts: BusParts, folder: string, health: () => HealthStatus): ControlServer | null {
+  const { deadLetterQueue: desk, settler, notes } = parts;
+  if (desk === null) return null;
+  /** What is asked comes from outside: the part that answers checks its fields. */
+  const answer = async (request: unknown): Promise<ControlAnswers[ControlRequest['ask']]> => {
+    const asked = request as ControlRequest;
+    const ask = peek(request, 'ask') as ControlRequest['ask'];
+    switch (ask) {
+      case 'health':
+        return { pid: process.pid, health: health() };
+      case 'breaker':
+        return moveBreaker(parts, asked as BreakerRequest);
+      case 'letters':
+      case 'letter':
+      case 'letter-stats':
+      case 'replay':
+      case 'archive':
+      case 'purge':
+        return answerAboutLetters(desk, asked as Exclude<ControlRequest, BreakerRequest | { ask: 'health' }>);
+      default:
+        throw new BusbarError(
+          'BUSBAR_CONTROL_REQUEST',
+          `this bus does not know the request ${show(ask satisfies never)}`,
+        );
+    }
+  };
+  return new ControlServer(folder, answer, (trouble) =>
+    settler.report(notes.incident('control_socket', trouble, 'setup')),
+  );
+}
+
+type BreakerRequest = Extract<ControlRequest, { ask: 'breaker' }>;
+
+/** False: there is no breaker of this name; asking for it would make one. */
+function moveBreaker({ breakers }: BusParts, { name, command }: BreakerRequest): boolean {
+  if (!Object.hasOwn(breakers.status(), name)) return false;
+  if (command === 'reset') breakers.of(name).reset();
+  else if (command === 'open') breakers.of(name).forceOpen();
+  else throw new BusbarError('BUSBAR_CONTROL_REQUEST', `a breaker can be reset or opened, not ${show(command)}`);
+  return true;
+}

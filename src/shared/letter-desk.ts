@@ -1,0 +1,60 @@
+// Answers requests about letters out of a dead-letter queue: the same for a running bus and for a stopped one's folder.
+import { codecFromName, codecName, decodePayload, type Encoded, encodeLossy, encodePayload } from './codec.js';
+import type { ControlAnswers, LetterRequest, Which, WireLetter } from './control.js';
+import type { LetterFilter, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
+import type { ReplayOptions, ReplayResult } from './replay.js';
+
+/** What answering needs of a dead-letter queue. */
+export interface LetterDesk {
+  list(filter: LetterFilter): Promise<LetterSummary[]>;
+  show(id: string): Promise<StoredLetter | undefined>;
+  stats(): Promise<LetterStats>;
+  replay(which: Which, options: ReplayOptions): Promise<ReplayResult>;
+  archive(which: Which): Promise<number>;
+  purge(which: Which): Promise<number>;
+}
+
+/** Rejects with what the queue rejects with. What is asked is checked by the queue. */
+export function answerAboutLetters(
+  desk: LetterDesk,
+  request: LetterRequest,
+): Promise<ControlAnswers[typeof request.ask]> {
+  switch (request.ask) {
+    case 'letters':
+      return desk.list(request.filter);
+    case 'letter':
+      return desk.show(request.id).then((letter) => (letter === undefined ? null : wireLetter(letter)));
+    case 'letter-stats':
+      return desk.stats();
+    case 'replay':
+      return desk.replay(request.which, request.options);
+    case 'archive':
+      return desk.archive(request.which);
+    case 'purge':
+      return desk.purge(request.which);
+  }
+}
+
+/** The letter with its payload decoded again. */
+export function letterFromWire({ letter, payload }: WireLetter): StoredLetter {
+  const bytes = Buffer.from(payload.base64, 'base64');
+  const codec = codecFromName(payload.codec);
+  const decoded = codec === undefined ? bytes : decodePayload(codec, bytes);
+  return { ...letter, message: { ...letter.message, payload: decoded } };
+}
+
+function wireLetter(stored: StoredLetter): WireLetter {
+  const { payload, ...message } = stored.message;
+  const { codec, bytes } = encodeAnything(payload);
+  const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+  return { letter: { ...stored, message }, payload: { codec: codecName(codec), base64 } };
+}
+
+function encodeAnything(payload: unknown): Encoded {
+  try {
+    return encodePayload(payload);
+  } catch {
+    // It was decoded from bytes, so this does not happen; if it does, the operator sees what can be shown.
+    return encodeLossy(payload);
+  }
+}
