@@ -21,6 +21,8 @@ const MOST_AT_ONCE = 64;
  * waking it costs 25 µs or more. With one core, polling would only take time from the worker.
  */
 const POLLS = availableParallelism() > 1 ? 1000 : 0;
+/** After the last reply main looks again in this many turns: who awaits one request after the other asks again at once. */
+const LINGERS = POLLS > 0 ? 10 : 0;
 /** How exact deadlines are, in milliseconds. */
 const WATCH_MS = 25;
 /** A module that takes longer to load is not going to, in milliseconds. */
@@ -42,6 +44,7 @@ export class Threads {
   readonly #breakers: WatchedBreakers;
   #watch: Timer | undefined;
   #polls = 0;
+  #lingers = 0;
   #isStopped = false;
 
   /** @param isAwaited somebody waits for a reply */
@@ -119,7 +122,7 @@ export class Threads {
 
   async #listen(): Promise<void> {
     while (!this.#isStopped) {
-      if (this.#hasNews()) this.#polls = 0;
+      this.#noticeReplies();
       let more = false;
       for (const taker of this.#turns.running) if (taker instanceof Lane && taker.collect(MOST_AT_ONCE)) more = true;
       if (more || this.#shouldPoll()) await new Promise<void>((resume) => setImmediate(resume));
@@ -127,8 +130,14 @@ export class Threads {
     }
   }
 
+  #noticeReplies(): void {
+    if (!this.#hasNews()) return;
+    this.#polls = 0;
+    this.#lingers = this.#isAwaited() ? LINGERS : 0;
+  }
+
   #shouldPoll(): boolean {
-    return this.#polls++ < POLLS && this.#isAwaited();
+    return this.#isAwaited() ? this.#polls++ < POLLS : this.#lingers-- > 0;
   }
 
   #hasNews(): boolean {
