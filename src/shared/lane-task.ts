@@ -45,6 +45,8 @@ export interface DrainTask {
   /** Null: the timeout is not fitted to what handlers take. */
   readonly observation: Observation | null;
   readonly concurrency: number;
+  /** The lane's handlers never run side by side: what runs stands in its ring's RUNNING, else in each record's STATE. */
+  readonly isSerial: boolean;
   readonly bytes: 'copy' | 'view';
   /** Null: none is kept. */
   readonly order: LaneOrder | null;

@@ -7,6 +7,8 @@
 //   byte 4    WRITTEN     writer   records committed since the beginning, mod 2^32
 //   byte 128  HEAD        reader   bytes released since the beginning, mod 2^32
 //   byte 132  SUCCEEDED   reader   records released because their handler succeeded (lane rings only)
+//   byte 136  RUNNING     reader   SEQUENCE of the record whose handler runs, or a released one's (serial lanes only)
+//   byte 144  STARTED_AT  reader   double: Clock.elapsed() when it was called, before RUNNING
 //   byte 256  WANTED      writer   a HEAD position, plus 1: ring the writer's doorbell once there; 0: do not
 //   byte 384  records     capacity bytes, a power of two
 //
@@ -16,7 +18,7 @@
 //   byte 0    LENGTH      writer   header and body in bytes, unpadded; negative: padding of -LENGTH bytes
 //   byte 4    KIND        writer   what the body is; in a lane ring the GENERATION (see PARKED) when it was written
 //   byte 8    SEQUENCE    writer   WRITTEN before this record
-//   byte 12   STATE       reader   READY 0, STARTED 1, DONE 2 (lane rings only; the writer sets READY)
+//   byte 12   STATE       reader   READY 0, STARTED 1, DONE 2 (lanes with concurrency only; the writer sets READY)
 //   byte 16   body
 //
 // A DOORBELL wakes its one sleeper:
@@ -36,6 +38,10 @@ export const TAIL = 0;
 export const WRITTEN = 1;
 export const HEAD = 32;
 export const SUCCEEDED = 33;
+/** Handlers run one after the other: what runs stands here, and records are only read. */
+export const RUNNING = 34;
+/** In doubles. */
+export const STARTED_AT = 18;
 export const WANTED = 64;
 
 /** Bytes of control words before a ring's records. */

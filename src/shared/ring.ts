@@ -11,6 +11,7 @@ import {
   READY,
   RECORD_HEADER_BYTES,
   RING_CONTROL_BYTES,
+  RUNNING,
   SEQUENCE,
   STATE,
   SUCCEEDED,
@@ -33,7 +34,9 @@ export function allocateRing(capacityBytes: number): SharedArrayBuffer {
   if (!isPowerOfTwo || capacityBytes < SMALLEST_RING_BYTES || capacityBytes > LARGEST_RING_BYTES) {
     throw invalidOption('ringBytes', 'a power of two from 1024 to 1073741824', capacityBytes);
   }
-  return new SharedArrayBuffer(RING_CONTROL_BYTES + capacityBytes);
+  const memory = new SharedArrayBuffer(RING_CONTROL_BYTES + capacityBytes);
+  new Int32Array(memory, 0, RING_CONTROL_BYTES / 4)[RUNNING] = -1;
+  return memory;
 }
 
 /** The views that both halves have on a ring's memory. */

@@ -30,6 +30,7 @@ export function drainTask(
     deadline,
     observation: blame.patience.observation,
     concurrency: blame.hasSuspects ? 1 : shape.concurrency,
+    isSerial: shape.concurrency === 1,
     bytes,
     order,
     parked: rings.parkedMemory,

@@ -21,6 +21,7 @@ import {
   SUCCEEDED,
 } from '../shared/layout.js';
 import { allocateRing, RingReader, RingWriter } from '../shared/ring.js';
+import { RunningWord } from '../shared/running.js';
 
 /** The delivery's word in which its attempts are counted. */
 const STARTED_COUNT = 2;
@@ -56,6 +57,8 @@ export class LaneRing {
   /** The largest SEQUENCE that came back from the reader: it has read all before. */
   #furthest = -1;
   readonly #shape: RingShape;
+  /** Null: handlers may run side by side, and each record says whether its own runs. */
+  readonly #running: RunningWord | null;
   /** How many deliveries may be written before the depth has to be looked at again. */
   #room = 0;
   #succeededWord = 0;
@@ -65,6 +68,7 @@ export class LaneRing {
     this.memory = allocateRing(shape.ringBytes);
     this.writer = new RingWriter(this.memory);
     this.#shape = shape;
+    this.#running = shape.concurrency === 1 ? new RunningWord(this.memory) : null;
   }
 
   /** Deliveries whose handlers succeeded, since the beginning. Ask at least every 2^31 of them. */
@@ -112,6 +116,7 @@ export class LaneRing {
 
   /** The started records, at most as many as can be in flight. */
   started(): Suspect[] {
+    if (this.#running !== null) return this.#oneStarted(this.#running);
     const suspects: Suspect[] = [];
     let seen = 0;
     this.walk((word, sequence, state) => {
@@ -128,6 +133,7 @@ export class LaneRing {
    * the counters agree with the records again.
    */
   repair(): Suspect[] {
+    if (this.#running !== null) this.#markFirst(this.#running);
     const suspects: Suspect[] = [];
     let remaining = 0;
     this.walk((word, sequence, state) => {
@@ -198,6 +204,37 @@ export class LaneRing {
       return true;
     });
     Atomics.store(control, HEAD, head);
+  }
+
+  #oneStarted(running: RunningWord): Suspect[] {
+    const now = running.read(this.writer.oldest);
+    const suspects: Suspect[] = [];
+    if (now === undefined) return suspects;
+    this.walk((word, sequence) => {
+      if (sequence === now.sequence) suspects.push({ ring: this, word, ...now });
+      return false;
+    });
+    return suspects;
+  }
+
+  /** Says in the first record what the dead reader said in its own words: the rest of the repair knows only records. */
+  #markFirst(running: RunningWord): void {
+    let left = 0;
+    let first = -1;
+    this.walk((word, sequence, state) => {
+      if (state === DONE || this.#lastHandedBack.includes(sequence)) return true;
+      if (left++ === 0) first = word;
+      return true;
+    });
+    const isCounted = ((this.writer.succeeded - (this.writer.written - this.#handedBack - left)) | 0) > 0;
+    if (first >= 0 && isCounted) this.#setState(first, DONE);
+    for (const { word, sequence, startedAt } of this.#oneStarted(running)) {
+      // Its successor may not come to it at once, and must not be blamed for it before.
+      running.suspend(sequence);
+      if (Atomics.load(this.writer.words, word + STATE) !== READY) continue;
+      this.writer.doubles[startedAtIndex(word)] = startedAt;
+      this.#setState(word, STARTED);
+    }
   }
 
   #countHandedBack(sequence: number): void {

@@ -50,7 +50,7 @@ export class Drain {
   constructor(task: DrainTask, handler: LoadedHandler) {
     this.#task = task;
     this.#handler = handler;
-    this.#places = new Places(task.rings);
+    this.#places = new Places(task.rings, task.isSerial);
     this.#bell = new Doorbell(task.bell);
     this.#turn = new Int32Array(task.turn);
     this.#timeout = task.observation === null ? null : new Int32Array(task.observation.timeout);
@@ -130,14 +130,8 @@ export class Drain {
     return true;
   }
 
-  /** The breaker is open, and this subscription waits for it. */
-  #isHeld(): boolean {
-    return this.#task.whenOpen === 'hold' && this.#breaker?.admits() === false;
-  }
-
   /** Starts the next delivery of this place, or says what it has to wait for: then it was not touched. */
   #start(place: Place, startedAt: number): 'full' | 'ask' | 'held' | undefined {
-    if (this.#isHeld()) return 'held';
     const { reader } = place;
     const word = reader.peek();
     const delivery = readDelivery(reader, (word << 2) + RECORD_HEADER_BYTES, this.#task.names);

@@ -4,8 +4,9 @@ import { Attempt } from '../../src/shared/attempt.js';
 import type { Permit } from '../../src/shared/breaker.js';
 import type { AttemptContext } from '../../src/shared/context.js';
 import { type Delivery, startedAtIndex } from '../../src/shared/delivery.js';
-import { DONE, READY, STARTED, STATE } from '../../src/shared/layout.js';
+import { DONE, READY, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
 import { RingReader } from '../../src/shared/ring.js';
+import { RunningWord } from '../../src/shared/running.js';
 
 /** An attempt at the record `word` of a place. */
 export class RingAttempt extends Attempt {
@@ -43,30 +44,44 @@ export class Place {
   /** Attempts whose records are not released, oldest first. */
   readonly #window: RingAttempt[] = [];
 
-  constructor(index: number, memory: SharedArrayBuffer) {
+  /** Null: several handlers may run side by side. */
+  readonly #running: RunningWord | null;
+
+  constructor(index: number, memory: SharedArrayBuffer, isSerial: boolean) {
     this.index = index;
     this.reader = new RingReader(memory);
+    this.#running = isSerial ? new RunningWord(memory) : null;
   }
 
   /** Its record was read. */
   track(attempt: RingAttempt): void {
-    this.#window.push(attempt);
+    if (this.#running === null) this.#window.push(attempt);
   }
 
   /** From here on a death of this thread is pinned to this attempt. */
   begin(attempt: RingAttempt): void {
+    attempt.hasBegun = true;
+    if (this.#running !== null) {
+      this.#running.begin(this.#sequenceOf(attempt), attempt.startedAt);
+      return;
+    }
     this.reader.doubles[startedAtIndex(attempt.word)] = attempt.startedAt;
     Atomics.store(this.reader.words, attempt.word + STATE, STARTED);
-    attempt.hasBegun = true;
   }
 
   /** The handler has ended, but its outcome waits for room: a death of this thread is not its doing. */
   suspend(attempt: RingAttempt): void {
-    Atomics.store(this.reader.words, attempt.word + STATE, READY);
+    if (this.#running !== null) this.#running.suspend(this.#sequenceOf(attempt));
+    else Atomics.store(this.reader.words, attempt.word + STATE, READY);
   }
 
   /** The attempt's outcome is with main, or it succeeded: its record, and those done before, may go. */
   finish(attempt: RingAttempt, succeeded: boolean): void {
+    if (this.#running !== null) {
+      if (succeeded) this.reader.countSuccess();
+      this.reader.releaseTo(attempt.end);
+      return;
+    }
     attempt.isDone = true;
     Atomics.store(this.reader.words, attempt.word + STATE, DONE);
     if (succeeded) this.reader.countSuccess();
@@ -74,6 +89,10 @@ export class Place {
     let released: RingAttempt | undefined;
     while (window[0]?.isDone === true) released = window.shift();
     if (released !== undefined) this.reader.releaseTo(released.end);
+  }
+
+  #sequenceOf(attempt: RingAttempt): number {
+    return this.reader.words[attempt.word + SEQUENCE] as number;
   }
 }
 
@@ -87,8 +106,8 @@ export class Places {
   #picks = 0;
   #lower = 0;
 
-  constructor(rings: readonly (SharedArrayBuffer | null)[]) {
-    this.#places = rings.flatMap((ring, index) => (ring === null ? [] : [new Place(index, ring)])).reverse();
+  constructor(rings: readonly (SharedArrayBuffer | null)[], isSerial: boolean) {
+    this.#places = rings.flatMap((ring, index) => (ring === null ? [] : [new Place(index, ring, isSerial)])).reverse();
   }
 
   /** The place whose record comes next, or undefined when all are empty. */
