@@ -211,7 +211,7 @@ export class LaneRing {
     const suspects: Suspect[] = [];
     if (now === undefined) return suspects;
     this.walk((word, sequence) => {
-      if (sequence === now.sequence) suspects.push({ ring: this, word, ...now });
+      if (sequence === now.sequence) suspects.push(this.#suspect(word, sequence, now.startedAt));
       return false;
     });
     return suspects;
@@ -242,8 +242,7 @@ export class LaneRing {
     if (this.#lastHandedBack.push(sequence) > this.#shape.concurrency) this.#lastHandedBack.shift();
   }
 
-  #suspect(word: number, sequence: number): Suspect {
-    const startedAt = this.writer.doubles[startedAtIndex(word)] as number;
+  #suspect(word: number, sequence: number, startedAt = this.writer.doubles[startedAtIndex(word)] as number): Suspect {
     return { ring: this, word, sequence, startedAt, timeouts: timeoutsOf(this.writer, word) };
   }
 
