@@ -177,7 +177,7 @@ describe('while a delivery waits for its retry', () => {
       ['b', 0, [], { key: 'b' }],
       ['c', 0, [], { priority: 'low' }],
     ]);
-    await until(() => lines().length === 1);
+    await until(() => bus.getHealthStatus().subscriptions[0]?.retrying === 1);
     await new Promise((resume) => setTimeout(resume, 20));
     expect(lines()).toEqual(['a 0 start']);
     clock.step(RETRY_MS);
