@@ -17,7 +17,7 @@ interface Settings {
 export function piscinaCalls({ payload, reply }: Load, inflight: number): OpenCalls {
   return async ({ isQuick }) => {
     const trialMs = isQuick ? QUICK_TRIAL_MS : TRIAL_MS;
-    const settings = await bestOf(candidates(inflight), (pool) =>
+    const settings = await bestOf(candidates(inflight, isQuick), (pool) =>
       promiseEach(() => pool.run(payload), reply, inflight, trialMs),
     );
     const pool = openPool(settings);
@@ -25,13 +25,11 @@ export function piscinaCalls({ payload, reply }: Load, inflight: number): OpenCa
   };
 }
 
-/** On the machines seen so far the best is among these. */
-function candidates(inflight: number): Settings[] {
-  return (['sync', 'async', 'disabled'] as const).flatMap((atomics) =>
-    [1, 16, 64, 512]
-      .filter((tasks) => tasks <= inflight)
-      .map((concurrentTasksPerWorker) => ({ atomics, concurrentTasksPerWorker })),
-  );
+/** On the machines seen so far the best is among these; mostly among the few that a quick run tries. */
+function candidates(inflight: number, isQuick: boolean): Settings[] {
+  const modes = isQuick ? (['sync', 'disabled'] as const) : (['sync', 'async', 'disabled'] as const);
+  const tasks = isQuick ? [Math.min(inflight, 64)] : [1, 16, 64, 512].filter((count) => count <= inflight);
+  return modes.flatMap((atomics) => tasks.map((concurrentTasksPerWorker) => ({ atomics, concurrentTasksPerWorker })));
 }
 
 /** @param measure the higher the better; its first figure of each is a warm-up */

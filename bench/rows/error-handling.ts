@@ -11,6 +11,7 @@ export const errorHandling: readonly Row[] = [
   ...[BYTES_64, OBJECT_200].map(
     (load): Row => ({
       name: 'error handling on',
+      isDetail: load !== BYTES_64,
       payload: load.label,
       inflight: load.window,
       unit: 'msg/s',

@@ -85,6 +85,7 @@ async function delayWhile(send: () => unknown, isCounted: boolean, ms: number): 
 function costRow(load: Load): Row {
   return {
     name: 'cost of a call on the main thread',
+    isDetail: load !== BYTES_64,
     payload: load.label,
     inflight: CALLS,
     unit: 'ns',

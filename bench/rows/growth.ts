@@ -22,6 +22,7 @@ export const growth: readonly Row[] = [
   ...[8, 64].map(
     (lanes): Row => ({
       name: 'many lanes on one thread',
+      isDetail: lanes < 64,
       payload: `${label}, ${lanes} lanes`,
       inflight: window,
       unit: 'msg/s',
@@ -35,6 +36,7 @@ export const growth: readonly Row[] = [
   ...[10, 100].map(
     (matches): Row => ({
       name: 'publishing to many that match',
+      isDetail: matches < 100,
       payload: `${label}, ${matches} subscriptions`,
       inflight: window,
       unit: 'deliveries/s',
@@ -52,7 +54,10 @@ function publishing(open: () => Promise<BenchBus>, matches = 1): Open {
   return async ({ sliceMs }) => {
     const { bus, close } = await open();
     const send = (): boolean => bus.publish('bench', payload);
-    return { measure: () => stream(send, { window, ms: sliceMs, receivers: matches }), close };
+    return {
+      measure: () => stream(send, { window: Math.ceil(window / matches), ms: sliceMs, receivers: matches }),
+      close,
+    };
   };
 }
 

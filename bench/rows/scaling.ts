@@ -26,6 +26,7 @@ function rowOf(microseconds: number, window: number, atLeast: number | undefined
     inflight: window,
     unit: 'msg/s',
     better: 'higher',
+    isDetail: atLeast === undefined,
     contenders: {
       busbar: busbarLanes(microseconds, window),
       'main thread only': mainOnly(microseconds),

@@ -9,6 +9,8 @@ import { promiseEach } from '../load/promise-each.js';
 import { stream } from '../load/stream.js';
 import type { Goal, Open, Row } from '../run/row.js';
 
+/** Between those that tell most. */
+const DETAILS: readonly Load[] = [KIB_1, MIB_1];
 const LOADS = [BYTES_64, OBJECT_200, KIB_1, KIB_64, MIB_1];
 
 const STREAM_GOALS: Readonly<Record<string, number>> = { '64 B': 4, '200 B object': 1.5, '64 KB': 1.5, '1 MB': 1.7 };
@@ -26,6 +28,7 @@ function streamRow(load: Load): Row {
     inflight: load.window,
     unit: 'msg/s',
     better: 'higher',
+    isDetail: load === KIB_1,
     contenders: { busbar: busbarStream(load), postMessage: postMessageStream(load) },
     goals: goal('postMessage', STREAM_GOALS[load.label]),
   };
@@ -78,6 +81,7 @@ function promiseRows(load: Load): Row[] {
         piscina: contender(piscinaCalls(load, inflight)),
         ...Object.fromEntries(pools),
       },
+      isDetail: DETAILS.includes(load) || (load === KIB_64 && inflight === 512),
       goals: goal('piscina', PROMISE_GOALS[load.label]?.[inflight]),
     };
   });

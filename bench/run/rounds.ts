@@ -28,7 +28,7 @@ export async function measureRow(row: Row, run: Run, rounds: number): Promise<Me
     for (const [name, opener] of Object.entries(row.contenders)) {
       const contender = await opener(run);
       open.set(name, contender);
-      await contender.measure();
+      if (row.isCold !== true) await contender.measure();
       figures.set(name, []);
     }
     const names = [...open.keys()];

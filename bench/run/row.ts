@@ -18,6 +18,10 @@ export interface Row {
   readonly goals?: readonly Goal[];
   /** Most rounds; for what takes long and varies little. Default: as many as the run has. */
   readonly rounds?: number;
+  /** A measurement starts afresh each time: no warm-up. */
+  readonly isCold?: boolean;
+  /** Left out of a quick run: other rows tell nearly as much. */
+  readonly isDetail?: boolean;
 }
 
 /** Makes a contender ready: its threads are started, and its code is loaded. */
