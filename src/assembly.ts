@@ -23,6 +23,7 @@ import { type Retry, Settler } from './settle.js';
 import { messageId } from './shared/delivery.js';
 import { FailureDescriber } from './shared/describe.js';
 import { ErrorCounters } from './shared/error-counters.js';
+import type { LoggingTesting } from './shared/test-hooks.js';
 import { Subscriber } from './subscribe.js';
 
 /** What a bus is made of, but for its threads, which live from start to stop. */
@@ -46,18 +47,22 @@ export interface BusParts {
   readonly deadLetterQueue: DeadLetterQueue | null;
 }
 
+function loggingTesting({ testing, clock }: ResolvedBusOptions): LoggingTesting | null {
+  return testing && { disk: testing.disk, time: clock.memory ?? null };
+}
+
 /**
  * Starts nothing.
  *
  * @param emergencyStop ends the bus at once
  */
 export function assemble(options: ResolvedBusOptions, emergencyStop: () => void): BusParts {
-  const { clock, enableErrorHandling, errorLogDir, retry, retryBudget, redact, ringBytes } = options;
-  const instance = nanoid(10);
+  const { clock, enableErrorHandling, errorLogDir, retry, retryBudget, redact, ringBytes, testing } = options;
+  const instance = testing?.instance ?? nanoid(10);
   const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
   const notes = new FailureNotes(describer, clock, instance);
   const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
-  const logging = enableErrorHandling ? Logging.of(errorLogDir, undefined, {}, redact) : null;
+  const logging = enableErrorHandling ? Logging.of(errorLogDir, undefined, {}, redact, loggingTesting(options)) : null;
   const counters = new ErrorCounters();
   const escalation = new Escalation(options.onCritical, {
     onTrouble: (thrown) => reporter.log(notes.incident('onCritical', thrown, 'handler')),
@@ -90,6 +95,9 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
     onDeadLetter: ({ subscriberId }, delivery, reason) => {
       const { topic } = delivery;
       events.emit('deadLetter', { subscriberId, topic, id: messageId(delivery, instance), reason });
+    },
+    onSettled: ({ subscriberId }, delivery, outcome, reason) => {
+      testing?.settled({ subscriberId, topic: delivery.topic, id: messageId(delivery, instance), outcome, reason });
     },
   });
   const publisher: Publisher = new Publisher({ clock, router, settler, notes, largestPayload: ringBytes / 4 });

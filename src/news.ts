@@ -3,6 +3,7 @@ import type { Breakers } from './breakers.js';
 import type { BusEmitter } from './events.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
+import type { ResolvedBusOptions } from './options.js';
 import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Settler } from './settle.js';
@@ -11,6 +12,7 @@ import { Outcome, type ReadOutcome } from './shared/outcome.js';
 import type { LaneEvents } from './threads/lane-contract.js';
 
 export interface NewsParts {
+  readonly options: ResolvedBusOptions;
   readonly settler: Settler;
   readonly publisher: Publisher;
   readonly replies: Replies;
@@ -48,7 +50,7 @@ export class News {
   }
 
   #news(subscription: LiveSubscription, outcome: ReadOutcome): void {
-    const { settler, publisher, events, notes } = this.#parts;
+    const { settler, publisher, events, notes, options } = this.#parts;
     const { subscriberId } = subscription;
     switch (outcome.kind) {
       case Outcome.RECOVERED:
@@ -66,6 +68,9 @@ export class News {
         settler.report(notes.incidentOf(`subscription ${subscription.options.breakerName}`, failure, context));
         break;
       }
+      case Outcome.SUCCEEDED:
+        options.testing?.settled({ ...outcome.detail, subscriberId, outcome: 'succeeded', reason: null });
+        break;
       default:
     }
   }

@@ -10,6 +10,7 @@ import type { Ordering } from './shared/message.js';
 import type { ReconnectHook } from './shared/reconnector.js';
 import type { RedactOptions } from './shared/redact.js';
 import type { ErrorReport } from './shared/report.js';
+import type { TestHooks } from './shared/test-hooks.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 
 /** Options of a bus. */
@@ -129,6 +130,8 @@ export type Overflow = 'reject' | 'drop-oldest' | 'drop-low' | 'dead-letter';
 export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits' | 'onCritical'>> & {
   readonly onCritical: CriticalHook | undefined;
   readonly resourceLimits: ThreadLimits;
+  /** Null: the bus is not under test. */
+  readonly testing: TestHooks | null;
 };
 
 export type ResolvedSubscribeOptions = Required<

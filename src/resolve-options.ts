@@ -18,6 +18,7 @@ import { invalidOption } from './shared/errors.js';
 import { createRedactor } from './shared/redact.js';
 import { ErrorCategory } from './shared/report.js';
 import { allocateRing } from './shared/ring.js';
+import { TEST_HOOKS, type TestHooks } from './shared/test-hooks.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -43,6 +44,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     onCritical: hook('onCritical', options.onCritical),
     redact: options.redact ?? {},
     clock: options.clock ?? systemClock,
+    testing: hooksOf(options),
   };
   whole('ringBytes', resolved.ringBytes, SMALLEST_RING_BYTES);
   allocateRing(resolved.ringBytes);
@@ -148,6 +150,11 @@ function deadlineRule(timeoutMs: number, adaptive: unknown = {}): DeadlineRule {
   };
   if (rule.minTimeoutMs <= rule.maxTimeoutMs) return rule;
   throw invalidOption('adaptiveTimeout.minTimeoutMs', `at most maxTimeoutMs, ${rule.maxTimeoutMs}`, minTimeoutMs);
+}
+
+/** Under a key that only busbar/testing has. */
+function hooksOf(options: MessageBusOptions & { readonly [TEST_HOOKS]?: TestHooks }): TestHooks | null {
+  return options[TEST_HOOKS] ?? null;
 }
 
 function assertSubscriberId(id: unknown): void {

@@ -14,6 +14,7 @@ import type { Delivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
 import { type DeadLetterReason, ErrorCategory, type ErrorReport } from './shared/report.js';
+import type { SettledDelivery } from './shared/test-hooks.js';
 import type { KillCause } from './threads/lane-contract.js';
 
 /** A delivery with the subscription it belongs to. */
@@ -36,6 +37,13 @@ export interface SettleParts {
   /** Deliveries routed so far, for the retry budget. */
   readonly routed: () => number;
   readonly onDeadLetter: (subscription: LiveSubscription, delivery: Delivery, reason: DeadLetterReason) => void;
+  /** Called at each end that a worker does not tell of. */
+  readonly onSettled: (
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    outcome: SettledDelivery['outcome'],
+    reason: string,
+  ) => void;
 }
 
 /** Exits of its thread after which a message is quarantined. */
@@ -132,12 +140,14 @@ export class Settler {
     if (notes.isReplay(delivery)) {
       // Its letter is in the queue already, and learns of this through the reply.
       subscription.deadLettered++;
+      this.#parts.onSettled(subscription, delivery, 'deadLettered', reason);
       return;
     }
     subscription.settling++;
     logging.letter(header, delivery.bytes, () => {
       subscription.settling--;
       subscription.deadLettered++;
+      this.#parts.onSettled(subscription, delivery, 'deadLettered', reason);
       onDeadLetter(subscription, delivery, reason);
     });
   }
@@ -241,6 +251,7 @@ export class Settler {
     subscription.trails.end(delivery.number);
     subscription.release(delivery);
     subscription.dropped++;
+    this.#parts.onSettled(subscription, delivery, 'dropped', why);
     replies.reject(delivery.number, why, failure.error);
   }
 

@@ -89,6 +89,7 @@ export class Subscriber {
     const subscription = new LiveSubscription(pattern, options, breaker?.local ?? null, (pressed) =>
       this.#parts.pressure.begin(pressed),
     );
+    this.#parts.options.testing?.subscribed(subscription);
     // Reserved before the first wait, so that two calls at once do not both succeed.
     this.#subscriptions.set(key, subscription);
     try {
@@ -156,7 +157,7 @@ export class Subscriber {
     threads: Threads,
   ): Lane {
     const { options, breaker, pattern } = subscription;
-    const { redact, ringBytes, enableErrorHandling } = this.#parts.options;
+    const { redact, ringBytes, enableErrorHandling, testing } = this.#parts.options;
     return new Lane(
       {
         handler,
@@ -174,6 +175,7 @@ export class Subscriber {
         order: this.#orderOf(options),
         redact,
         describeErrors: enableErrorHandling,
+        testing: testing?.laneTesting(subscription) ?? null,
       },
       threads.surroundings,
       events,
@@ -186,8 +188,9 @@ export class Subscriber {
     const { validate, whenOpen, deadline, graceMs, concurrency } = options;
     const names = { instance, pattern };
     const order = this.#orderOf(options);
+    const tellsSuccess = this.#parts.options.testing !== null;
     return new MainLane(
-      { handle, validate, names, breaker, whenOpen, deadline, graceMs, concurrency, describer, order },
+      { handle, validate, names, breaker, whenOpen, deadline, graceMs, concurrency, describer, order, tellsSuccess },
       threads.surroundings,
       events,
     );

@@ -2,9 +2,15 @@
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Endpoint, expose } from 'comlink';
+import { systemClock } from '../src/shared/clock.js';
 import type { LoggingStart } from '../src/shared/logging-task.js';
+import { FollowingClock } from '../src/shared/stepped-time.js';
+import { obeyDiskFaults } from './logging/full-disk.js';
 import { Keeper } from './logging/keeper.js';
 
 const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (port: unknown) => Endpoint;
 
-expose(new Keeper(workerData as LoggingStart), nodeEndpoint(parentPort));
+const start = workerData as LoggingStart;
+if (start.testing !== null) obeyDiskFaults(start.testing.disk);
+const time = start.testing?.time ?? null;
+expose(new Keeper(start, time === null ? systemClock : new FollowingClock(time)), nodeEndpoint(parentPort));

@@ -16,6 +16,7 @@ import {
 import type { RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
+import type { LoggingTesting } from '../shared/test-hooks.js';
 import { LetterQueue } from './letter-queue.js';
 import { LoggingThread } from './logging-thread.js';
 import { Repeats } from './repeats.js';
@@ -67,6 +68,7 @@ export class Logging {
     letterFolder = join(folder, 'dead_letter'),
     limits: Partial<LogLimits> = {},
     redact: RedactOptions = {},
+    testing: LoggingTesting | null = null,
     clock = systemClock,
   ): Logging {
     const key = `${resolve(folder)}\n${resolve(letterFolder)}`;
@@ -78,6 +80,7 @@ export class Logging {
         resolve(letterFolder),
         { ...DEFAULT_LIMITS, ...limits },
         redact,
+        testing,
         clock,
       );
       registry.set(key, logging);
@@ -92,6 +95,7 @@ export class Logging {
     letterFolder: string,
     limits: LogLimits,
     redact: RedactOptions,
+    testing: LoggingTesting | null,
     clock: Clock,
   ) {
     this.#key = key;
@@ -108,6 +112,7 @@ export class Logging {
       mainBell: Doorbell.allocate(),
       status: new SharedArrayBuffer(STATUS_BYTES),
       isReplacement: false,
+      testing,
     };
     this.#reports = new RingWriter(start.reports);
     this.#bell = new Doorbell(start.bell);

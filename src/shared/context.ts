@@ -73,6 +73,11 @@ export class AttemptContext implements HandlerContext {
     return this.#delivery.started + 1;
   }
 
+  /** Attempts that counted as failed before this one. */
+  get failures(): number {
+    return this.#delivery.failed;
+  }
+
   get deadline(): number {
     return Math.round(this.#outlet.clock.now() + this.#remaining());
   }

@@ -24,6 +24,7 @@
  * - `BUSBAR_EXPIRED`: a message outlived its `ttlMs` before a handler started.
  * - `BUSBAR_VALIDATION`: a payload does not satisfy the subscription's schema.
  * - `BUSBAR_SHUTDOWN`: the bus stopped before the delivery was settled.
+ * - `BUSBAR_NOT_SETTLED`, `BUSBAR_ACCOUNTING`: see `TestBus` of `busbar/testing`.
  * - `BUSBAR_LOGGING_WORKER`: the logging worker is gone or did not answer.
  * - `BUSBAR_CONTROL_SOCKET`: the command line cannot reach this bus; messages are not affected.
  * - `BUSBAR_CONTROL_REQUEST`: what the command line asked cannot be answered: malformed, or too large.
@@ -53,6 +54,8 @@ export type ErrorCode =
   | 'BUSBAR_EXPIRED'
   | 'BUSBAR_VALIDATION'
   | 'BUSBAR_SHUTDOWN'
+  | 'BUSBAR_NOT_SETTLED'
+  | 'BUSBAR_ACCOUNTING'
   | 'BUSBAR_LOGGING_WORKER'
   | 'BUSBAR_CONTROL_SOCKET'
   | 'BUSBAR_CONTROL_REQUEST';

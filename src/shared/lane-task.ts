@@ -2,6 +2,7 @@
 import type { BreakersMemory } from './breaker-directory.js';
 import type { DeadlineRule, Observation } from './deadline.js';
 import type { LaneNames } from './delivery.js';
+import type { LaneTesting } from './fault-plan.js';
 import type { LaneOrder } from './order.js';
 import type { RedactOptions } from './redact.js';
 import type { ErrorCategory, ErrorRecord } from './report.js';
@@ -55,6 +56,8 @@ export interface DrainTask {
   readonly redact: RedactOptions;
   /** False: errors are described without stack or preview, for nobody will read them. */
   readonly describeErrors: boolean;
+  /** Null: the bus is not under test. */
+  readonly testing: LaneTesting | null;
 }
 
 export type LaneTask = LoadTask | DrainTask;

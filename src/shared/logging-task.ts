@@ -2,6 +2,7 @@
 import type { CodecId } from './message.js';
 import type { RedactOptions } from './redact.js';
 import type { DeadLetter, DeadLetterReason, ErrorCategory, ErrorReport, ErrorSeverity } from './report.js';
+import type { LoggingTesting } from './test-hooks.js';
 
 /** Limits of what is kept on disk. */
 export interface LogLimits {
@@ -34,6 +35,8 @@ export interface LoggingStart {
   readonly status: SharedArrayBuffer;
   /** True when an earlier worker of this process died and left its lock. */
   readonly isReplacement: boolean;
+  /** Null: the bus is not under test. */
+  readonly testing: LoggingTesting | null;
 }
 
 /** Words of the status memory; the worker writes, main reads. */

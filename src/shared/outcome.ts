@@ -35,6 +35,8 @@ export const Outcome = {
   LOGGED: 19,
   /** Something of a delivery that was settled before threw afterwards. */
   THREW_LATE: 20,
+  /** Told only when the bus is under test: elsewhere successes are counted, not told. */
+  SUCCEEDED: 21,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -89,6 +91,7 @@ export interface OutcomeDetails {
   [Outcome.PUBLISHED]: PublishedDetail;
   [Outcome.LOGGED]: LogDetail;
   [Outcome.THREW_LATE]: LateThrow;
+  [Outcome.SUCCEEDED]: { id: string; topic: string };
 }
 
 /** A message that a handler published. */

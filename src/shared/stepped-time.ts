@@ -85,9 +85,12 @@ export class SharedTime implements Clock {
 
   /** When the first timer is due; of those due at the same time, the one that was made first. */
   protected get first(): { readonly dueAt: number } | undefined {
-    let first: Waiting | undefined;
-    for (const waiting of this.#waiting) if (first === undefined || waiting.dueAt < first.dueAt) first = waiting;
-    return first;
+    return firstOf(this.#waiting);
+  }
+
+  /** The same, of those that do not repeat. */
+  protected get firstOnce(): { readonly dueAt: number } | undefined {
+    return firstOf([...this.#waiting].filter(({ periodMs }) => periodMs === undefined));
   }
 
   protected fire(timer: { readonly dueAt: number }): void {
@@ -104,6 +107,12 @@ export class SharedTime implements Clock {
     this.added();
     return { cancel: () => this.#waiting.delete(waiting) };
   }
+}
+
+function firstOf(timers: Iterable<Waiting>): Waiting | undefined {
+  let first: Waiting | undefined;
+  for (const waiting of timers) if (first === undefined || waiting.dueAt < first.dueAt) first = waiting;
+  return first;
 }
 
 /** The clock of another thread, followed on this one: timers fire soon after the step in which they are due. */

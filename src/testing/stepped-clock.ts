@@ -24,9 +24,9 @@ export class SteppedClock extends SharedTime {
     super(allocateTime(startAt));
   }
 
-  /** Milliseconds until the next of this thread's timers is due; undefined: there is none. */
+  /** Milliseconds until the next of this thread's timers that fire once is due; undefined: there is none. */
   get untilNext(): number | undefined {
-    const next = this.first;
+    const next = this.firstOnce;
     return next === undefined ? undefined : next.dueAt - this.elapsed();
   }
 

@@ -13,7 +13,7 @@ export function drainTask(
   { mainBell, clock, breakers }: LaneSurroundings,
   blame: Blame,
 ): DrainTask {
-  const { handler, names, shape, breaker, whenOpen, deadline, bytes, order, redact, describeErrors } = options;
+  const { handler, names, shape, breaker, whenOpen, deadline, bytes, order, redact, describeErrors, testing } = options;
   return {
     kind: 'drain',
     handler,
@@ -36,5 +36,6 @@ export function drainTask(
     parked: rings.parkedMemory,
     redact,
     describeErrors,
+    testing,
   };
 }

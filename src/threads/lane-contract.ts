@@ -4,6 +4,7 @@ import type { BreakerDirectory, BreakersMemory } from '../shared/breaker-directo
 import type { Clock } from '../shared/clock.js';
 import type { DeadlineRule } from '../shared/deadline.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
+import type { LaneTesting } from '../shared/fault-plan.js';
 import type { HandlerSource } from '../shared/lane-task.js';
 import type { LaneOrder } from '../shared/order.js';
 import type { ReadOutcome } from '../shared/outcome.js';
@@ -58,6 +59,7 @@ export interface LaneOptions {
   readonly order: LaneOrder | null;
   readonly redact: RedactOptions;
   readonly describeErrors: boolean;
+  readonly testing: LaneTesting | null;
 }
 
 /** `held`: the breaker is open. `storm`: its threads keep dying. */

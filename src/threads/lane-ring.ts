@@ -118,12 +118,15 @@ export class LaneRing {
   started(): Suspect[] {
     if (this.#running !== null) return this.#oneStarted(this.#running);
     const suspects: Suspect[] = [];
-    let seen = 0;
+    let unread = 0;
     this.walk((word, sequence, state) => {
       if (state === STARTED) {
         suspects.push(this.#suspect(word, sequence));
+      } else if (state === READY) {
+        unread++;
       }
-      return ++seen < this.#shape.concurrency;
+      // Done ones are passed over: behind a slow attempt there may be any number of them.
+      return Math.max(suspects.length, unread) < this.#shape.concurrency;
     });
     return suspects;
   }

@@ -36,6 +36,8 @@ export interface MainLaneOptions {
   readonly describer: FailureDescriber;
   /** Null: none is kept. */
   readonly order: LaneOrder | null;
+  /** Tells of successes: the bus is under test. */
+  readonly tellsSuccess: boolean;
 }
 
 /** No rings: all that waits is on main. */
@@ -236,6 +238,9 @@ export class MainLane {
     }
     attempt.countSuccess(this.#options.breaker);
     this.#end(attempt);
+    if (this.#options.tellsSuccess) {
+      this.#news({ kind: Outcome.SUCCEEDED, detail: { id: context.id, topic: delivery.topic } });
+    }
     this.succeeded++;
     this.release(delivery.number);
     for (const { detail, bytes } of context.publications ?? []) this.#news({ kind: Outcome.PUBLISHED, detail }, bytes);

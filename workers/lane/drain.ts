@@ -13,6 +13,7 @@ import { Turn } from '../../src/shared/lane-task.js';
 import { DONE, KIND, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
 import { RingWriter } from '../../src/shared/ring.js';
 import { FollowingClock } from '../../src/shared/stepped-time.js';
+import { faulty } from './faults.js';
 import { enterAttempt, listenToLateThrows } from './late.js';
 import type { LoadedHandler } from './load.js';
 import { OrderKeeper } from './order.js';
@@ -49,13 +50,13 @@ export class Drain {
 
   constructor(task: DrainTask, handler: LoadedHandler) {
     this.#task = task;
-    this.#handler = handler;
     this.#places = new Places(task.rings, task.isSerial);
     this.#bell = new Doorbell(task.bell);
     this.#turn = new Int32Array(task.turn);
     this.#timeout = task.observation === null ? null : new Int32Array(task.observation.timeout);
     this.#clock = task.time === null ? systemClock : new FollowingClock(task.time);
     this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, this.#clock);
+    this.#handler = faulty(handler, task, this.#clock);
     const mainBell = new Doorbell(task.mainBell);
     const breakers = new BreakerDirectory(task.breakers, this.#clock);
     this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell, this.#clock, breakers);

@@ -41,6 +41,7 @@ export class Settler {
   readonly #mainBell: Doorbell;
   readonly #order: LaneOrder | null;
   readonly #onDone: (attempt: RingAttempt) => void;
+  readonly #tellsSuccess: boolean;
 
   constructor(
     task: DrainTask,
@@ -58,6 +59,7 @@ export class Settler {
     this.#mainBell = mainBell;
     this.#order = task.order;
     this.#onDone = onDone;
+    this.#tellsSuccess = task.testing !== null;
   }
 
   /** The handler returned `value`. A reply that cannot be encoded fails the attempt. */
@@ -171,6 +173,9 @@ export class Settler {
       detail,
       bytes,
     }));
+    if (this.#tellsSuccess) {
+      news.push({ kind: Outcome.SUCCEEDED, detail: { id: context.id, topic: delivery.topic } });
+    }
     if (delivery.wantsReply) {
       const { codec, bytes } = encodePayload(value);
       this.#outbox.assertReplyFits(bytes.byteLength);

@@ -1,5 +1,5 @@
 // The logging worker's work: empties the two rings onto the disk, in batches, and answers queries in between.
-import { systemClock } from '../../src/shared/clock.js';
+import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import {
   type ErrorFilter,
@@ -44,6 +44,7 @@ export class Keeper implements LoggingQueries {
   readonly #status: Int32Array;
   readonly #folder: Folder;
   readonly #start: LoggingStart;
+  readonly #clock: Clock;
   readonly #log: ErrorLog;
   readonly #rollup = new Rollup();
   readonly #redactor: Redactor;
@@ -55,20 +56,22 @@ export class Keeper implements LoggingQueries {
   #retryAt = 0;
   #nextHousekeeping = 0;
 
-  constructor(start: LoggingStart) {
+  /** @param clock of reports and letters; when to try again is a matter of real time */
+  constructor(start: LoggingStart, clock: Clock) {
     this.#start = start;
+    this.#clock = clock;
     this.#reports = new RingReader(start.reports);
     this.#letterRing = new RingReader(start.letters);
     this.#bell = new Doorbell(start.bell);
     this.#mainBell = new Doorbell(start.mainBell);
     this.#status = new Int32Array(start.status);
     this.#folder = new Folder(start.folder, start.isReplacement, (error) => this.#noteFailure(error));
-    this.#log = new ErrorLog(start.folder, start.limits, systemClock.now, (error, lost) => {
+    this.#log = new ErrorLog(start.folder, start.limits, clock.now, (error, lost) => {
       this.#noteFailure(error);
       Atomics.add(this.#status, Status.LOST_LINES, lost);
     });
     this.#redactor = createRedactor(start.redact);
-    this.#segments = new Segments(start.letterFolder, systemClock.now);
+    this.#segments = new Segments(start.letterFolder, clock.now);
     this.#letters = new Letters(this.#segments, start.limits);
   }
 
@@ -91,7 +94,7 @@ export class Keeper implements LoggingQueries {
 
   async statistics(): Promise<ErrorStatistics> {
     this.#takeAll();
-    return this.#opened.summary(seconds());
+    return this.#opened.summary(this.#seconds());
   }
 
   async flush(): Promise<void> {
@@ -122,12 +125,12 @@ export class Keeper implements LoggingQueries {
 
   async setLetterState(ids: readonly string[], state: LetterState): Promise<number> {
     this.#takeAll();
-    return this.#letters.setState(ids, state, seconds());
+    return this.#letters.setState(ids, state, this.#seconds());
   }
 
   async removeLetters(ids: readonly string[]): Promise<number> {
     this.#takeAll();
-    const removed = this.#letters.remove(ids, seconds());
+    const removed = this.#letters.remove(ids, this.#seconds());
     this.#showLetters();
     return removed;
   }
@@ -232,7 +235,7 @@ export class Keeper implements LoggingQueries {
 
   #keepHouse(all: boolean): void {
     this.#nextHousekeeping = systemClock.elapsed() + HOUSEKEEPING_MS;
-    const now = seconds();
+    const now = this.#seconds();
     for (const line of this.#rollup.take(now, all)) this.#log.write(line);
     const trouble = this.#troubles.take(now);
     if (trouble !== undefined) this.#log.write(trouble);
@@ -245,6 +248,10 @@ export class Keeper implements LoggingQueries {
     }
   }
 
+  #seconds(): number {
+    return this.#clock.now() / 1000;
+  }
+
   #showLetters(): void {
     Atomics.store(this.#status, Status.LETTERS, this.#letters.size);
   }
@@ -252,12 +259,8 @@ export class Keeper implements LoggingQueries {
   /** The disk failed: counted, so that health can say so, and told in the log once that can be written again. */
   #noteFailure(error: unknown): void {
     Atomics.add(this.#status, Status.FAILED_WRITES, 1);
-    this.#troubles.add(error, seconds());
+    this.#troubles.add(error, this.#seconds());
   }
-}
-
-function seconds(): number {
-  return systemClock.now() / 1000;
 }
 
 /** A report may stand for several that found no room. */

@@ -1,0 +1,254 @@
+// busbar/testing: what it injects, the bus stands; what it tells, is so.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ErrorCategory } from '../src/index.js';
+import { drawFault, FAULT_KINDS } from '../src/shared/fault-plan.js';
+import {
+  createTestBus,
+  type FaultKind,
+  type FaultOptions,
+  type TestBus,
+  type TestBusOptions,
+} from '../src/testing/index.js';
+import counts from './fixtures/counts-its-calls.js';
+import misbehaves from './fixtures/misbehaves.js';
+import publishes from './fixtures/publishes.js';
+import { linesOf } from './test-bus.js';
+
+const STEP = { step: true } as const;
+const open: TestBus[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((bus) => bus.stop({ drain: false })));
+});
+
+async function testBus(options?: TestBusOptions): Promise<TestBus> {
+  const bus = await createTestBus(options);
+  open.push(bus);
+  return bus;
+}
+
+/** A bus with these faults, to which `messages` messages were published. */
+async function suffering(faults: FaultOptions, messages: number, options: TestBusOptions = {}, concurrency = 1) {
+  const bus = await testBus({ ...options, faults });
+  await bus.subscribe('a', counts, { subscriberId: 's', breaker: false, concurrency });
+  for (let n = 0; n < messages; n++) bus.publish('a', { n });
+  const ids = Array.from({ length: messages }, (_, n) => `test-${n.toString(36)}`);
+  const hit = (kind: FaultKind) => ids.filter((id) => bus.faultOf('s', id) === kind);
+  return { bus, ids, hit };
+}
+
+describe('faults', () => {
+  it('are the same for the same seed, and come at the rates that were asked for', () => {
+    const rates = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0.1])) as Record<FaultKind, number>;
+    const draw = (seed: number, n: number) =>
+      drawFault({ seed, rates, delayMs: 0, attempts: 1, when: 'before' }, 's', `test-${n}`);
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const drawn = Array.from({ length: 4000 }, (_, n) => draw(seed, n));
+        expect(drawn).toEqual(Array.from({ length: 4000 }, (_, n) => draw(seed, n)));
+        // Ten standard deviations of a binomial of 4000 at 0.1.
+        for (const kind of FAULT_KINDS)
+          expect(Math.abs(drawn.filter((one) => one === kind).length - 400)).toBeLessThan(190);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('are refused when they make no sense, with the value received', async () => {
+    for (const faults of [
+      { throw: 2 },
+      { throw: 0.6, kill: 0.6 },
+      { seed: 1.5 },
+      { delayMs: -1 },
+      { attempts: 0 },
+      { hagn: 1 },
+    ])
+      await expect(createTestBus({ faults })).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+  });
+
+  it.each<[FaultKind, ErrorCategory]>([
+    ['throw', ErrorCategory.MESSAGE_PROCESSING_ERROR],
+    ['kill', ErrorCategory.CONNECTION_ERROR],
+    ['hang', ErrorCategory.TIMEOUT_ERROR],
+    ['loop', ErrorCategory.TIMEOUT_ERROR],
+  ])('%s: the chosen deliveries fail once and recover, the others never notice', async (kind, category) => {
+    const { bus, ids, hit } = await suffering({ [kind]: 0.15, seed: 1 }, 20);
+    expect(hit(kind).length).toBeGreaterThan(1);
+    await bus.settled(STEP);
+    expect(bus.ledger.succeeded('s').sort()).toEqual(ids.sort());
+    const { subscriptions, errorsRecovered, errorStatistics } = bus.getHealthStatus();
+    expect(subscriptions).toMatchObject([{ routed: 20, succeeded: 20, deadLettered: 0, dropped: 0, pending: 0 }]);
+    expect(errorsRecovered).toBe(hit(kind).length);
+    expect(errorStatistics?.categories[category]).toBe(hit(kind).length);
+    expect(errorStatistics?.totalErrors).toBe(hit(kind).length);
+  });
+
+  it.each<[FaultKind, ErrorCategory, string, number]>([
+    ['throw', ErrorCategory.MESSAGE_PROCESSING_ERROR, 'retries_exhausted', 3],
+    ['kill', ErrorCategory.CONNECTION_ERROR, 'poison', 2],
+    ['hang', ErrorCategory.TIMEOUT_ERROR, 'retries_exhausted', 3],
+    ['outOfMemory', ErrorCategory.RESOURCE_EXHAUSTION, 'not_retryable', 1],
+  ])('%s at every attempt: exactly the chosen ones are given up', async (kind, category, reason, failed) => {
+    const { bus, ids, hit } = await suffering({ [kind]: 0.15, seed: 1, attempts: Number.POSITIVE_INFINITY }, 7);
+    expect(hit(kind).length).toBeGreaterThan(0);
+    await bus.settled(STEP);
+    expect(bus.ledger.deadLettered('s').sort()).toEqual(hit(kind).sort());
+    expect(bus.ledger.succeeded('s').sort()).toEqual(ids.filter((id) => !hit(kind).includes(id)).sort());
+    for (const letter of await bus.deadLetters()) {
+      expect(letter).toMatchObject({ reason, error_category: category, failed });
+    }
+  });
+
+  it('corrupt: the record is tried again, then kept as the bytes it is', async () => {
+    const { bus, hit } = await suffering({ corrupt: 0.2, seed: 2 }, 20);
+    await bus.settled(STEP);
+    const letters = await bus.deadLetters();
+    expect(letters.map(({ message }) => message.id).sort()).toEqual(hit('corrupt').sort());
+    expect(letters.length).toBeGreaterThan(0);
+    for (const letter of letters) {
+      expect(letter).toMatchObject({ undecodable: true, error_category: 'serialization_error', failed: 2 });
+      expect([...(letter.message.payload as Uint8Array).subarray(0, 4)]).toEqual([255, 255, 255, 255]);
+    }
+    expect(bus.ledger.succeeded()).toHaveLength(20 - letters.length);
+  });
+
+  it('delay: nothing goes on before its time, and time passes for nobody who works', async () => {
+    const { bus, hit } = await suffering({ delay: 0.3, delayMs: 5_000, seed: 5 }, 10);
+    const delayed = hit('delay').length;
+    expect(delayed).toBeGreaterThan(0);
+    const start = bus.clock.elapsed();
+    bus.publish('a', { realMs: 40 });
+    await bus.settled(STEP);
+    expect(bus.clock.elapsed() - start).toBe(5_000 * (delayed + (bus.faultOf('s', 'test-a') === 'delay' ? 1 : 0)));
+    expect(bus.getHealthStatus().errorStatistics?.totalErrors).toBe(0);
+  });
+
+  it('after the handler has run: a retry does its work a second time', async () => {
+    const bus = await testBus({ faults: { throw: 1, when: 'after' } });
+    await bus.subscribe('a', counts, { subscriberId: 's' });
+    const reply = bus.request('a', null, { timeoutMs: 60_000 });
+    await bus.settled(STEP);
+    expect(await reply).toBe(2);
+  });
+
+  it('with several handlers at once: all faults together, and the guilty alone are charged', async () => {
+    // With this seed, each fault hits one delivery at least, and four end their thread.
+    const rates = { throw: 0.08, hang: 0.04, loop: 0.04, kill: 0.04, outOfMemory: 0.04, corrupt: 0.06, delay: 0.08 };
+    const { bus, ids, hit } = await suffering({ ...rates, seed: 207 }, 30, {}, 4);
+    for (const kind of FAULT_KINDS) expect(hit(kind)).not.toEqual([]);
+    await bus.settled({ step: true, timeoutMs: 50_000 });
+    const lost = [...hit('outOfMemory'), ...hit('corrupt')].sort();
+    expect({ seed: bus.seed, lost: bus.ledger.deadLettered().sort() }).toEqual({ seed: bus.seed, lost });
+    expect(bus.ledger.succeeded().sort()).toEqual(ids.filter((id) => !lost.includes(id)).sort());
+  }, 60_000);
+});
+
+describe('a full disk', () => {
+  it('keeps dead letters in memory until there is room, and health says so', async () => {
+    const bus = await testBus({ faults: { throw: 1, attempts: Number.POSITIVE_INFINITY } });
+    await bus.subscribe('a', counts, {
+      subscriberId: 's',
+      retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
+    });
+    bus.setDiskFull(true);
+    for (let n = 0; n < 3; n++) bus.publish('a', null);
+    await bus.until(({ logging }) => logging?.unpersisted === 3);
+    expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ pending: 0, deadLettered: 3 });
+    expect(linesOf(join(bus.folder, 'message_bus_errors.json'))).toEqual([]);
+    bus.setDiskFull(false);
+    await bus.until(({ logging }) => logging?.unpersisted === 0);
+    expect(await bus.deadLetters()).toHaveLength(3);
+    expect(bus.getHealthStatus().logging).toMatchObject({ unpersisted: 0, lostLetters: 0 });
+    await bus.errorLogger?.flush();
+    expect(linesOf(join(bus.folder, 'message_bus_errors.json')).length).toBeGreaterThan(2);
+  });
+
+  it('at a rate: every letter is on the disk in the end', async () => {
+    const { bus, ids } = await suffering({ throw: 1, attempts: 99, diskFull: 0.3, seed: 11 }, 40);
+    await bus.settled(STEP);
+    await bus.until(({ logging }) => logging?.unpersisted === 0);
+    expect((await bus.deadLetters()).map(({ message }) => message.id).sort()).toEqual(ids.sort());
+  });
+});
+
+describe('a test bus', () => {
+  it('lists what became of each delivery, by subscription', async () => {
+    const bus = await testBus();
+    const ledger = join(bus.folder, 'ledger');
+    await bus.subscribe('a', misbehaves, { subscriberId: 's' });
+    await bus.subscribe('a', () => undefined, { subscriberId: 'main' });
+    for (const deed of [undefined, 'discard', 'give up', 'throw once']) bus.publish('a', { n: 1, ledger, deed });
+    bus.publish('a', { n: 1, ledger }, { id: 'mine' });
+    await bus.settled(STEP);
+    expect(bus.ledger.succeeded('s').sort()).toEqual(['mine', 'test-0', 'test-3']);
+    expect(bus.ledger.succeeded('main')).toHaveLength(5);
+    expect(bus.ledger.dropped()).toEqual(['test-1']);
+    expect(bus.ledger.entries('s').filter(({ outcome }) => outcome !== 'succeeded')).toEqual([
+      { subscriberId: 's', topic: 'a', id: 'test-1', outcome: 'dropped', reason: 'discarded' },
+      { subscriberId: 's', topic: 'a', id: 'test-2', outcome: 'deadLettered', reason: 'rejected_by_handler' },
+    ]);
+  });
+
+  it('is settled only when what handlers published is, too', async () => {
+    const bus = await testBus();
+    await bus.subscribe('a', publishes, { subscriberId: 's' });
+    const heard: unknown[] = [];
+    await bus.subscribe('out.>', (payload) => heard.push(payload), { subscriberId: 'd' });
+    bus.publish('a', { n: 1, fail: true });
+    await bus.settled(STEP);
+    expect(bus.ledger.succeeded('d').sort()).toEqual(['test-0:1', 'test-0:2']);
+    expect(heard).toHaveLength(2);
+  });
+
+  it('says what is pending, and the seed, when it waits in vain', async () => {
+    const bus = await testBus({ faults: { hang: 1, seed: 99 } });
+    await bus.subscribe('a', counts, { subscriberId: 's' });
+    bus.publish('a', null);
+    await bus.running();
+    const waiting = bus.settled({ timeoutMs: 20 });
+    await expect(waiting).rejects.toMatchObject({
+      code: 'BUSBAR_NOT_SETTLED',
+      message: expect.stringMatching(/"pending":1.*seed 99/),
+    });
+    await expect(bus.until(() => false, { timeoutMs: 1 })).rejects.toMatchObject({ code: 'BUSBAR_NOT_SETTLED' });
+    await expect(bus.until(() => true, { timeoutMs: 0 })).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+  });
+
+  it('steps over a breaker that is open', async () => {
+    const bus = await testBus({ faults: { throw: 1 } });
+    const retry = { message_processing_error: { maxRetries: 0, backoffMs: 0 } };
+    await bus.subscribe('a', counts, { subscriberId: 's', retry, breaker: { failureThreshold: 2 } });
+    const start = bus.clock.elapsed();
+    for (let n = 0; n < 4; n++) bus.publish('a', null);
+    await bus.settled(STEP);
+    // Two failures open it; each probe fails, and opens it again.
+    expect(bus.clock.elapsed() - start).toBeGreaterThanOrEqual(120_000);
+    expect(bus.ledger.deadLettered()).toHaveLength(4);
+  });
+
+  it('stamps letters with its own time, and takes its folder away', async () => {
+    const bus = await testBus({ faults: { throw: 1, attempts: 9 } });
+    await bus.subscribe('a', counts, { subscriberId: 's' });
+    bus.publish('a', null);
+    await bus.settled(STEP);
+    const [letter] = await bus.deadLetters();
+    expect(new Date((letter?.timestamp ?? 0) * 1000).getUTCFullYear()).toBe(2030);
+    expect(await bus.errorLogger?.getErrorStatistics()).toMatchObject({ recentErrors1h: 3 });
+    expect(existsSync(bus.folder)).toBe(true);
+    await bus.stop();
+    expect(existsSync(bus.folder)).toBe(false);
+  });
+
+  it('runs in real time when asked', async () => {
+    const bus = await testBus({ clock: 'system', faults: { throw: 1, delayMs: 1 } });
+    const retry = { message_processing_error: { maxRetries: 1, backoffMs: 1 } };
+    await bus.subscribe('a', counts, { subscriberId: 's', retry });
+    bus.publish('a', null);
+    await bus.settled();
+    expect(bus.ledger.succeeded()).toEqual(['test-0']);
+    expect(() => bus.step(1)).toThrow('stepped clock');
+  });
+});
