@@ -1,5 +1,4 @@
 // How long an attempt may take, and how that grows after timeouts.
-import type { RecordableHistogram } from 'node:perf_hooks';
 
 /** What decides on the deadline of an attempt. In milliseconds. */
 export interface DeadlineRule {
@@ -10,14 +9,6 @@ export interface DeadlineRule {
   readonly minTimeoutMs: number;
   /** True: the timeout is fitted to what handlers take. */
   readonly isObserved: boolean;
-}
-
-/** What the two halves of a lane share about an observed timeout. */
-export interface Observation {
-  /** One word: the timeout now, in milliseconds; written by main. */
-  readonly timeout: SharedArrayBuffer;
-  /** How long handlers took, in microseconds; written by the lane's thread. */
-  readonly durations: RecordableHistogram;
 }
 
 const GROWTH = 1.5;

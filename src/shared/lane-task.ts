@@ -1,8 +1,9 @@
 // What main sends to a lane worker as a Piscina task, and what comes back when the task ends.
 import type { BreakersMemory } from './breaker-directory.js';
-import type { DeadlineRule, Observation } from './deadline.js';
+import type { DeadlineRule } from './deadline.js';
 import type { LaneNames } from './delivery.js';
 import type { LaneTesting } from './fault-plan.js';
+import type { Observation } from './observation.js';
 import type { LaneOrder } from './order.js';
 import type { RedactOptions } from './redact.js';
 import type { ErrorCategory, ErrorRecord } from './report.js';

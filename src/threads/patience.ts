@@ -1,6 +1,7 @@
 // How long main waits for the attempts of a lane: its timeout, grown after timeouts and fitted to what handlers really take.
 import { createHistogram } from 'node:perf_hooks';
-import { type DeadlineRule, type Observation, timeoutAfter } from '../shared/deadline.js';
+import { type DeadlineRule, timeoutAfter } from '../shared/deadline.js';
+import type { Observation } from '../shared/observation.js';
 
 /** Three times the 99th percentile is past the tail of most handlers. */
 const TIMES_P99 = 3;
