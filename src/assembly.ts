@@ -20,7 +20,7 @@ import { Reporter } from './reporter.js';
 import { Requests } from './request.js';
 import { Router } from './routing/router.js';
 import { type Retry, Settler } from './settle.js';
-import { messageId } from './shared/delivery.js';
+import { largestInRing, messageId } from './shared/delivery.js';
 import { FailureDescriber } from './shared/describe.js';
 import { ErrorCounters } from './shared/error-counters.js';
 import type { LoggingTesting } from './shared/test-hooks.js';
@@ -58,6 +58,7 @@ function loggingTesting({ testing, clock }: ResolvedBusOptions): LoggingTesting 
  */
 export function assemble(options: ResolvedBusOptions, emergencyStop: () => void): BusParts {
   const { clock, enableErrorHandling, errorLogDir, retry, retryBudget, redact, ringBytes, testing } = options;
+  const { maxMessageBytes } = options;
   const instance = testing?.instance ?? nanoid(10);
   const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
   const notes = new FailureNotes(describer, clock, instance);
@@ -100,7 +101,10 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
       testing?.settled({ subscriberId, topic: delivery.topic, id: messageId(delivery, instance), outcome, reason });
     },
   });
-  const publisher: Publisher = new Publisher({ clock, router, settler, notes, largestPayload: ringBytes / 4 });
+  const publisher: Publisher = new Publisher({
+    ...{ clock, router, settler, notes, maxMessageBytes },
+    largestInRing: largestInRing(ringBytes),
+  });
   const pressure = new Pressure(events, router, publisher);
   const shared = { router, events, pressure, breakers, replies, settler, publisher };
   const subscriber = new Subscriber({ ...shared, options, instance, retries, notes, describer });

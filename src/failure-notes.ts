@@ -193,7 +193,7 @@ export class FailureNotes {
   tooLarge(bytes: number, most: number): Failure {
     const error = new BusbarError(
       'BUSBAR_MESSAGE_TOO_LARGE',
-      `a message of ${bytes} bytes is larger than ${most} bytes, a quarter of ringBytes`,
+      `a message of ${bytes} bytes is larger than ${most} bytes, the lesser of maxMessageBytes and maxQueueBytes`,
     );
     return this.#describer.describe(error, 'encode', undefined);
   }

@@ -27,8 +27,13 @@ export interface MessageBusOptions {
   readonly threads?: number;
   /** Threads that stand by for one that dies, 0 to 16. Default 1 where there are two cores or more, else 0. */
   readonly spareThreads?: number;
-  /** Bytes of each lane's rings, a power of two from 65 536 to 1 GiB. A message may be a quarter of it. Default 1 048 576. */
+  /**
+   * Bytes of each lane's rings, a power of two from 65 536 to 1 GiB. Payloads above a quarter of it travel in shared memory of
+   * their own, which costs an allocation each. Default 1 048 576.
+   */
   readonly ringBytes?: number;
+  /** The largest payload as encoded, in bytes, 1 to 1 GiB; never more than `maxQueueBytes`. Default 64 MiB. */
+  readonly maxMessageBytes?: number;
   /** Limits of each worker thread's JavaScript heap; they do not cover Buffers. Default: Node's own. */
   readonly resourceLimits?: ThreadLimits;
   /** How each category is retried, for all subscriptions. */

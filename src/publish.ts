@@ -6,7 +6,7 @@ import { isTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
 import type { Clock } from './shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from './shared/codec.js';
-import { type Delivery, ownDelivery } from './shared/delivery.js';
+import { type Delivery, inOwnMemory, ownDelivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
 import type { PublishedDetail } from './shared/outcome.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
@@ -17,8 +17,9 @@ export interface PublishParts {
   readonly router: Router<LiveSubscription>;
   readonly settler: Settler;
   readonly notes: FailureNotes;
-  /** The largest payload that goes through a ring, in bytes. */
-  readonly largestPayload: number;
+  /** The largest payload that goes through a ring, and the largest of all, in bytes. */
+  readonly largestInRing: number;
+  readonly maxMessageBytes: number;
 }
 
 const NO_OPTIONS: PublishOptions = {};
@@ -26,6 +27,8 @@ const NO_OPTIONS: PublishOptions = {};
 /** Belongs to one bus. Runs on the main thread. */
 export class Publisher {
   readonly #parts: PublishParts;
+  /** Payloads up to this size need no second look, in bytes. */
+  readonly #largest: number;
   isOpen = false;
   #numbers = 0;
   /** Deliveries that were routed. */
@@ -35,6 +38,7 @@ export class Publisher {
 
   constructor(parts: PublishParts) {
     this.#parts = parts;
+    this.#largest = Math.min(parts.largestInRing, parts.maxMessageBytes);
   }
 
   /** Never throws. False: not running, malformed, or refused by at least one subscription. */
@@ -131,21 +135,20 @@ export class Publisher {
   }
 
   #give(subscription: LiveSubscription, delivery: Delivery): boolean {
-    const { settler, notes, clock, largestPayload } = this.#parts;
+    const { settler, notes, clock } = this.#parts;
     subscription.routed++;
     this.routed++;
     if (subscription.isClosed) {
       settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
       return false;
     }
-    if (delivery.bytes.byteLength > largestPayload) {
-      settler.giveUp(
-        subscription,
-        delivery,
-        notes.tooLarge(delivery.bytes.byteLength, largestPayload),
-        'not_retryable',
-      );
-      return false;
+    const size = delivery.bytes.byteLength;
+    if (size > this.#largest) {
+      const most = Math.min(this.#parts.maxMessageBytes, subscription.options.maxQueueBytes);
+      if (size > most) {
+        settler.giveUp(subscription, delivery, notes.tooLarge(size, most), 'not_retryable');
+        return false;
+      }
     }
     const { isAccepted, evicted } = subscription.accept(delivery, clock.elapsed);
     for (const victim of evicted) settler.overflow(subscription, victim);
@@ -171,7 +174,9 @@ export class Publisher {
     options: Partial<Nullable<PublishOptions>>,
     wantsReply = false,
   ): Delivery {
-    const now = this.#parts.clock.now();
+    const { clock, largestInRing, maxMessageBytes } = this.#parts;
+    const now = clock.now();
+    const isLarge = bytes.byteLength > largestInRing && bytes.byteLength <= maxMessageBytes;
     return {
       number: this.#numbers++,
       id: options.id ?? '',
@@ -182,7 +187,8 @@ export class Publisher {
       publishedAt: now,
       expiresAt: options.ttlMs == null ? 0 : now + options.ttlMs,
       codec,
-      bytes,
+      // Once for all subscriptions, that is.
+      bytes: isLarge ? inOwnMemory(bytes) : bytes,
       lossy,
       wantsReply,
       started: 0,

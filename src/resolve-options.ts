@@ -30,13 +30,11 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
   assertKnown('options', options, BUS_OPTIONS);
   const cores = availableParallelism();
   const resolved = {
-    maxQueueSize: whole('maxQueueSize', options.maxQueueSize ?? 10_000, 1),
-    maxQueueBytes: whole('maxQueueBytes', options.maxQueueBytes ?? 64 * MEBIBYTE, 1),
+    ...resolveSizes(options),
     enableErrorHandling: flag('enableErrorHandling', options.enableErrorHandling ?? true),
     errorLogDir: resolve(path('errorLogDir', options.errorLogDir ?? 'data/logs/message_bus')),
     threads: whole('threads', options.threads ?? Math.max(1, cores - 1), 1, 256),
     spareThreads: whole('spareThreads', options.spareThreads ?? (cores > 1 ? 1 : 0), 0, 16),
-    ringBytes: options.ringBytes ?? MEBIBYTE,
     resourceLimits: threadLimits(options.resourceLimits ?? {}),
     retry: retry('retry', options.retry ?? {}),
     retryBudget: checkedRetryBudget(options.retryBudget),
@@ -46,11 +44,20 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     clock: options.clock ?? systemClock,
     testing: hooksOf(options),
   };
-  whole('ringBytes', resolved.ringBytes, SMALLEST_RING_BYTES);
-  allocateRing(resolved.ringBytes);
   createRedactor(resolved.redact);
   if (typeof resolved.clock.elapsed !== 'function') throw invalidOption('clock', 'a clock', resolved.clock);
   return resolved;
+}
+
+function resolveSizes({ maxQueueSize, maxQueueBytes, maxMessageBytes, ringBytes = MEBIBYTE }: MessageBusOptions) {
+  whole('ringBytes', ringBytes, SMALLEST_RING_BYTES);
+  allocateRing(ringBytes);
+  return {
+    ringBytes,
+    maxQueueSize: whole('maxQueueSize', maxQueueSize ?? 10_000, 1),
+    maxQueueBytes: whole('maxQueueBytes', maxQueueBytes ?? 64 * MEBIBYTE, 1),
+    maxMessageBytes: whole('maxMessageBytes', maxMessageBytes ?? 64 * MEBIBYTE, 1, 1024 * MEBIBYTE),
+  };
 }
 
 /** @throws BUSBAR_INVALID_OPTION */
@@ -94,6 +101,7 @@ const BUS_OPTIONS = [
   'threads',
   'spareThreads',
   'ringBytes',
+  'maxMessageBytes',
   'resourceLimits',
   'retry',
   'retryBudget',

@@ -10,7 +10,7 @@
 //   byte 32  publishedAt   double   milliseconds since 1970
 //   byte 40  expiresAt     double   milliseconds since 1970, 0 for never
 //   byte 48  startedAt     double   written by the reader: Clock.elapsed() when the handler was called
-//   byte 56  payload, then topic, id, key and headers (JSON) as UTF-8
+//   byte 56  payload (unless it is large, and lies in memory of its own), then topic, id, key and headers (JSON) as UTF-8
 
 import { RECORD_HEADER_BYTES } from './layout.js';
 import type { CodecId, EncodedMessage, Headers } from './message.js';
@@ -23,9 +23,18 @@ export const DELIVERY_HEADER_BYTES = 56;
 const LOSSY = 1;
 const WANTS_REPLY = 2;
 const HAS_KEY = 4;
+/** The payload lies in shared memory of its own, not in the record. */
+const IS_LARGE = 8;
 
 /** The largest topic, id or key and the largest headers, in bytes: their lengths share a word. */
 export const LARGEST_TEXT_BYTES = 0xffff;
+
+/** The largest payload that lies in a record of a ring of this size; more of them fit than one. */
+export function largestInRing(ringBytes: number): number {
+  return ringBytes >> 2;
+}
+
+const NOTHING = new Uint8Array(0);
 
 /** One message on its way to one subscription, with its counters. Its `id` is empty until {@link messageId} is asked. */
 export interface Delivery extends EncodedMessage {
@@ -74,7 +83,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   const id = delivery.id;
   const headers = delivery.headers === null ? '' : JSON.stringify(delivery.headers);
   const key = delivery.key ?? '';
-  const payload = delivery.bytes;
+  const payload = delivery.bytes.byteLength > largestInRing(ring.capacity) ? NOTHING : delivery.bytes;
   const texts = topic.length + id.length + key.length + headers.length;
   const textBytes = texts === 0 ? 0 : utf8Length(topic) + utf8Length(id) + utf8Length(key) + utf8Length(headers);
   const offset = ring.claim(DELIVERY_HEADER_BYTES + payload.byteLength + textBytes);
@@ -84,7 +93,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   const word = offset >> 2;
   const double = offset >> 3;
   words[word] = payload.byteLength;
-  words[word + 1] = delivery.codec | (flagsOf(delivery) << 8) | (PRIORITY_NUMBER[delivery.priority] << 16);
+  words[word + 1] = delivery.codec | (flagsOf(delivery, payload) << 8) | (PRIORITY_NUMBER[delivery.priority] << 16);
   words[word + 2] = delivery.started;
   words[word + 3] = (delivery.failed & 0xffff) | ((delivery.kills & 0xff) << 16) | (delivery.timeouts << 24);
   words[word + 4] = 0;
@@ -108,8 +117,14 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   return true;
 }
 
-function flagsOf({ lossy, wantsReply, key }: Delivery): number {
-  return (lossy ? LOSSY : 0) | (wantsReply ? WANTS_REPLY : 0) | (key === null ? 0 : HAS_KEY);
+function flagsOf({ lossy, wantsReply, key, bytes }: Delivery, written: Uint8Array): number {
+  const isLarge = bytes.byteLength > written.byteLength;
+  return (lossy ? LOSSY : 0) | (wantsReply ? WANTS_REPLY : 0) | (key === null ? 0 : HAS_KEY) | (isLarge ? IS_LARGE : 0);
+}
+
+/** True when the payload of the delivery whose body is at byte `offset` lies elsewhere. */
+export function isLarge({ words }: RecordMemory, offset: number): boolean {
+  return ((words[(offset >> 2) + 1] as number) & (IS_LARGE << 8)) !== 0;
 }
 
 function utf8Length(text: string): number {
@@ -179,9 +194,20 @@ export function readDelivery(memory: RecordMemory, offset: number, names: LaneNa
   };
 }
 
+/** These bytes in shared memory of their own; as they are, if they lie so already. */
+export function inOwnMemory(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer instanceof SharedArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) return bytes;
+  const own = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
+  own.set(bytes);
+  return own;
+}
+
 /** A delivery that owns its bytes, and so outlives the record or the scratch buffer it was read from. */
 export function ownDelivery(delivery: Delivery): Delivery {
-  const bytes = new Uint8Array(delivery.bytes.byteLength);
+  const { buffer, byteLength } = delivery.bytes;
+  // Shared memory that is no ring's is its own already.
+  if (buffer instanceof SharedArrayBuffer && byteLength === buffer.byteLength) return { ...delivery };
+  const bytes = new Uint8Array(byteLength);
   bytes.set(delivery.bytes);
   return { ...delivery, bytes };
 }

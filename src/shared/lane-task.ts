@@ -29,6 +29,8 @@ export interface DrainTask {
   readonly names: LaneNames;
   /** By priority, lowest first; null: not in use yet. */
   readonly rings: readonly (SharedArrayBuffer | null)[];
+  /** Payloads that do not lie in their records, by the number of their message. */
+  readonly large: readonly (readonly [number: number, memory: ArrayBufferLike])[];
   readonly outbox: SharedArrayBuffer;
   /** The lane's doorbell, on which the drain sleeps. */
   readonly bell: SharedArrayBuffer;

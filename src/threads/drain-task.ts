@@ -19,6 +19,7 @@ export function drainTask(
     handler,
     names,
     rings: rings.memories,
+    large: rings.large.memories,
     outbox: rings.outboxMemory,
     bell: signals.bellMemory,
     mainBell,

@@ -1,5 +1,6 @@
 // What waits for a lane's worker: in its rings, in the backlog behind them, or parked.
 import type { Delivery } from '../shared/delivery.js';
+import type { RecordAddress } from '../shared/outcome.js';
 import { Backlog } from './backlog.js';
 import type { LaneOptions } from './lane-contract.js';
 import { LaneRings } from './lane-rings.js';
@@ -54,8 +55,15 @@ export class LaneQueue {
     return this.backlog.size > 0 && this.rings.hasWantedRoom;
   }
 
-  /** Takes out of the parking what no longer has to wait for a verdict. True: there was something; {@link refill}. */
+  /** A delivery that came back through the outbox, with its payload. */
+  cameBack(delivery: Delivery, address: RecordAddress): Delivery {
+    this.rings.handBack(address);
+    return this.rings.large.giveBack(delivery);
+  }
+
+  /** Lets go of what is over, and takes out of the parking what no longer has to wait for a verdict. True: there was something; {@link refill}. */
   goOn(): boolean {
+    this.rings.large.letGo(() => this.rings.outbox.hasNext);
     if (this.parking.isIdle) return false;
     const ready = this.parking.takeReady();
     if (ready.length > 0) this.backlog.prepend(ready);

@@ -1,11 +1,12 @@
 // The shared memory of one lane as main sees it: rings by priority, and the outbox.
-import { type Delivery, type LaneNames, priorityNumber } from '../shared/delivery.js';
+import { type Delivery, type LaneNames, largestInRing, priorityNumber } from '../shared/delivery.js';
 import { PRIORITIES } from '../shared/message.js';
 import { type LaneOrder, ParkedWords } from '../shared/order.js';
 import type { RecordAddress } from '../shared/outcome.js';
 import { allocateRing, RingReader } from '../shared/ring.js';
 import type { Backlog } from './backlog.js';
 import { LaneRing, type RingShape, type Suspect } from './lane-ring.js';
+import { LargePayloads } from './large-payloads.js';
 import { type Fence, Parking } from './parking.js';
 
 /** Outboxes are this large at least, so that a large delivery with its error always fits. */
@@ -19,6 +20,7 @@ export class LaneRings {
   readonly outbox: RingReader;
   readonly parkedMemory = ParkedWords.allocate();
   readonly parking: Parking;
+  readonly large = new LargePayloads();
   readonly #names: LaneNames;
   readonly #shape: RingShape;
 
@@ -40,7 +42,7 @@ export class LaneRings {
   }
 
   get waitingBytes(): number {
-    let sum = 0;
+    let sum = this.large.bytes;
     for (const ring of this.rings) if (ring !== null) sum += ring.waitingBytes;
     return sum;
   }
@@ -67,7 +69,9 @@ export class LaneRings {
   /** False: the ring of its priority is full, or not open. */
   write(delivery: Delivery): boolean {
     const ring = this.rings[priorityNumber(delivery)];
-    return ring ? ring.write(delivery, this.#names, this.parking.stamp) : false;
+    if (!ring?.write(delivery, this.#names, this.parking.stamp)) return false;
+    if (delivery.bytes.byteLength > largestInRing(this.#shape.ringBytes)) this.large.add(delivery, ring);
+    return true;
   }
 
   handBack({ place, sequence }: RecordAddress): void {
@@ -109,11 +113,12 @@ export class LaneRings {
   }
 
   take(suspect: Suspect): Delivery {
-    return suspect.ring.take(suspect, this.#names);
+    return this.large.giveBack(suspect.ring.take(suspect, this.#names));
   }
 
   takeAll(): Delivery[] {
-    return this.rings.flatMap((ring) => ring?.takeAll(this.#names) ?? []);
+    const all = this.rings.flatMap((ring) => ring?.takeAll(this.#names) ?? []);
+    return all.map((delivery) => this.large.giveBack(delivery));
   }
 
   /** Passed once the reader has seen what now lies in the ring of this delivery's priority; null: in all rings. */

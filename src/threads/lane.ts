@@ -268,8 +268,8 @@ export class Lane implements TurnTaker {
       if (outcome.kind === Outcome.RECOVERED) this.release(outcome.detail.number);
       return;
     }
-    const delivery = ownDelivery(readDelivery(this.#queue.rings.outbox, outcome.bodyOffset, this.#options.names));
-    this.#queue.rings.handBack(outcome.address);
+    const read = readDelivery(this.#queue.rings.outbox, outcome.bodyOffset, this.#options.names);
+    const delivery = this.#queue.cameBack(ownDelivery(read), outcome.address);
     if (outcome.kind === Outcome.BOUNCED) {
       if (!this.parking.bounced(delivery)) this.queue(delivery);
       return;

@@ -6,7 +6,7 @@ import { BreakerDirectory } from '../../src/shared/breaker-directory.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { AttemptContext } from '../../src/shared/context.js';
 import { timeoutAfter } from '../../src/shared/deadline.js';
-import { readDelivery } from '../../src/shared/delivery.js';
+import { type Delivery, isLarge, type RecordMemory, readDelivery } from '../../src/shared/delivery.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
 import { Turn } from '../../src/shared/lane-task.js';
@@ -33,6 +33,7 @@ export class Drain {
   readonly #task: DrainTask;
   readonly #handler: LoadedHandler;
   readonly #places: Places;
+  readonly #large: ReadonlyMap<number, ArrayBufferLike>;
   readonly #bell: Doorbell;
   readonly #turn: Int32Array;
   /** The bus's: what users configure runs by it. Sharing the thread is a matter of real time. */
@@ -51,6 +52,7 @@ export class Drain {
   constructor(task: DrainTask, handler: LoadedHandler) {
     this.#task = task;
     this.#places = new Places(task.rings, task.isSerial);
+    this.#large = new Map(task.large);
     this.#bell = new Doorbell(task.bell);
     this.#turn = new Int32Array(task.turn);
     this.#timeout = task.observation === null ? null : new Int32Array(task.observation.timeout);
@@ -132,15 +134,15 @@ export class Drain {
   }
 
   /** Starts the next delivery of this place, or says what it has to wait for: then it was not touched. */
-  #start(place: Place, startedAt: number): 'full' | 'ask' | 'held' | undefined {
+  #start(place: Place, startedAt: number): 'full' | 'ask' | 'held' | 'leave' | undefined {
     const { reader } = place;
     const word = reader.peek();
-    const delivery = readDelivery(reader, (word << 2) + RECORD_HEADER_BYTES, this.#task.names);
+    const delivery = this.#read(reader, (word << 2) + RECORD_HEADER_BYTES);
+    if (delivery === undefined) return 'leave';
     const isDone = reader.words[word + STATE] === DONE;
     const stamp = reader.words[word + KIND] as number;
-    const fate = isDone || this.#order.isClear(stamp) ? 'start' : this.#order.fateOf(delivery, stamp);
-    if (fate === 'ask') return 'ask';
-    if (fate === 'after') return 'full';
+    const fate = isDone ? 'start' : this.#order.fateOf(delivery, stamp);
+    if (fate === 'ask' || fate === 'full') return fate;
     const permit = this.#breaker === null ? null : this.#breaker.enter();
     if (permit === undefined && this.#task.whenOpen === 'hold') return 'held';
     reader.next();
@@ -156,6 +158,14 @@ export class Drain {
     else if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) this.#settler.expire(attempt);
     else this.#call(attempt);
     return undefined;
+  }
+
+  /** Undefined: its payload is large, and was published after this drain began. The next one will have it. */
+  #read(memory: RecordMemory, offset: number): Delivery | undefined {
+    const delivery = readDelivery(memory, offset, this.#task.names);
+    if (!isLarge(memory, offset)) return delivery;
+    const payload = this.#large.get(delivery.number);
+    return payload && { ...delivery, bytes: Buffer.from(payload) };
   }
 
   #call(attempt: RingAttempt): void {

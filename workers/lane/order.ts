@@ -4,9 +4,9 @@ import { type LaneOrder, ParkedWords, streamOf } from '../../src/shared/order.js
 
 /**
  * What to do with the next record. `bounce`: it waits on main. `ask`: one before it failed, and main has not said yet
- * what becomes of that. `after`: one before it runs.
+ * what becomes of that. `full`: one before it runs.
  */
-export type Fate = 'start' | 'bounce' | 'ask' | 'after';
+export type Fate = 'start' | 'bounce' | 'ask' | 'full';
 
 /** Belongs to one drain; when it begins, main has answered all that the one before it asked. */
 export class OrderKeeper {
@@ -28,19 +28,19 @@ export class OrderKeeper {
     this.#running = order === null || concurrency === 1 ? null : new Set();
   }
 
-  /** True: start it, without a look at its key. Costs no atomic load. */
-  isClear(stamp: number): boolean {
-    if (this.#order === null) return true;
-    return this.#open.size === 0 && this.#running === null && ((stamp - this.#generation) | 0) >= 0;
-  }
-
-  /** @param stamp of its record */
+  /**
+   * Costs no atomic load while nothing was parked since the record was written, and handlers run one at a time.
+   *
+   * @param stamp of its record
+   */
   fateOf(delivery: Delivery, stamp: number): Fate {
+    if (this.#order === null) return 'start';
+    if (this.#open.size === 0 && this.#running === null && ((stamp - this.#generation) | 0) >= 0) return 'start';
     const stream = this.#streamOf(delivery);
     if (stream === null) return 'start';
     if (!this.hasAnswer && this.#open.has(stream)) return 'ask';
     if (this.#words.isParkedSince(stamp, ParkedWords.slotOf(stream, delivery))) return 'bounce';
-    return this.#running?.has(stream) === true ? 'after' : 'start';
+    return this.#running?.has(stream) === true ? 'full' : 'start';
   }
 
   /** True when main owes no answer. */

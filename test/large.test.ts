@@ -1,0 +1,78 @@
+// Messages that are larger than a ring takes: they arrive, in order, through failures, and nothing of them stays behind.
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import follows from './fixtures/follows.js';
+import measures from './fixtures/measures.js';
+import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+const MEBIBYTE = 1024 * 1024;
+
+function bytesOf(length: number, mark: number): Uint8Array {
+  return new Uint8Array(length).fill(mark);
+}
+
+describe('a large message', () => {
+  it('arrives whole, as a copy or as a view, in many subscriptions at once', async () => {
+    const bus = await startBus({ ringBytes: 65_536, threads: 2 });
+    const lengths: number[] = [];
+    await bus.subscribe('frame', measures, { subscriberId: 'copy' });
+    await bus.subscribe('frame', (bytes: Uint8Array) => void lengths.push(bytes.length), { subscriberId: 'main' });
+    await bus.subscribe('view', measures, { subscriberId: 'view', bytes: 'view', concurrency: 4 });
+    for (let n = 0; n < 5; n++) expect(bus.publish('frame', bytesOf(MEBIBYTE + n, n))).toBe(true);
+    const answers = await Promise.all(
+      [16_384, 16_385, 3 * MEBIBYTE].map((length, n) => bus.request('view', bytesOf(length, n))),
+    );
+    expect(answers).toEqual([
+      [16_384, 0, 0],
+      [16_385, 1, 1],
+      [3 * MEBIBYTE, 2, 2],
+    ]);
+    await bus.idle();
+    expect(lengths).toEqual([0, 1, 2, 3, 4].map((n) => MEBIBYTE + n));
+    expect(accountOf(bus, 'copy')).toMatchObject({ succeeded: 5 });
+  });
+
+  it('comes back whole from failures and deaths, and lies whole in the dead-letter queue', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    await bus.subscribe('frame', measures, { subscriberId: 's' });
+    const request = (headers: Record<string, string>) => bus.request('frame', bytesOf(100_000, 7), { headers });
+    expect(await request({ fail: 'once' })).toEqual([100_000, 7, 7]);
+    expect(await request({ exit: 'once' })).toEqual([100_000, 7, 7]);
+    const held = await bus.subscribe('held', measures, { subscriberId: 't' });
+    held.pause();
+    bus.publish('held', bytesOf(100_000, 9));
+    await held.unsubscribe({ drain: false });
+    await bus.idle();
+    const [letter] = await lettersOf(bus);
+    expect(Buffer.from(letter?.message.payload as Uint8Array)).toEqual(Buffer.alloc(100_000, 9));
+  });
+
+  it('keeps its place among small ones', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    const ledger = join(temporaryFolder(), 'ledger');
+    await bus.subscribe('a', follows, { subscriberId: 's' });
+    for (let n = 0; n < 60; n++) {
+      const ballast = n % 3 === 0 ? 'x'.repeat(20_000) : '';
+      bus.publish('a', { stream: 's', n, ledger, deeds: n % 7 === 0 ? ['throw'] : [], ballast });
+    }
+    await bus.idle();
+    const done = linesOf(ledger).filter((line) => line.endsWith('done'));
+    expect(done.map((line) => Number(line.split(' ')[1]))).toEqual(Array.from({ length: 60 }, (_, n) => n));
+  });
+
+  it('counts as bytes that wait, and above the limit is refused with a clear error', async () => {
+    const bus = await startBus({ maxMessageBytes: 2 * MEBIBYTE });
+    const options = { subscriberId: 's', maxQueueBytes: 3 * MEBIBYTE, overflow: 'reject' } as const;
+    const subscription = await bus.subscribe('a', measures, options);
+    subscription.pause();
+    const accepted = [1, 1, 0.99, 1].map((part) => bus.publish('a', bytesOf(part * MEBIBYTE, 1)));
+    expect(accepted).toEqual([true, true, true, false]);
+    expect(bus.publish('a', bytesOf(2 * MEBIBYTE + 1, 1))).toBe(false);
+    expect(await lettersOf(bus)).toMatchObject([{ error: { code: 'BUSBAR_MESSAGE_TOO_LARGE' } }]);
+    subscription.resume();
+    await bus.idle();
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 3, dropped: 1, deadLettered: 1 });
+    expect(bus.publish('a', bytesOf(2 * MEBIBYTE, 1))).toBe(true);
+    await bus.idle();
+  });
+});
