@@ -15,6 +15,7 @@ import type { ResolvedBusOptions } from './options.js';
 import { Pressure } from './pressure.js';
 import { Publisher } from './publish.js';
 import { Recoverer } from './recoverer.js';
+import { Replays } from './replays.js';
 import { Replies } from './replies.js';
 import { Reporter } from './reporter.js';
 import { Requests } from './request.js';
@@ -71,6 +72,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   });
   const reporter: Reporter = new Reporter(notes, counters, logging, clock, (report) => escalation.raise(report));
   const replies = new Replies(clock);
+  const replays = new Replays();
   const router = new Router<LiveSubscription>();
   const retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
     subscription.endsWaiting(delivery);
@@ -90,6 +92,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
     budget: new RetryBudget(clock.elapsed(), retryBudget),
     retries,
     replies,
+    replays,
     logging,
     notes,
     routed: () => publisher.routed,
@@ -107,7 +110,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   });
   const pressure = new Pressure(events, router, publisher);
   const shared = { router, events, pressure, breakers, replies, settler, publisher };
-  const subscriber = new Subscriber({ ...shared, options, instance, retries, notes, describer });
+  const subscriber = new Subscriber({ ...shared, options, instance, replays, retries, notes, describer });
   return {
     ...shared,
     ...{ notes, counters, escalation, recovery, subscriber, logging },

@@ -18,9 +18,6 @@ import {
 } from './shared/report.js';
 import type { KillCause } from './threads/lane-contract.js';
 
-/** Begins the ids of replayed messages, before the letter's own: see {@link FailureNotes.isReplay}. */
-const REPLAY = '/replay/';
-
 /** Belongs to one bus. Decides nothing, has no effects. Runs on the main thread. */
 export class FailureNotes {
   readonly #describer: FailureDescriber;
@@ -32,15 +29,6 @@ export class FailureNotes {
     this.#describer = describer;
     this.#clock = clock;
     this.#instance = instance;
-  }
-
-  /** The id of a letter's message when it is replayed for the `n`th time. */
-  replayId(id: string, n: number): string {
-    return `${id}${REPLAY}${n}`;
-  }
-
-  isReplay(delivery: Delivery): boolean {
-    return delivery.wantsReply && delivery.id.includes(REPLAY);
   }
 
   report(subscription: LiveSubscription, delivery: Delivery, failure: Failure, errorId: string): ErrorReport {

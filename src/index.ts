@@ -11,7 +11,7 @@ export {
   type RecoveryStrategy,
   type RetryOverrides,
 } from './failure/recovery.js';
-export { DeadLetterQueue, type DeadLetterQueueOptions } from './observe/dead-letter-queue.js';
+export { DeadLetterQueue, type DeadLetterQueueOptions, type LetterChanges } from './observe/dead-letter-queue.js';
 export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js';
 export type { GivenUpMessage } from './observe/given-up.js';
 export type { AdaptiveTimeoutOptions, MessageBusOptions, Overflow, SubscribeOptions } from './options.js';
@@ -45,6 +45,7 @@ export type {
   ErrorFilter,
   ErrorStatistics,
   LetterFilter,
+  LetterGroup,
   LetterState,
   LetterStats,
   LetterSummary,

@@ -6,6 +6,7 @@ import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Logging } from './observe/logging.js';
 import type { Recoverer } from './recoverer.js';
+import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
 import type { Reporter } from './reporter.js';
 import { countsForBreaker } from './shared/classify.js';
@@ -31,6 +32,7 @@ export interface SettleParts {
   readonly budget: RetryBudget;
   readonly retries: RetrySchedule<Retry>;
   readonly replies: Replies;
+  readonly replays: Replays;
   /** Null: error handling is off; one attempt, and failures are dropped. */
   readonly logging: Logging | null;
   readonly notes: FailureNotes;
@@ -127,7 +129,7 @@ export class Settler {
     reason: DeadLetterReason,
     errorId?: string,
   ): void {
-    const { logging, notes, replies, reporter, onDeadLetter } = this.#parts;
+    const { logging, notes, replies, replays, reporter, onDeadLetter } = this.#parts;
     if (logging === null) {
       this.#drop(subscription, delivery, failure, reason);
       return;
@@ -136,9 +138,12 @@ export class Settler {
     const header = notes.letter(subscription, delivery, failure, reason, id);
     subscription.trails.end(delivery.number);
     subscription.release(delivery);
+    const isReplay = replays.has(delivery.number);
+    // A replayed letter whose handler succeeded is handled, also when its reply could not be encoded.
+    if (isReplay && failure.phase !== 'reply') replays.failed(delivery.number, header);
     replies.reject(delivery.number, reason, failure.error);
-    if (notes.isReplay(delivery)) {
-      // Its letter is in the queue already, and learns of this through the reply.
+    if (isReplay) {
+      // Its letter is in the queue already.
       subscription.deadLettered++;
       this.#parts.onSettled(subscription, delivery, 'deadLettered', reason);
       return;

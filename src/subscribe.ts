@@ -6,9 +6,11 @@ import type { FailureNotes } from './failure-notes.js';
 import { sourceOf } from './handler-source.js';
 import { LiveSubscription } from './live-subscription.js';
 import { News } from './news.js';
+import type { ReplayOutcome } from './observe/replay.js';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './options.js';
 import type { Pressure } from './pressure.js';
 import type { Publisher } from './publish.js';
+import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
 import type { Retry, Settler } from './settle.js';
@@ -34,6 +36,7 @@ export interface SubscribeParts {
   readonly settler: Settler;
   readonly publisher: Publisher;
   readonly replies: Replies;
+  readonly replays: Replays;
   readonly retries: RetrySchedule<Retry>;
   readonly events: BusEmitter;
   readonly notes: FailureNotes;
@@ -115,21 +118,32 @@ export class Subscriber {
   }
 
   /** Gives a letter back to the subscription that failed, and waits for what comes of it. */
-  async replay(letter: StoredLetter): Promise<'succeeded' | 'failed' | 'no-subscription'> {
-    const { publisher, replies, notes } = this.#parts;
+  async replay(letter: StoredLetter): Promise<ReplayOutcome> {
+    const { publisher, replies, replays } = this.#parts;
     const subscription = this.#subscriptions.get(keyOf(letter.pattern, letter.subscriber_id));
-    if (subscription === undefined || subscription.isClosed || !publisher.isOpen) return 'no-subscription';
+    if (subscription === undefined || subscription.isClosed || !publisher.isOpen) return { kind: 'no-subscription' };
     const { id, topic, payload, key, priority, headers } = letter.message;
     const options = {
-      id: notes.replayId(id, letter.replays + 1),
+      id: `${id}/replay/${letter.replays}`,
       priority,
       ...(key === null ? {} : { key }),
       ...(headers === null ? {} : { headers }),
     };
-    const reply = publisher.replay(subscription, topic, payload, options, (number) => replies.wait(number));
+    let number = -1;
+    const reply = publisher.replay(subscription, topic, payload, options, (its) => {
+      number = its;
+      replays.begin(its);
+      return replies.wait(its);
+    });
     return reply.then(
-      () => 'succeeded',
-      () => 'failed',
+      (): ReplayOutcome => {
+        replays.end(number);
+        return { kind: 'succeeded' };
+      },
+      (): ReplayOutcome => {
+        const failure = replays.end(number);
+        return failure === null ? { kind: 'discarded' } : { kind: 'failed', failure };
+      },
     );
   }
 

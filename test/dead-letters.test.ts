@@ -1,50 +1,11 @@
-// Dead letters: on the disk once accepted, equal when they come back, and kept through crashes and damage.
-import { execFile, spawn } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+// Dead letters: on the disk once accepted, equal when they come back, found, edited, archived and removed.
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { inspect, promisify } from 'node:util';
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { DeadLetterQueue, type DeadLetterQueueOptions, type ErrorReport } from '../src/index.js';
-import { Logging } from '../src/observe/logging.js';
+import { inspect } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { DeadLetterQueue, type DeadLetterQueueOptions, type ErrorReport, type LetterFilter } from '../src/index.js';
+import { closed, queueOn, REPORT, segmentsOf } from './letter-queues.js';
 import { linesOf, temporaryFolder } from './test-bus.js';
-
-const INDEX = new URL('../src/index.js', import.meta.url).href;
-const queues: DeadLetterQueue[] = [];
-afterEach(async () => {
-  for (const queue of queues.splice(0)) await queue.close();
-});
-
-function queueOn(storageDir: string, options: Partial<DeadLetterQueueOptions> = {}): DeadLetterQueue {
-  const queue = new DeadLetterQueue({ storageDir, ...options });
-  queues.push(queue);
-  return queue;
-}
-
-const REPORT: ErrorReport = {
-  error_id: 'r',
-  timestamp: 1_700_000_000,
-  category: 'timeout_error',
-  severity: 'high',
-  component: 'test',
-  message: 'too late',
-  exception_type: 'TimeoutError',
-  traceback: null,
-  context: { signature: 'v1:s', subscriber_id: 'sub', pattern: 'a.*' },
-  recovery_attempted: false,
-  recovery_successful: false,
-  retry_count: 2,
-};
-
-function segmentsOf(folder: string): string[] {
-  return readdirSync(folder)
-    .filter((name) => /^dlq_.*\.json$/.test(name))
-    .map((name) => join(folder, name));
-}
-
-async function closed(queue: DeadLetterQueue): Promise<void> {
-  queues.splice(queues.indexOf(queue), 1);
-  await queue.close();
-}
 
 describe('a dead letter', () => {
   it('is on the disk once it was accepted, as one readable line', async () => {
@@ -70,21 +31,25 @@ describe('a dead letter', () => {
     expect([statSync(segment).mode & 0o777, statSync(folder).mode & 0o777]).toEqual([0o600, 0o700]);
   });
 
-  it.each<[string, unknown]>([
-    ['plain data', { a: [1, 'x', null, { deep: true }] }],
-    ['bytes', Buffer.from([0, 255, 10, 13])],
-    ['a typed array', new Float32Array([1.5, 2])],
-    ['everything else', new Map<unknown, unknown>([[1n, new Set([new Date(1), undefined, -0])]])],
-    ['nothing', undefined],
-    ['a text with line breaks', 'a\nb\r\n\u2028'],
-    ['an own key named __proto__', JSON.parse('{"__proto__":{"x":1}}')],
-  ])('brings %s back, also after a restart', async (_name, payload) => {
+  it('brings every kind of payload back, also after a restart', async () => {
+    const payloads = {
+      'plain data': { a: [1, 'x', null, { deep: true }] },
+      bytes: Buffer.from([0, 255, 10, 13]),
+      'a typed array': new Float32Array([1.5, 2]),
+      'everything else': new Map<unknown, unknown>([[1n, new Set([new Date(1), undefined, -0])]]),
+      nothing: undefined,
+      'a text with line breaks': 'a\nb\r\n\u2028',
+      'an own key named __proto__': JSON.parse('{"__proto__":{"x":1}}'),
+    };
     const folder = temporaryFolder();
     const first = queueOn(folder);
-    await first.addMessage({ topic: 'a', payload }, REPORT);
+    for (const [topic, payload] of Object.entries(payloads)) await first.addMessage({ topic, payload }, REPORT);
     await closed(first);
-    const [letter] = await queueOn(folder).getMessages();
-    expect(inspect(letter?.message.payload)).toBe(inspect(payload));
+    const letters = await queueOn(folder).getMessages();
+    for (const { topic, message } of letters) {
+      expect([topic, inspect(message.payload)]).toEqual([topic, inspect(payloads[topic as keyof typeof payloads])]);
+    }
+    expect(letters).toHaveLength(Object.keys(payloads).length);
   });
 
   it('brings a cycle back, and what could be kept of the uncloneable', async () => {
@@ -147,6 +112,63 @@ describe('the queue', () => {
     expect(await queueOn(folder).getMessages()).toEqual([]);
   });
 
+  it('refuses a filter that it does not know, rather than purge more than was meant', async () => {
+    const queue = queueOn(temporaryFolder());
+    await queue.addMessage({ topic: 'a', payload: 1 }, REPORT);
+    for (const filter of [{ signatur: 'x' }, { state: 'gone' }, { category: 5 }, { limit: 0 }, null, { since: '1' }]) {
+      await expect(queue.purge(filter as LetterFilter)).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+    }
+    await expect(queue.purge([5] as unknown as string[])).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+    expect(await queue.list()).toHaveLength(1);
+  });
+
+  it('finds by pattern and time, and groups by cause', async () => {
+    const queue = queueOn(temporaryFolder());
+    const cause = (signature: string, message: string): ErrorReport => ({
+      ...REPORT,
+      message,
+      context: { ...REPORT.context, signature },
+    });
+    await queue.addMessage({ topic: 'a.b.c', payload: 1 }, cause('v1:one', 'first'));
+    await queue.addMessage({ topic: 'a.x.c', payload: 2 }, cause('v1:two', 'second'));
+    await queue.addMessage({ topic: 'a.b', payload: 3 }, cause('v1:two', 'third'));
+    const topics = async (filter: LetterFilter): Promise<string[]> =>
+      (await queue.list(filter)).map(({ topic }) => topic);
+    expect(await topics({ topic: 'a.*.c' })).toEqual(['a.b.c', 'a.x.c']);
+    expect(await topics({ topic: 'a.>' })).toEqual(['a.b.c', 'a.x.c', 'a.b']);
+    expect(await topics({ topic: 'a.b.>' })).toEqual(['a.b.c']);
+    const [, second] = await queue.list();
+    expect(await topics({ since: second?.timestamp ?? 0, until: (second?.timestamp ?? 0) + 1e-3 })).toContain('a.x.c');
+    expect(await topics({ until: 1 })).toEqual([]);
+    expect(await queue.groups()).toMatchObject([
+      { signature: 'v1:two', count: 2, topics: ['a.x.c', 'a.b'], sample_error: { message: 'third' } },
+      { signature: 'v1:one', count: 1, topics: ['a.b.c'], subscriber_ids: ['sub'] },
+    ]);
+  });
+
+  it('edits a letter in its place, also after a restart', async () => {
+    const folder = temporaryFolder();
+    const first = queueOn(folder);
+    const id = await first.addMessage({ topic: 'a', payload: { n: 'wrong' }, key: 'k', headers: { h: '1' } }, REPORT);
+    await first.addMessage({ topic: 'b', payload: 2 }, REPORT);
+    const edited = await first.edit(id, { payload: new Map([['n', 1n]]), priority: 'high', headers: null });
+    expect(edited).toMatchObject({ error_id: id, edits: 1, priority: 'high', headers: null, message: { key: 'k' } });
+    expect(await first.edit('nobody', { payload: 1 })).toBeUndefined();
+    await expect(first.edit(id, { priority: 'urgent' as 'high' })).rejects.toMatchObject({
+      code: 'BUSBAR_INVALID_OPTION',
+    });
+    await closed(first);
+    const [again, other] = await queueOn(folder).getMessages();
+    expect(again).toMatchObject({
+      error_id: id,
+      edits: 1,
+      state: 'dead',
+      message: { priority: 'high', headers: null },
+    });
+    expect(again?.message.payload).toEqual(new Map([['n', 1n]]));
+    expect(other?.topic).toBe('b');
+  });
+
   it('keeps so many letters, and the oldest go first', async () => {
     const queue = queueOn(temporaryFolder(), { maxLetters: 3 });
     for (let n = 0; n < 10; n++) await queue.addMessage({ topic: 'a', payload: n }, REPORT);
@@ -154,31 +176,6 @@ describe('the queue', () => {
     while ((await queue.list()).length > 3 && Date.now() < deadline)
       await new Promise((resume) => setTimeout(resume, 50));
     expect((await queue.getMessages()).map(({ message }) => message.payload)).toEqual([7, 8, 9]);
-  });
-
-  it('cuts a torn tail, sets bad lines aside, and keeps all the rest', async () => {
-    const folder = temporaryFolder();
-    const first = queueOn(folder);
-    for (let n = 0; n < 5; n++) await first.addMessage({ topic: 'a', payload: n }, REPORT);
-    await closed(first);
-    const [segment = ''] = segmentsOf(folder);
-    const lines = readFileSync(segment, 'utf8').split('\n');
-    lines[1] = `${lines[1]?.slice(0, 50)}`;
-    lines[2] = '{"format":1,"error_id":5}';
-    writeFileSync(segment, lines.join('\n'));
-    truncateSync(segment, statSync(segment).size - 20);
-    writeFileSync(join(folder, 'dlq_20260101T000000000Z_0.json'), '\u0000\u0001garbage');
-    appendFileSync(join(folder, 'something-else.txt'), 'not ours');
-
-    const logging = Logging.of(folder, folder);
-    const second = queueOn(folder);
-    expect((await second.getMessages()).map(({ message }) => message.payload)).toEqual([0, 3]);
-    expect(logging.health()).toMatchObject({ corruptLines: 2, tornTails: 2, deadLetters: 2 });
-    expect(linesOf(`${segment}.corrupt`)).toEqual([lines[1], lines[2]]);
-    await second.addMessage({ topic: 'a', payload: 'new' }, REPORT);
-    await closed(second);
-    await logging.close();
-    expect((await queueOn(folder).getMessages()).map(({ message }) => message.payload)).toEqual([0, 3, 'new']);
   });
 
   it('refuses to replay without a bus, bad options, and work after it was closed', async () => {
@@ -195,90 +192,5 @@ describe('the queue', () => {
       code: 'BUSBAR_NOT_RUNNING',
     });
     await expect(queue.list()).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
-  });
-});
-
-describe('the logging worker', () => {
-  it('that dies is replaced, and every letter is kept exactly once', async () => {
-    const folder = temporaryFolder();
-    const logging = Logging.of(folder, folder);
-    const queue = queueOn(folder);
-    await queue.list();
-    const added: Promise<string>[] = [];
-    for (let round = 0; round < 4; round++) {
-      for (let n = 0; n < 200; n++) added.push(queue.addMessage({ topic: 'a', payload: round * 200 + n }, REPORT));
-      // It dies without answering.
-      await expect(logging.ask((worker) => worker.die())).rejects.toMatchObject({ code: 'BUSBAR_LOGGING_WORKER' });
-      const deadline = Date.now() + 5000;
-      while (!logging.health().up && Date.now() < deadline) await new Promise((resume) => setTimeout(resume, 5));
-    }
-    await Promise.all(added);
-    const payloads = (await queue.getMessages()).map(({ message }) => message.payload);
-    expect(payloads).toEqual(Array.from({ length: 800 }, (_, n) => n));
-    expect(logging.health()).toMatchObject({ up: true, restarts: 4, corruptLines: 0, lostLetters: 0 });
-    await logging.close();
-  });
-
-  it('that cannot write keeps the letters until it can, and health says so', async () => {
-    const folder = join(temporaryFolder(), 'logs');
-    const logging = Logging.of(folder, join(folder, 'dead_letter'));
-    await logging.open();
-    const { rmSync, mkdirSync } = await import('node:fs');
-    rmSync(join(folder, 'dead_letter'), { recursive: true });
-    writeFileSync(join(folder, 'dead_letter'), 'in the way');
-    const queue = queueOn(join(folder, 'dead_letter'));
-    const added = queue.addMessage({ topic: 'a', payload: 1 }, REPORT);
-    const deadline = Date.now() + 5000;
-    while (logging.health().unpersisted === 0 && Date.now() < deadline)
-      await new Promise((resume) => setTimeout(resume, 5));
-    expect(logging.health()).toMatchObject({ unpersisted: 1, up: true });
-    expect(logging.health().failedWrites).toBeGreaterThan(0);
-    rmSync(join(folder, 'dead_letter'));
-    mkdirSync(join(folder, 'dead_letter'));
-    await added;
-    expect(logging.health().unpersisted).toBe(0);
-    expect((await queue.getMessages()).map(({ message }) => message.payload)).toEqual([1]);
-    await logging.close();
-  });
-});
-
-describe('a folder', () => {
-  const program = (folder: string, body: string) => [
-    '--input-type=module',
-    '-e',
-    `import { DeadLetterQueue, ErrorLogger } from '${INDEX}';
-     const queue = new DeadLetterQueue({ storageDir: ${JSON.stringify(folder)} });
-     ${body}`,
-  ];
-  const env = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' };
-
-  it('that another process owns is refused, with its pid', async () => {
-    const folder = temporaryFolder();
-    const owner = spawn(process.execPath, program(folder, `await queue.list(); console.log('mine');`), { env });
-    await new Promise((resolve) => owner.stdout.once('data', resolve));
-    const refused = queueOn(folder);
-    await expect(refused.list()).rejects.toMatchObject({
-      code: 'BUSBAR_FOLDER_LOCKED',
-      message: expect.stringContaining(`process ${owner.pid}`),
-    });
-    owner.kill('SIGKILL');
-    await new Promise((resolve) => owner.once('exit', resolve));
-    // Its lock is left behind, and taken over at once.
-    expect(await refused.list()).toEqual([]);
-  });
-
-  it('lets the process end by itself once all are closed', async () => {
-    const body = `
-      const logger = new ErrorLogger({ logDir: ${JSON.stringify(temporaryFolder())} });
-      await queue.addMessage({ topic: 'a', payload: 1 }, ${JSON.stringify(REPORT)});
-      logger.logError(${JSON.stringify(REPORT)});
-      await logger.close();
-      await queue.close();
-      console.log('closed');`;
-    const { stdout } = await promisify(execFile)(process.execPath, program(temporaryFolder(), body), {
-      env,
-      timeout: 10_000,
-    });
-    expect(stdout).toBe('closed\n');
   });
 });

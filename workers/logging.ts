@@ -7,10 +7,12 @@ import type { LoggingStart } from '../src/shared/logging-task.js';
 import { FollowingClock } from '../src/shared/stepped-time.js';
 import { obeyDiskFaults } from './logging/full-disk.js';
 import { Keeper } from './logging/keeper.js';
+import { Queries } from './logging/queries.js';
 
 const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (port: unknown) => Endpoint;
 
 const start = workerData as LoggingStart;
 if (start.testing !== null) obeyDiskFaults(start.testing.disk);
 const time = start.testing?.time ?? null;
-expose(new Keeper(start, time === null ? systemClock : new FollowingClock(time)), nodeEndpoint(parentPort));
+const keeper = new Keeper(start, time === null ? systemClock : new FollowingClock(time));
+expose(new Queries(keeper), nodeEndpoint(parentPort));

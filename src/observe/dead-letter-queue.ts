@@ -3,11 +3,23 @@ import { basename, dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from '../shared/codec.js';
 import { BusbarError, invalidOption } from '../shared/errors.js';
-import type { LetterFilter, LetterStats, LetterSummary, StoredLetter } from '../shared/logging-task.js';
+import type {
+  LetterEdit,
+  LetterFilter,
+  LetterGroup,
+  LetterState,
+  LetterStats,
+  LetterSummary,
+  StoredLetter,
+} from '../shared/logging-task.js';
+import type { Headers, Priority } from '../shared/message.js';
+import { assertPublishOptions } from '../shared/publish-options.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
+import { assertFilter, assertIds } from './letter-choice.js';
 import { closedError, Logging } from './logging.js';
+import { type Ask, Replay, type Republish } from './replay.js';
 import { storedLetter } from './stored-letter.js';
 
 /** Options of a {@link DeadLetterQueue} of its own. */
@@ -22,12 +34,18 @@ export interface DeadLetterQueueOptions {
   readonly maxAgeMs?: number;
 }
 
-/** Gives a letter back to the subscription that failed. Resolves with what came of it. */
-export type Republish = (letter: StoredLetter) => Promise<'succeeded' | 'failed' | 'no-subscription'>;
+/** What {@link DeadLetterQueue.edit} may change; what is not named stays as it is. */
+export interface LetterChanges {
+  readonly payload?: unknown;
+  /** At most 1024 characters; null: none. */
+  readonly key?: string | null;
+  readonly priority?: Priority;
+  /** Strings by name; null: none. */
+  readonly headers?: Headers | null;
+}
 
-/** Replays in flight at the same time. */
-const MOST_REPLAYING = 256;
-const READ_AT_ONCE = 64;
+/** Which letters: their error_ids, or a filter. */
+type Which = readonly string[] | LetterFilter;
 
 /**
  * Keeps given-up messages on disk until they are replayed or removed. Opens at first use; a process ends by itself only
@@ -77,14 +95,14 @@ export class DeadLetterQueue {
     return header.error_id;
   }
 
-  /** All letters that wait, with their payloads, oldest first. */
+  /** All letters, with their payloads, oldest first. Needs room for all of them: {@link list} does not. */
   async getMessages(): Promise<StoredLetter[]> {
-    const ids = (await this.list({})).map(({ error_id }) => error_id);
-    return this.#read(ids);
+    return this.#read(await this.#ask((worker) => worker.letterIds({})));
   }
 
-  /** Without payloads, oldest first. */
-  list(filter: LetterFilter = {}): Promise<LetterSummary[]> {
+  /** Without payloads, oldest first. Throws BUSBAR_INVALID_OPTION for a field that no filter has. */
+  async list(filter: LetterFilter = {}): Promise<LetterSummary[]> {
+    assertFilter(filter);
     return this.#ask((worker) => worker.listLetters(filter));
   }
 
@@ -94,41 +112,71 @@ export class DeadLetterQueue {
     return letter;
   }
 
+  /** The causes of letters, those with the most letters first. */
+  async groups(filter: LetterFilter = {}): Promise<LetterGroup[]> {
+    assertFilter(filter);
+    return this.#ask((worker) => worker.letterGroups(filter));
+  }
+
   /**
    * Gives letters back to the subscriptions that failed, and resolves when each has been handled or has failed again.
-   * A letter that fails again keeps its place and counts one replay more.
+   * By filter, only those in the state `dead`, unless it says otherwise. A letter that fails again keeps its place and
+   * takes on the new failure; there is never a second one. One that is being replayed already is skipped.
+   *
+   * Replays go out side by side: letters of one key keep their order, others do not.
    *
    * @throws BUSBAR_NOT_RUNNING without a bus that runs, BUSBAR_INVALID_OPTION
    */
-  async replay(which: readonly string[] | LetterFilter = {}, options: ReplayOptions = {}): Promise<ReplayResult> {
+  async replay(which: Which = {}, options: ReplayOptions = {}): Promise<ReplayResult> {
     const republish = this.#republish;
     if (republish === undefined)
       throw new BusbarError('BUSBAR_NOT_RUNNING', 'replaying needs a running bus: use bus.deadLetterQueue');
     assertMost('ratePerSec', options.ratePerSec);
-    assertMost('canary', options.canary);
-    const ids = await this.#idsOf(which);
-    const result: ReplayResult = { replayed: [], failed: [], skipped: [] };
-    if (options.dryRun) return { ...result, replayed: ids };
-
-    const canary = ids.slice(0, options.canary ?? 0);
-    await this.#replayAll(canary, republish, options.ratePerSec, result);
-    const rest = ids.slice(canary.length);
-    if (result.replayed.length < canary.length) result.skipped.push(...rest);
-    else await this.#replayAll(rest, republish, options.ratePerSec, result);
-    return result;
+    if (options.canary !== undefined && !(Number.isInteger(options.canary) && options.canary >= 1))
+      throw invalidOption('canary', 'a whole number >= 1', options.canary);
+    const ids = await this.#idsOf(which, 'dead');
+    if (options.dryRun) return { replayed: ids, failed: [], skipped: [] };
+    return new Replay(this.#ask, this.#clock, republish, options).run(ids);
   }
 
-  /** Keeps letters, but out of the way of replays. Returns how many. */
-  async archive(which: readonly string[] | LetterFilter): Promise<number> {
-    const ids = await this.#idsOf(which);
-    return this.#ask((worker) => worker.setLetterState(ids, 'archived'));
+  /**
+   * Changes a letter, so that its replay may succeed. Resolves once the change is on the disk, with the letter as it is
+   * now; with undefined when there is no such letter, or it is being replayed.
+   *
+   * @throws BUSBAR_INVALID_OPTION, BUSBAR_ENCODING
+   */
+  async edit(id: string, changes: LetterChanges): Promise<StoredLetter | undefined> {
+    const { key, priority, headers } = changes;
+    assertPublishOptions({
+      ...(key == null ? {} : { key }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(headers == null ? {} : { headers }),
+    });
+    const edit: LetterEdit = {
+      ...(key === undefined ? {} : { key }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(headers === undefined ? {} : { headers }),
+      ...('payload' in changes ? { payload: ownEncoding(changes.payload) } : {}),
+    };
+    const letter = await this.#ask((worker) => worker.editLetter(id, edit));
+    return letter && storedLetter(letter);
   }
 
-  /** Removes letters for good. Returns how many. */
-  async purge(which: readonly string[] | LetterFilter): Promise<number> {
-    const ids = Array.isArray(which)
-      ? (which as string[])
-      : (await this.list(which as LetterFilter)).map(({ error_id }) => error_id);
+  /** Keeps dead letters, but out of the way of replays. Returns how many. */
+  async archive(which: Which): Promise<number> {
+    const ids = await this.#idsOf(which, 'dead');
+    return this.#ask((worker) => worker.moveLetters(ids, 'dead', 'archived'));
+  }
+
+  /** Takes {@link archive} back. Returns how many. */
+  async unarchive(which: Which): Promise<number> {
+    const ids = await this.#idsOf(which, 'archived');
+    return this.#ask((worker) => worker.moveLetters(ids, 'archived', 'dead'));
+  }
+
+  /** Removes letters for good, whatever their state unless a filter says. Returns how many. */
+  async purge(which: Which): Promise<number> {
+    const ids = await this.#idsOf(which, undefined);
     return this.#ask((worker) => worker.removeLetters(ids));
   }
 
@@ -152,50 +200,21 @@ export class DeadLetterQueue {
     return (await this.#ask((worker) => worker.readLetters(ids))).map(storedLetter);
   }
 
-  async #ask<T>(
-    query: Parameters<Logging['ask']>[0] extends (worker: infer W) => unknown ? (worker: W) => Promise<T> : never,
-  ): Promise<T> {
+  readonly #ask: Ask = async (query) => {
     this.#assertOpen();
     return this.#logging.ask(query);
-  }
+  };
 
-  async #idsOf(which: readonly string[] | LetterFilter): Promise<string[]> {
-    if (Array.isArray(which)) return [...(which as readonly string[])];
-    const filter = which as LetterFilter;
-    return (await this.list({ state: 'dead', ...filter })).map(({ error_id }) => error_id);
-  }
-
-  async #replayAll(
-    ids: readonly string[],
-    republish: Republish,
-    ratePerSec: number | undefined,
-    result: ReplayResult,
-  ): Promise<void> {
-    const running = new Set<Promise<void>>();
-    for (let start = 0; start < ids.length; start += READ_AT_ONCE) {
-      const some = ids.slice(start, start + READ_AT_ONCE);
-      const letters = await this.#read(some);
-      await this.#ask((worker) => worker.setLetterState(some, 'pending_replay'));
-      for (const letter of letters) {
-        const one = this.#replayOne(letter, republish, result).finally(() => running.delete(one));
-        running.add(one);
-        if (running.size >= MOST_REPLAYING) await Promise.race(running);
-        if (ratePerSec !== undefined) await new Promise<void>((go) => this.#clock.after(1000 / ratePerSec, go, true));
-      }
+  /** @param state of those that a filter means when it names none; undefined: any */
+  async #idsOf(which: Which, state: LetterState | undefined): Promise<string[]> {
+    this.#assertOpen();
+    if (Array.isArray(which)) {
+      assertIds(which);
+      return [...new Set(which)];
     }
-    await Promise.all(running);
-  }
-
-  async #replayOne(letter: StoredLetter, republish: Republish, result: ReplayResult): Promise<void> {
-    const id = letter.error_id;
-    const outcome = await republish(letter);
-    if (outcome === 'succeeded') {
-      await this.#ask((worker) => worker.removeLetters([id]));
-      result.replayed.push(id);
-      return;
-    }
-    await this.#ask((worker) => worker.setLetterState([id], 'dead'));
-    (outcome === 'failed' ? result.failed : result.skipped).push(id);
+    assertFilter(which);
+    const filter = state === undefined ? which : { state, ...which };
+    return this.#ask((worker) => worker.letterIds(filter));
   }
 
   #assertOpen(): void {
@@ -209,6 +228,12 @@ function encodeOrLess(payload: unknown): Encoded {
   } catch {
     return encodeLossy(payload);
   }
+}
+
+/** A copy: what encoding returns is valid until the next encoding only. */
+function ownEncoding(payload: unknown): NonNullable<LetterEdit['payload']> {
+  const { codec, bytes } = encodePayload(payload);
+  return { codec, bytes: Uint8Array.from(bytes) };
 }
 
 function assertMost(option: string, value: unknown): void {

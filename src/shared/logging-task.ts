@@ -1,7 +1,7 @@
 // What main and the logging worker say to each other: start data, ring records, queries.
-import type { CodecId } from './message.js';
+import type { CodecId, Headers, Priority } from './message.js';
 import type { RedactOptions } from './redact.js';
-import type { DeadLetter, DeadLetterReason, ErrorCategory, ErrorReport, ErrorSeverity } from './report.js';
+import type { DeadLetter, DeadLetterReason, ErrorCategory, ErrorRecord, ErrorReport, ErrorSeverity } from './report.js';
 import type { LoggingTesting } from './test-hooks.js';
 
 /** Limits of what is kept on disk. */
@@ -70,15 +70,18 @@ export type LetterState = 'dead' | 'pending_replay' | 'archived';
 
 /** Which letters; all that are given must hold. An empty filter matches all. */
 export interface LetterFilter {
-  /** Exact topic, or a pattern's first part followed by `.>`. */
+  /** A topic, or a pattern: `*` is one token, a final `>` the rest. */
   readonly topic?: string;
   readonly subscriberId?: string;
   readonly category?: ErrorCategory;
   readonly reason?: DeadLetterReason;
   readonly signature?: string;
   readonly state?: LetterState;
-  /** Seconds since 1970. */
+  /** Given up at this time or later, in seconds since 1970. */
   readonly since?: number;
+  /** Given up before this time, in seconds since 1970. */
+  readonly until?: number;
+  /** The oldest so many, 1 or more. */
   readonly limit?: number;
 }
 
@@ -97,14 +100,23 @@ export interface LetterSummary {
   readonly state: LetterState;
   /** Replays issued so far. */
   readonly replays: number;
+  /** Replays that failed again. */
+  readonly replay_failures: number;
+  /** Times it was edited. */
+  readonly edits: number;
   /** Length of its line on disk, in bytes. */
   readonly bytes: number;
 }
 
-/** A letter as kept. */
+/** A letter as kept. After a replay that failed again its category, signature, reason and error are the latest ones. */
 export type StoredLetter = DeadLetter & {
   readonly state: LetterState;
+  /** Replays issued so far. */
   readonly replays: number;
+  /** Replays that failed again. */
+  readonly replay_failures: number;
+  /** Times it was edited. */
+  readonly edits: number;
   /** Set when the payload's bytes could not be decoded: `message.payload` holds them as they are. */
   readonly undecodable?: true;
 };
@@ -144,10 +156,51 @@ export interface ErrorStatistics {
 export interface LetterStats {
   readonly letters: number;
   readonly bytes: number;
+  readonly byState: Record<string, number>;
   readonly byReason: Record<string, number>;
   readonly byCategory: Record<string, number>;
   readonly bySubscriber: Record<string, number>;
   readonly bySignature: Record<string, number>;
+}
+
+/** Letters of one cause. */
+export interface LetterGroup {
+  readonly signature: string;
+  readonly error_category: ErrorCategory;
+  readonly count: number;
+  /** When the oldest and the newest of them were given up, in seconds since 1970. */
+  readonly first: number;
+  readonly last: number;
+  /** The first few that differ. */
+  readonly topics: readonly string[];
+  readonly subscriber_ids: readonly string[];
+  /** The newest of them, and what its error said. */
+  readonly sample_id: string;
+  readonly sample_error: ErrorRecord | null;
+}
+
+/** What an edit changes in a letter; what is not named stays. The payload is encoded already. */
+export interface LetterEdit {
+  readonly key?: string | null;
+  readonly priority?: Priority;
+  readonly headers?: Headers | null;
+  readonly payload?: { readonly codec: CodecId; readonly bytes: Uint8Array };
+}
+
+/** How a replayed letter failed again. */
+export type ReplayFailure = Pick<
+  LetterHeader,
+  'error_category' | 'reason' | 'signature' | 'error' | 'started' | 'failed' | 'retry_count' | 'history'
+>;
+
+/** What came of letters that were claimed for a replay. */
+export interface ReplayOutcomes {
+  /** Handled: they go. */
+  readonly resolved: readonly string[];
+  /** Failed again: they stay, with the new failure. */
+  readonly refailed: readonly { readonly id: string; readonly failure: ReplayFailure }[];
+  /** Not tried: they stay as they were. */
+  readonly returned: readonly string[];
 }
 
 /** What may be asked of the logging worker, by Comlink. Each answer comes after what was handed over before. */
@@ -160,8 +213,16 @@ export interface LoggingQueries {
   listLetters(filter: LetterFilter): Promise<LetterSummary[]>;
   readLetters(ids: readonly string[]): Promise<ReadLetter[]>;
   letterStats(): Promise<LetterStats>;
-  /** Returns how many changed. */
-  setLetterState(ids: readonly string[], state: LetterState): Promise<number>;
+  letterGroups(filter: LetterFilter): Promise<LetterGroup[]>;
+  /** Ids of letters that match, oldest first. */
+  letterIds(filter: LetterFilter): Promise<string[]>;
+  /** Puts letters that are in one state into another. Returns how many changed. */
+  moveLetters(ids: readonly string[], from: LetterState, to: LetterState): Promise<number>;
+  /** Marks letters as being replayed and returns them: only those that are not being replayed already. */
+  claimLetters(ids: readonly string[]): Promise<ReadLetter[]>;
+  settleReplays(outcomes: ReplayOutcomes): Promise<void>;
+  /** The letter as it is now; undefined: there is none, or it is being replayed. */
+  editLetter(id: string, edit: LetterEdit): Promise<ReadLetter | undefined>;
   removeLetters(ids: readonly string[]): Promise<number>;
   clearLetters(): Promise<number>;
   /** A letter too large for the ring. */

@@ -2,11 +2,11 @@
 
 /** Options of `DeadLetterQueue.replay`. */
 export interface ReplayOptions {
-  /** Letters a second at most. Default: as fast as the subscription takes them. */
+  /** Letters a second at most, more than 0. Default: as fast as the subscription takes them. */
   readonly ratePerSec?: number;
-  /** Replay this many first, and go on only if all of them succeed. */
+  /** Replay this many first, and go on only if all of them succeed. A whole number >= 1. Default: no canary. */
   readonly canary?: number;
-  /** Only say which would be replayed. */
+  /** Only say which would be replayed. Default false. */
   readonly dryRun?: boolean;
 }
 
@@ -14,8 +14,8 @@ export interface ReplayOptions {
 export interface ReplayResult {
   /** Handled, and gone from the queue. With `dryRun`: those that would be replayed. */
   readonly replayed: string[];
-  /** Failed again, and still in the queue. */
+  /** Failed again, and still in the queue, with one replay failure more. */
   readonly failed: string[];
-  /** Not tried: their subscription is not there, or the canary failed. */
+  /** Not tried: not there, being replayed already, not decodable, without their subscription, or the canary failed. */
   readonly skipped: string[];
 }

@@ -1,19 +1,11 @@
-// The logging worker's work: empties the two rings onto the disk, in batches, and answers queries in between.
+// The logging worker's work: empties the two rings onto the disk, in batches.
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import {
-  type ErrorFilter,
-  type ErrorStatistics,
-  type LetterFilter,
   type LetterHeader,
-  type LetterState,
-  type LetterStats,
-  type LetterSummary,
-  type LoggingQueries,
   type LoggingStart,
   LogRecord,
   type OpenResult,
-  type ReadLetter,
   Status,
 } from '../../src/shared/logging-task.js';
 import { createRedactor, type Redactor } from '../../src/shared/redact.js';
@@ -21,14 +13,16 @@ import type { ErrorReport } from '../../src/shared/report.js';
 import { RingReader, type RingRecord } from '../../src/shared/ring.js';
 import { ErrorLog } from './error-log.js';
 import { Folder } from './folder.js';
-import { Letters } from './letters.js';
+import { Letters, type Retired } from './letters.js';
 import { Rollup } from './rollup.js';
 import { Segments } from './segments.js';
 import { Statistics } from './statistics.js';
 import { Troubles } from './troubles.js';
 
 /** Letters in one group commit: what waits longer than their fsync takes forms the next group. */
-const MOST_IN_GROUP = 512;
+const MOST_IN_GROUP = 4096;
+/** Half of the ring: main fills the other half meanwhile. */
+const MOST_GROUP_BYTES = 2 * 1024 * 1024;
 const MOST_REPORTS_IN_BATCH = 256;
 /** Between writes of the metrics file, and looks at limits, in milliseconds. */
 const HOUSEKEEPING_MS = 1000;
@@ -36,7 +30,7 @@ const HOUSEKEEPING_MS = 1000;
 const RETRY_MS = 500;
 
 /** Belongs to the logging worker. */
-export class Keeper implements LoggingQueries {
+export class Keeper {
   readonly #reports: RingReader;
   readonly #letterRing: RingReader;
   readonly #bell: Doorbell;
@@ -49,7 +43,7 @@ export class Keeper implements LoggingQueries {
   readonly #rollup = new Rollup();
   readonly #redactor: Redactor;
   readonly #troubles = new Troubles();
-  readonly #letters: Letters;
+  readonly letters: Letters;
   readonly #segments: Segments;
   #statistics: Statistics | undefined;
   #isClosing = false;
@@ -72,91 +66,33 @@ export class Keeper implements LoggingQueries {
     });
     this.#redactor = createRedactor(start.redact);
     this.#segments = new Segments(start.letterFolder, clock.now);
-    this.#letters = new Letters(this.#segments, start.limits);
+    this.letters = new Letters(this.#segments, start.limits);
   }
 
   async open(): Promise<OpenResult> {
     const result = await this.#folder.open(this.#start.letterFolder);
     if (!result.ok) return result;
     this.#statistics = new Statistics(this.#start.folder);
-    const damage = this.#letters.restore();
+    const damage = this.letters.restore(this.#start.isReplacement);
     Atomics.add(this.#status, Status.CORRUPT_LINES, damage.corruptLines);
     Atomics.add(this.#status, Status.TORN_TAILS, damage.tornTails);
-    this.#showLetters();
+    this.showLetters();
     void this.#run();
     return result;
   }
 
-  async recentErrors(filter: ErrorFilter): Promise<ErrorReport[]> {
-    this.#takeAll();
-    return this.#opened.recent(filter);
-  }
-
-  async statistics(): Promise<ErrorStatistics> {
-    this.#takeAll();
-    return this.#opened.summary(this.#seconds());
-  }
-
-  async flush(): Promise<void> {
-    this.#takeAll();
-    this.#keepHouse(true);
-  }
-
-  async listLetters(filter: LetterFilter): Promise<LetterSummary[]> {
-    this.#takeAll();
-    return this.#letters.list(filter);
-  }
-
-  async readLetters(ids: readonly string[]): Promise<ReadLetter[]> {
-    this.#takeAll();
-    return this.#letters.read(ids);
-  }
-
-  async storeLetter(header: LetterHeader, payload: Uint8Array): Promise<void> {
-    this.#takeAll();
-    this.#letters.add([{ header, payload }]);
-    this.#showLetters();
-  }
-
-  async letterStats(): Promise<LetterStats> {
-    this.#takeAll();
-    return this.#letters.stats();
-  }
-
-  async setLetterState(ids: readonly string[], state: LetterState): Promise<number> {
-    this.#takeAll();
-    return this.#letters.setState(ids, state, this.#seconds());
-  }
-
-  async removeLetters(ids: readonly string[]): Promise<number> {
-    this.#takeAll();
-    const removed = this.#letters.remove(ids, this.#seconds());
-    this.#showLetters();
-    return removed;
-  }
-
-  async clearLetters(): Promise<number> {
-    this.#takeAll();
-    const removed = this.#letters.clear();
-    this.#showLetters();
-    return removed;
-  }
-
-  async die(): Promise<void> {
-    process.exit(1);
-  }
-
+  /** Writes everything, and gives the folder back. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#retryAt = 0;
-    this.#takeAll();
-    this.#keepHouse(true);
+    this.takeAll();
+    this.keepHouse(true);
     this.#log.close();
     this.#segments.close();
     await this.#folder.close();
   }
 
-  get #opened(): Statistics {
+  get statistics(): Statistics {
     if (this.#statistics === undefined) throw new Error('the logging worker is not open');
     return this.#statistics;
   }
@@ -164,10 +100,22 @@ export class Keeper implements LoggingQueries {
   async #run(): Promise<void> {
     while (!this.#isClosing) {
       const more = this.#takeReports() || this.#takeLetters();
-      if (systemClock.elapsed() >= this.#nextHousekeeping) this.#keepHouse(false);
+      if (systemClock.elapsed() >= this.#nextHousekeeping) this.keepHouse(false);
+      const isCompacting = this.#compact();
       // Queries come as messages: they need turns of the event loop, also while there is much to do.
-      if (more) await new Promise<void>((resume) => setImmediate(resume));
+      if (more || isCompacting) await new Promise<void>((resume) => setImmediate(resume));
       else await this.#bell.sleep(() => this.#isClosing || this.#hasWork(), HOUSEKEEPING_MS);
+    }
+  }
+
+  #compact(): boolean {
+    if (systemClock.elapsed() < this.#retryAt) return false;
+    try {
+      return this.letters.compact();
+    } catch (error) {
+      this.#noteFailure(error);
+      this.#retryAt = systemClock.elapsed() + RETRY_MS;
+      return false;
     }
   }
 
@@ -175,7 +123,8 @@ export class Keeper implements LoggingQueries {
     return this.#reports.hasNext || (this.#letterRing.hasNext && systemClock.elapsed() >= this.#retryAt);
   }
 
-  #takeAll(): void {
+  /** Empties both rings. */
+  takeAll(): void {
     while (this.#takeReports());
     while (this.#takeLetters());
   }
@@ -185,7 +134,7 @@ export class Keeper implements LoggingQueries {
     let taken = 0;
     for (let record = this.#reports.read(); record !== undefined; record = this.#reports.read()) {
       const report = this.#parse(record);
-      this.#opened.add(report, repeatsOf(report));
+      this.statistics.add(report, repeatsOf(report));
       if (this.#rollup.admits(report)) this.#log.write(report);
       if (++taken === MOST_REPORTS_IN_BATCH) break;
     }
@@ -210,13 +159,15 @@ export class Keeper implements LoggingQueries {
   #takeLetters(): boolean {
     if (!this.#letterRing.hasNext || systemClock.elapsed() < this.#retryAt) return false;
     const group: { header: LetterHeader; payload: Uint8Array }[] = [];
-    while (group.length < MOST_IN_GROUP) {
+    let bytes = 0;
+    while (group.length < MOST_IN_GROUP && bytes < MOST_GROUP_BYTES) {
       const record = this.#letterRing.read();
       if (record === undefined) break;
+      bytes += record.bytes.byteLength;
       group.push(parseRecord(record.bytes));
     }
     try {
-      this.#letters.add(group);
+      this.letters.add(group);
       Atomics.store(this.#status, Status.FAILING, 0);
     } catch (error) {
       this.#noteFailure(error);
@@ -228,38 +179,49 @@ export class Keeper implements LoggingQueries {
     }
     for (let count = 0; count < group.length; count++) this.#letterRing.countSuccess();
     this.#letterRing.release();
-    this.#showLetters();
+    this.showLetters();
     this.#mainBell.ring();
-    return group.length === MOST_IN_GROUP;
+    return this.#letterRing.hasNext;
   }
 
-  #keepHouse(all: boolean): void {
+  /** What is due: lines that roll up others, limits, the metrics file. `all`: also what is not due yet. */
+  keepHouse(all: boolean): void {
     this.#nextHousekeeping = systemClock.elapsed() + HOUSEKEEPING_MS;
-    const now = this.#seconds();
+    const now = this.seconds();
     for (const line of this.#rollup.take(now, all)) this.#log.write(line);
     const trouble = this.#troubles.take(now);
     if (trouble !== undefined) this.#log.write(trouble);
     this.#log.flush();
     try {
-      if (this.#letters.retire(now) > 0) this.#showLetters();
-      this.#opened.save(now);
+      this.#noteRetired(this.letters.retire(now), now);
+      this.statistics.save(now);
     } catch (error) {
       this.#noteFailure(error);
     }
   }
 
-  #seconds(): number {
+  /** Since 1970. */
+  seconds(): number {
     return this.#clock.now() / 1000;
   }
 
-  #showLetters(): void {
-    Atomics.store(this.#status, Status.LETTERS, this.#letters.size);
+  /** Puts what health shows into shared memory. */
+  showLetters(): void {
+    Atomics.store(this.#status, Status.LETTERS, this.letters.index.size);
+    Atomics.add(this.#status, Status.CORRUPT_LINES, this.letters.damaged);
+    this.letters.damaged = 0;
+  }
+
+  #noteRetired({ count, bytes, age }: Retired, now: number): void {
+    if (count + bytes + age === 0) return;
+    this.showLetters();
+    this.#log.write(this.#troubles.retired(count, bytes, age, now));
   }
 
   /** The disk failed: counted, so that health can say so, and told in the log once that can be written again. */
   #noteFailure(error: unknown): void {
     Atomics.add(this.#status, Status.FAILED_WRITES, 1);
-    this.#troubles.add(error, this.#seconds());
+    this.#troubles.add(error, this.seconds());
   }
 }
 

@@ -1,224 +1,285 @@
-// The dead-letter queue: an index in memory, lines in segments, and the rules for what is kept how long.
+// The dead-letter queue: an index in memory, lines in segments, and what may be done with letters.
 import type {
+  LetterEdit,
   LetterFilter,
   LetterHeader,
   LetterState,
-  LetterStats,
   LetterSummary,
   LogLimits,
   ReadLetter,
+  ReplayFailure,
+  ReplayOutcomes,
 } from '../../src/shared/logging-task.js';
-import { isStateLine, letterLine, openLetter, parseLine, type StateLine, stateLine } from './letter-line.js';
-import type { Damage, Place, Segments } from './segments.js';
+import { rowsOf } from './letter-filter.js';
+import { LetterIndex } from './letter-index.js';
+import {
+  type LetterLine,
+  newLetterLine,
+  openLetter,
+  parseLetter,
+  type StateLine,
+  sealLetter,
+  sealState,
+  stateOf,
+  summaryOf,
+  withPayload,
+} from './letter-line.js';
+import type { Damage } from './repair.js';
+import type { Place, Segments } from './segments.js';
 
-interface Entry {
-  readonly summary: LetterSummary;
-  readonly place: Place;
+/** What retention took, by rule. */
+export interface Retired {
+  count: number;
+  bytes: number;
+  age: number;
 }
 
-/** Belongs to the logging worker. Payloads stay on the disk. */
+/** Below this much garbage nothing is compacted, in bytes. */
+const LEAST_GARBAGE_BYTES = 4 * 1024 * 1024;
+/** What one step of compaction moves at most, in bytes. */
+const STEP_BYTES = 1024 * 1024;
+/** Letters that one line changes. */
+const MOST_IDS_ON_LINE = 1000;
+
+/** Belongs to the logging worker. Payloads stay on the disk. Methods throw what the disk throws; then nothing has changed. */
 export class Letters {
+  readonly index = new LetterIndex();
   readonly #segments: Segments;
   readonly #limits: LogLimits;
-  /** By error_id, oldest first. */
-  readonly #entries = new Map<string, Entry>();
-  /** Letters that each segment still holds. */
-  readonly #population = new Map<string, number>();
-  #bytes = 0;
-  /** What retention took so far, by rule. */
-  readonly retired = { count: 0, bytes: 0, age: 0 };
+  /** Every row before it is gone. */
+  #firstRow = 0;
+  /** Lines that turned out damaged when they were read. */
+  damaged = 0;
 
   constructor(segments: Segments, limits: LogLimits) {
     this.#segments = segments;
     this.#limits = limits;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  /** Reads what an earlier process left. A damaged line never stops it. */
-  restore(): Damage {
-    const damage = this.#segments.restore((text, place) => {
-      const line = parseLine(text);
-      if (line === undefined) return false;
-      this.#population.set(place.segment, this.#population.get(place.segment) ?? 0);
-      if (isStateLine(line)) this.#applyState(line);
-      else this.#insert(line as unknown as LetterHeader, place);
-      return true;
+  /**
+   * Reads what an earlier worker left. A damaged line never stops it.
+   *
+   * @param sameProcess replays of that worker's time still run; without it, they ended with their process
+   */
+  restore(sameProcess: boolean): Damage {
+    const { index } = this;
+    let last = Number.NEGATIVE_INFINITY;
+    let isOrdered = true;
+    const parse = (bytes: Buffer, start: number, end: number): LetterSummary | StateLine | undefined =>
+      summaryOf(bytes, start, end) ?? stateOf(bytes, start, end);
+    const damage = this.#segments.restore(parse, (line, place) => {
+      if ('error_ids' in line) {
+        this.#applyState(line.state, line.error_ids);
+        return;
+      }
+      this.#insert(line, place);
+      if (line.timestamp < last) isOrdered = false;
+      last = line.timestamp;
     });
-    this.#dropEmptySegments();
+    if (!isOrdered) index.tidy();
+    if (!sameProcess) {
+      for (const row of rowsOf(index, { state: 'pending_replay' })) index.setState(row, 'dead');
+    }
     return damage;
-  }
-
-  has(id: string): boolean {
-    return this.#entries.has(id);
   }
 
   /** Adds letters: when it returns they are on the disk. A letter that is there already is not added again. */
   add(letters: readonly { header: LetterHeader; payload: Uint8Array }[]): void {
-    const fresh = letters.filter(({ header }) => !this.has(header.error_id));
-    if (fresh.length === 0) return;
-    const places = this.#segments.append(fresh.map(({ header, payload }) => letterLine(header, payload)));
-    fresh.forEach(({ header }, index) => {
-      this.#insert(header, places[index] as Place);
-    });
-  }
-
-  /** Enforces the limits: returns how many letters went. The oldest go first. */
-  retire(now: number): number {
-    const { maxLetters, maxLetterBytes, maxLetterAgeMs } = this.#limits;
-    const gone: string[] = [];
-    let bytes = this.#bytes;
-    for (const [id, { summary, place }] of this.#entries) {
-      const rule =
-        now - summary.timestamp > maxLetterAgeMs / 1000
-          ? 'age'
-          : this.#entries.size - gone.length > maxLetters
-            ? 'count'
-            : bytes > maxLetterBytes
-              ? 'bytes'
-              : undefined;
-      if (rule === undefined) break;
-      this.retired[rule]++;
-      bytes -= place.length;
-      gone.push(id);
-    }
-    return this.remove(gone, now);
+    const fresh = letters.filter(({ header }) => this.index.find(header.error_id) < 0);
+    this.#writeLetters(fresh.map(({ header, payload }) => newLetterLine(header, payload)));
   }
 
   list(filter: LetterFilter): LetterSummary[] {
-    const found: LetterSummary[] = [];
-    for (const { summary } of this.#entries.values()) {
-      if (found.length >= (filter.limit ?? Number.POSITIVE_INFINITY)) break;
-      if (isWanted(summary, filter)) found.push(summary);
-    }
-    return found;
+    return rowsOf(this.index, filter).map((row) => this.index.summaryOf(row));
   }
 
-  /** In the order of `ids`; those that are not there are left out. */
+  ids(filter: LetterFilter): string[] {
+    return rowsOf(this.index, filter).map((row) => this.index.idOf(row));
+  }
+
+  /** In the order of `ids`; those that are not there, or not as they were written, are left out. */
   read(ids: readonly string[]): ReadLetter[] {
     return ids.flatMap((id) => {
-      const entry = this.#entries.get(id);
-      if (entry === undefined) return [];
-      const line = parseLine(this.#segments.read(entry.place));
-      if (line === undefined || isStateLine(line)) return [];
-      return [openLetter(line, entry.summary.state, entry.summary.replays)];
+      const line = this.lineOf(id);
+      return line === undefined ? [] : [openLetter(line, line)];
     });
   }
 
-  /** Returns how many changed. */
-  setState(ids: readonly string[], state: LetterState, now: number): number {
-    const known = ids.filter((id) => this.has(id));
-    if (known.length > 0) this.#write({ format: 1, timestamp: now, state, error_ids: known });
-    return known.length;
+  /** The letter as it stands now, or undefined. */
+  lineOf(id: string): LetterLine | undefined {
+    const row = this.index.find(id);
+    if (row < 0) return undefined;
+    const bytes = this.#segments.read(this.index.placeOf(row));
+    const line = bytes && parseLetter(bytes);
+    if (line === undefined) {
+      this.damaged++;
+      this.index.remove(row);
+      return undefined;
+    }
+    const { state, replays, replay_failures, edits } = this.index.summaryOf(row);
+    return { ...line, state, replays, replay_failures, edits };
+  }
+
+  /** Puts letters that are in one of the states `from` into another. Returns their ids. */
+  move(ids: readonly string[], from: readonly LetterState[], to: LetterState, now: number): string[] {
+    const moved = ids.filter((id) => from.includes(this.#stateOf(id) as LetterState));
+    this.#change(moved, to, now);
+    return moved;
   }
 
   /** Returns how many went. */
   remove(ids: readonly string[], now: number): number {
-    const known = ids.filter((id) => this.has(id));
-    if (known.length > 0) this.#write({ format: 1, timestamp: now, state: 'removed', error_ids: known });
+    const known = ids.filter((id) => this.#stateOf(id) !== undefined);
+    this.#change(known, 'removed', now);
     return known.length;
   }
 
+  /** Letters whose replay was given up, or whose end came twice, stay as they are. */
+  settleReplays({ resolved, refailed, returned }: ReplayOutcomes, now: number): void {
+    this.remove(resolved, now);
+    const lines = refailed.flatMap(({ id, failure }) => {
+      const line = this.#stateOf(id) === 'pending_replay' ? this.lineOf(id) : undefined;
+      return line === undefined ? [] : [failedAgain(line, failure)];
+    });
+    this.#writeLetters(lines);
+    this.move(returned, ['pending_replay'], 'dead', now);
+  }
+
+  /** The letter as it is now; undefined: there is none, or it is being replayed. */
+  edit(id: string, { payload, key, priority, headers }: LetterEdit): ReadLetter | undefined {
+    const state = this.#stateOf(id);
+    const line = state === undefined || state === 'pending_replay' ? undefined : this.lineOf(id);
+    if (line === undefined) return undefined;
+    const fields = {
+      ...(key === undefined ? {} : { key }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(headers === undefined ? {} : { headers }),
+    };
+    const edited = { ...line, ...fields, message: { ...line.message, ...fields }, edits: line.edits + 1 };
+    const whole = payload === undefined ? edited : withPayload(edited, payload.codec, payload.bytes);
+    this.#writeLetters([whole]);
+    return openLetter(whole, whole);
+  }
+
   clear(): number {
-    const { size } = this.#entries;
+    const { index } = this;
+    const { size } = index;
     this.#segments.removeAll();
-    this.#entries.clear();
-    this.#population.clear();
-    this.#bytes = 0;
+    for (let row = 0; row < index.rows; row++) index.remove(row);
+    this.#tidy();
     return size;
   }
 
-  stats(): LetterStats {
-    const byReason: Record<string, number> = {};
-    const byCategory: Record<string, number> = {};
-    const bySubscriber: Record<string, number> = Object.create(null);
-    const bySignature: Record<string, number> = Object.create(null);
-    const count = (by: Record<string, number>, key: string): void => {
-      by[key] = (by[key] ?? 0) + 1;
-    };
-    for (const { summary } of this.#entries.values()) {
-      count(byReason, summary.reason);
-      count(byCategory, summary.error_category);
-      count(bySubscriber, summary.subscriber_id);
-      count(bySignature, summary.signature);
-    }
-    return { letters: this.size, bytes: this.#bytes, byReason, byCategory, bySubscriber, bySignature };
-  }
-
-  #write(line: StateLine): void {
-    const [place] = this.#segments.append([stateLine(line.timestamp, line.state, line.error_ids)]);
-    this.#population.set((place as Place).segment, this.#population.get((place as Place).segment) ?? 0);
-    this.#applyState(line);
-  }
-
-  #applyState({ state, error_ids: ids }: StateLine): void {
-    for (const id of ids) {
-      const entry = this.#entries.get(id);
-      if (entry === undefined) continue;
-      if (state === 'removed') this.#drop(id, entry);
+  /** Enforces the limits: the oldest go first, archived or not. Returns what went by which rule. */
+  retire(now: number): Retired {
+    const { maxLetters, maxLetterBytes, maxLetterAgeMs } = this.#limits;
+    const { index } = this;
+    const c = index.columns;
+    const retired: Retired = { count: 0, bytes: 0, age: 0 };
+    const gone: string[] = [];
+    let { size, bytes } = index;
+    for (let row = this.#firstRow; row < index.rows; row++) {
+      if (c.state[row] === 0) continue;
+      if (now - (c.timestamp[row] as number) > maxLetterAgeMs / 1000) retired.age++;
+      else if (size > maxLetters) retired.count++;
+      else if (bytes > maxLetterBytes) retired.bytes++;
       else {
-        const replays = entry.summary.replays + (state === 'pending_replay' ? 1 : 0);
-        this.#entries.set(id, { ...entry, summary: { ...entry.summary, state, replays } });
+        this.#firstRow = row;
+        break;
       }
+      size--;
+      bytes -= c.length[row] as number;
+      gone.push(index.idOf(row));
     }
-  }
-
-  #insert(header: LetterHeader, place: Place): void {
-    const known = this.#entries.get(header.error_id);
-    if (known !== undefined) this.#drop(header.error_id, known);
-    const summary: LetterSummary = {
-      error_id: header.error_id,
-      timestamp: header.timestamp,
-      message_id: header.message.id,
-      topic: header.topic,
-      subscriber_id: header.subscriber_id,
-      pattern: header.pattern,
-      error_category: header.error_category,
-      reason: header.reason,
-      signature: header.signature,
-      retry_count: header.retry_count,
-      state: 'dead',
-      replays: 0,
-      bytes: place.length,
-    };
-    this.#entries.set(header.error_id, { summary, place });
-    this.#bytes += place.length;
-    this.#population.set(place.segment, (this.#population.get(place.segment) ?? 0) + 1);
-  }
-
-  #drop(id: string, { place }: Entry): void {
-    this.#entries.delete(id);
-    this.#bytes -= place.length;
-    this.#population.set(place.segment, (this.#population.get(place.segment) ?? 1) - 1);
-    this.#dropEmptySegments();
+    this.remove(gone, now);
+    return retired;
   }
 
   /**
-   * A segment without letters may still hold state lines about letters of older segments: it may go only when no
-   * older segment is left, or those letters would come back at the next start.
+   * One small step towards less garbage: letters of the oldest segment move behind the newest, and a segment without
+   * letters goes. State lines of the oldest segment speak of letters in it only, so they may go with it.
+   * True: there is more to do.
    */
-  #dropEmptySegments(): void {
-    for (const [segment, letters] of this.#population) {
-      if (letters > 0) return;
-      if (!this.#segments.remove(segment)) return;
-      this.#population.delete(segment);
+  compact(): boolean {
+    const { index } = this;
+    if (index.isUntidy) this.#tidy();
+    const { oldest } = this.#segments;
+    const garbage = this.#segments.bytes - index.bytes;
+    if (oldest === undefined || garbage < LEAST_GARBAGE_BYTES || garbage < index.bytes) return false;
+    const lines: LetterLine[] = [];
+    let bytes = 0;
+    for (let row = 0; row < index.rows && bytes < STEP_BYTES; row++) {
+      if (index.columns.state[row] === 0 || index.columns.segment[row] !== oldest) continue;
+      bytes += index.columns.length[row] as number;
+      const line = this.lineOf(index.idOf(row));
+      if (line !== undefined) lines.push(line);
     }
+    if (bytes === 0) this.#segments.remove(oldest);
+    else this.#writeLetters(lines);
+    return true;
+  }
+
+  #stateOf(id: string): LetterState | undefined {
+    const row = this.index.find(id);
+    return row < 0 ? undefined : (this.index.stateOf(row) as LetterState);
+  }
+
+  #writeLetters(lines: readonly LetterLine[]): void {
+    if (lines.length === 0) return;
+    const places = this.#segments.append(lines.map(sealLetter));
+    lines.forEach((line, at) => {
+      this.#insert({ ...line, message_id: line.message.id, bytes: 0 }, places[at] as Place);
+    });
+  }
+
+  #change(ids: readonly string[], state: StateLine['state'], now: number): void {
+    if (ids.length === 0) return;
+    const lines: Buffer[] = [];
+    for (let start = 0; start < ids.length; start += MOST_IDS_ON_LINE) {
+      lines.push(sealState(now, state, ids.slice(start, start + MOST_IDS_ON_LINE)));
+    }
+    this.#segments.append(lines);
+    this.#applyState(state, ids);
+  }
+
+  #applyState(state: StateLine['state'], ids: readonly string[]): void {
+    for (const id of ids) {
+      const row = this.index.find(id);
+      if (row < 0) continue;
+      if (state === 'removed') this.index.remove(row);
+      else this.index.setState(row, state);
+    }
+  }
+
+  #insert(letter: LetterSummary, place: Place): void {
+    const row = this.index.find(letter.error_id);
+    if (row < 0) this.index.add(letter, place);
+    else this.index.replace(row, letter, place);
+  }
+
+  #tidy(): void {
+    this.index.tidy();
+    this.#firstRow = 0;
   }
 }
 
-function isWanted(letter: LetterSummary, filter: LetterFilter): boolean {
-  const { topic, subscriberId, category, reason, signature, state, since } = filter;
-  return (
-    (topic === undefined ||
-      letter.topic === topic ||
-      (topic.endsWith('.>') && letter.topic.startsWith(topic.slice(0, -1)))) &&
-    (subscriberId === undefined || letter.subscriber_id === subscriberId) &&
-    (category === undefined || letter.error_category === category) &&
-    (reason === undefined || letter.reason === reason) &&
-    (signature === undefined || letter.signature === signature) &&
-    (state === undefined || letter.state === state) &&
-    (since === undefined || letter.timestamp >= since)
-  );
+/** The letter after a replay that failed again: the latest failure, and one count more. */
+function failedAgain(line: LetterLine, failure: ReplayFailure): LetterLine {
+  const { error_category, reason, signature, error, started, failed, history } = failure;
+  const merged = line.history.map((entry) => ({ ...entry }));
+  for (const entry of history) {
+    const known = merged.find((one) => one.category === entry.category && one.signature === entry.signature);
+    if (known === undefined) merged.push(entry);
+    else Object.assign(known, { count: known.count + entry.count, last: entry.last });
+  }
+  return {
+    ...line,
+    ...{ error_category, reason, signature, error },
+    started: line.started + started,
+    failed: line.failed + failed,
+    retry_count: line.retry_count + failed,
+    history: merged,
+    state: 'dead',
+    replay_failures: line.replay_failures + 1,
+  };
 }

@@ -1,13 +1,11 @@
 // The files that dead letters lie in: append-only segments, each line of them found again by file and offset.
 import {
-  appendFileSync,
   closeSync,
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
   openSync,
   readdirSync,
-  readFileSync,
   readSync,
   rmSync,
   statSync,
@@ -15,29 +13,44 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { FILE_MODE } from './folder.js';
+import { type Damage, type LineCheck, readGoodLines } from './repair.js';
+import { isSealed } from './sealed-line.js';
 
-const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d+\.json$/;
+const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json$/;
 const LARGEST_SEGMENT_BYTES = 16 * 1024 * 1024;
 
-/** Where a line lies. */
+/** Where a line lies; `length` is without the line's end. Segments are numbered in the order of time. */
 export interface Place {
-  readonly segment: string;
+  readonly segment: number;
   readonly offset: number;
   readonly length: number;
 }
 
-/** What reading all segments found wrong. */
-export interface Damage {
-  corruptLines: number;
-  tornTails: number;
+interface Segment {
+  readonly name: string;
+  bytes: number;
+}
+
+interface Current {
+  readonly number: number;
+  readonly segment: Segment;
+  readonly file: number;
 }
 
 /** Belongs to the logging worker. Methods throw what the disk throws, unless they say otherwise. */
 export class Segments {
   readonly #folder: string;
   readonly #now: () => number;
-  #current: { name: string; file: number; bytes: number } | undefined;
+  /** By number, oldest first. */
+  readonly #segments = new Map<number, Segment>();
+  #numbers = 0;
+  /** The one that is written now; it has the highest number. */
+  #current: Current | undefined;
   #made = 0;
+  /** Kept open for reading: letters are read in runs from one segment. */
+  #reading: { readonly number: number; readonly file: number } | undefined;
+  /** Bytes of all segments. */
+  bytes = 0;
 
   /** @param now milliseconds since 1970 */
   constructor(folder: string, now: () => number) {
@@ -45,125 +58,158 @@ export class Segments {
     this.#now = now;
   }
 
+  /** The number of the oldest segment that is not written any more, or undefined. */
+  get oldest(): number | undefined {
+    for (const number of this.#segments.keys()) return number === this.#current?.number ? undefined : number;
+    return undefined;
+  }
+
   /**
-   * Reads every line of every segment, oldest first. A torn tail is cut off; a line that `take` refuses goes to
-   * `<segment>.corrupt`. Files that are no segments are left alone.
+   * Reads every line of every segment, oldest first: `parse` makes sense of a sealed one, `take` gets what it returned.
+   * What is damaged, or makes no sense, is set aside; see {@link readGoodLines}. Files of other names are left alone.
    */
-  restore(take: (line: string, place: Place) => boolean): Damage {
+  restore<T>(
+    parse: (bytes: Buffer, start: number, end: number) => T | undefined,
+    take: (parsed: T, place: Place) => void,
+  ): Damage {
     const damage: Damage = { corruptLines: 0, tornTails: 0 };
     for (const name of this.#names()) {
-      try {
-        this.#restoreOne(name, take, damage);
-      } catch {
-        // A folder in its place, or a file that cannot be read: nothing of it can be kept, and the rest must be.
-        damage.corruptLines++;
+      const path = join(this.#folder, name);
+      const parsed: T[] = [];
+      const isGood: LineCheck = (bytes, start, end) => {
+        const line = isSealed(bytes, start, end) ? parse(bytes, start, end) : undefined;
+        return line !== undefined && parsed.push(line) > 0;
+      };
+      const { bytes, spans } = readGoodLines(path, isGood, damage);
+      if (spans.length === 0) {
+        if (bytes.length === 0) rmSync(path, { force: true });
+        continue;
       }
+      const segment = this.#numbers++;
+      this.#segments.set(segment, { name, bytes: bytes.length });
+      this.bytes += bytes.length;
+      parsed.forEach((line, index) => {
+        const offset = spans[index * 2] as number;
+        take(line, { segment, offset, length: (spans[index * 2 + 1] as number) - offset });
+      });
     }
     return damage;
   }
 
   /** Appends lines and brings them to the disk: when this returns they survive a power cut. One fsync for all. */
-  append(lines: readonly string[]): Place[] {
-    const buffers = lines.map((line) => Buffer.from(line));
-    const batch = Buffer.concat(buffers);
+  append(lines: readonly Buffer[]): Place[] {
+    const batch = Buffer.concat(lines);
     const current = this.#open(batch.length);
-    const start = current.bytes;
+    const { segment, number, file } = current;
+    const start = segment.bytes;
     try {
-      for (let written = 0; written < batch.length; ) written += writeSync(current.file, batch, written);
-      fdatasyncSync(current.file);
+      for (let written = 0; written < batch.length; ) written += writeSync(file, batch, written);
+      fdatasyncSync(file);
     } catch (error) {
       this.#cutBack(start);
       throw error;
     }
-    current.bytes += batch.length;
+    segment.bytes += batch.length;
+    this.bytes += batch.length;
     let offset = start;
-    return buffers.map(({ length }) => {
-      const place = { segment: current.name, offset, length };
+    return lines.map(({ length }) => {
+      const place = { segment: number, offset, length: length - 1 };
       offset += length;
       return place;
     });
   }
 
-  /** The text of one line. */
-  read({ segment, offset, length }: Place): string {
-    const file = openSync(join(this.#folder, segment), 'r');
+  /** One line, or undefined when it is not there any more as it was written. Never throws. */
+  read({ segment, offset, length }: Place): Buffer | undefined {
     try {
       const bytes = Buffer.allocUnsafe(length);
-      const read = readSync(file, bytes, 0, length, offset);
-      return bytes.toString('utf8', 0, read);
-    } finally {
-      closeSync(file);
+      const read = readSync(this.#openToRead(segment), bytes, 0, length, offset);
+      return read === length && isSealed(bytes, 0, length) ? bytes : undefined;
+    } catch {
+      return undefined;
     }
   }
 
-  /** Deletes a segment. False: it is the one that is written now. */
-  remove(segment: string): boolean {
-    if (segment === this.#current?.name) return false;
-    rmSync(join(this.#folder, segment), { force: true });
-    return true;
+  /** Deletes a segment that is not written any more. */
+  remove(number: number): void {
+    const segment = this.#segments.get(number);
+    if (segment === undefined || number === this.#current?.number) return;
+    if (this.#reading?.number === number) this.#closeReading();
+    rmSync(join(this.#folder, segment.name), { force: true });
+    this.#segments.delete(number);
+    this.bytes -= segment.bytes;
   }
 
   removeAll(): void {
     this.close();
     for (const name of this.#names()) rmSync(join(this.#folder, name), { force: true, recursive: true });
+    this.#segments.clear();
+    this.bytes = 0;
   }
 
   close(): void {
+    this.#closeReading();
     if (this.#current !== undefined) closeSync(this.#current.file);
     this.#current = undefined;
   }
 
+  /** Oldest first. What an interrupted repair left unfinished goes. */
   #names(): string[] {
     const order = (name: string): number => Number.parseInt(name.split('_')[2] ?? '', 10);
-    return readdirSync(this.#folder)
+    const names = readdirSync(this.#folder);
+    for (const name of names) {
+      if (name.endsWith('.tmp') && SEGMENT.test(name.slice(0, -4))) {
+        rmSync(join(this.#folder, name), { force: true, recursive: true });
+      }
+    }
+    return names
       .filter((name) => SEGMENT.test(name))
       .sort((a, b) => (a.slice(0, 23) === b.slice(0, 23) ? order(a) - order(b) : a < b ? -1 : 1));
   }
 
-  #restoreOne(name: string, take: (line: string, place: Place) => boolean, damage: Damage): void {
-    const path = join(this.#folder, name);
-    const bytes = readFileSync(path);
-    let offset = 0;
-    for (let end = bytes.indexOf(10, offset); end >= 0; end = bytes.indexOf(10, offset)) {
-      const line = bytes.toString('utf8', offset, end);
-      const length = end + 1 - offset;
-      if (line !== '' && !take(line, { segment: name, offset, length })) {
-        appendFileSync(`${path}.corrupt`, bytes.subarray(offset, end + 1), { mode: FILE_MODE });
-        damage.corruptLines++;
-      }
-      offset = end + 1;
-    }
-    if (offset === bytes.length) return;
-    damage.tornTails++;
-    const file = openSync(path, 'r+');
-    try {
-      ftruncateSync(file, offset);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-  }
-
   /** The segment to write to: a new one when there is none, or no room, or it was taken away. */
-  #open(bytes: number): { name: string; file: number; bytes: number } {
+  #open(bytes: number): Current {
     const current = this.#current;
     if (current !== undefined) {
-      const isThere = statSync(join(this.#folder, current.name), { throwIfNoEntry: false }) !== undefined;
-      if (isThere && current.bytes + bytes <= LARGEST_SEGMENT_BYTES) return current;
+      const { segment } = current;
+      const isThere = statSync(join(this.#folder, segment.name), { throwIfNoEntry: false })?.isFile() === true;
+      if (isThere && segment.bytes + bytes <= LARGEST_SEGMENT_BYTES) return current;
       this.close();
     }
+    const name = this.#newName();
+    const file = openSync(join(this.#folder, name), 'ax+', FILE_MODE);
+    const made = { number: this.#numbers++, segment: { name, bytes: 0 }, file };
+    this.#segments.set(made.number, made.segment);
+    this.#current = made;
+    this.#syncFolder();
+    return made;
+  }
+
+  /** Later than every other, also when the clock was set back, so that the order of names is the order of writing. */
+  #newName(): string {
+    const names = this.#names();
+    const last = names.at(-1)?.split('_')[1] ?? '';
     const utc = new Date(this.#now()).toISOString().replace(/[-:.]/g, '');
-    for (;;) {
-      const name = `dlq_${utc}_${this.#made++}.json`;
-      try {
-        const file = openSync(join(this.#folder, name), 'ax', FILE_MODE);
-        this.#current = { name, file, bytes: 0 };
-        this.#syncFolder();
-        return this.#current;
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
-      }
-    }
+    const time = [last, utc].sort().at(-1) as string;
+    const taken = names
+      .filter((name) => name.startsWith(`dlq_${time}_`))
+      .map((name) => Number.parseInt(name.slice(24), 10));
+    this.#made = Math.max(this.#made, ...taken.map((number) => number + 1));
+    return `dlq_${time}_${this.#made++}.json`;
+  }
+
+  #openToRead(number: number): number {
+    if (number === this.#current?.number) return this.#current.file;
+    if (this.#reading?.number === number) return this.#reading.file;
+    this.#closeReading();
+    const file = openSync(join(this.#folder, this.#segments.get(number)?.name ?? ''), 'r');
+    this.#reading = { number, file };
+    return file;
+  }
+
+  #closeReading(): void {
+    if (this.#reading !== undefined) closeSync(this.#reading.file);
+    this.#reading = undefined;
   }
 
   /** A new file survives a power cut only once its folder is on the disk, too. Not every system can do that. */

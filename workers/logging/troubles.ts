@@ -33,4 +33,23 @@ export class Troubles {
       retry_count: 0,
     };
   }
+
+  /** The line that says what retention took. */
+  retired(count: number, bytes: number, age: number, now: number): ErrorReport {
+    const what = `${count} beyond maxLetters, ${bytes} beyond maxBytes, ${age} older than maxAgeMs`;
+    return {
+      error_id: nanoid(),
+      timestamp: now,
+      category: 'queue_overflow',
+      severity: 'medium',
+      component: 'dead_letter_queue',
+      message: `the oldest dead letters were removed for good: ${what}`,
+      exception_type: 'Retention',
+      traceback: null,
+      context: { count, bytes, age },
+      recovery_attempted: false,
+      recovery_successful: false,
+      retry_count: 0,
+    };
+  }
 }

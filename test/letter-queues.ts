@@ -1,0 +1,44 @@
+// Dead-letter queues for tests: closed afterwards.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach } from '@jest/globals';
+import { DeadLetterQueue, type DeadLetterQueueOptions, type ErrorReport } from '../src/index.js';
+
+const queues: DeadLetterQueue[] = [];
+afterEach(async () => {
+  for (const queue of queues.splice(0)) await queue.close();
+});
+
+/** Closed after the test. */
+export function queueOn(storageDir: string, options: Partial<DeadLetterQueueOptions> = {}): DeadLetterQueue {
+  const queue = new DeadLetterQueue({ storageDir, ...options });
+  queues.push(queue);
+  return queue;
+}
+
+export const REPORT: ErrorReport = {
+  error_id: 'r',
+  timestamp: 1_700_000_000,
+  category: 'timeout_error',
+  severity: 'high',
+  component: 'test',
+  message: 'too late',
+  exception_type: 'TimeoutError',
+  traceback: null,
+  context: { signature: 'v1:s', subscriber_id: 'sub', pattern: 'a.*' },
+  recovery_attempted: false,
+  recovery_successful: false,
+  retry_count: 2,
+};
+
+export function segmentsOf(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => /^dlq_.*\.json$/.test(name))
+    .map((name) => join(folder, name));
+}
+
+/** Closes the queue before the test is over. */
+export async function closed(queue: DeadLetterQueue): Promise<void> {
+  queues.splice(queues.indexOf(queue), 1);
+  await queue.close();
+}

@@ -1,0 +1,125 @@
+// Replaying dead letters: to the subscription that failed, once, carefully, and without losing or doubling any.
+import { describe, expect, it } from '@jest/globals';
+import type { DeadLetterQueue, MessageBus } from '../src/index.js';
+import { lettersOf, startBus, temporaryFolder } from './test-bus.js';
+
+/** A bus with `count` letters of one subscription whose handler fails while `isBroken`. */
+async function busWithLetters(count: number, folder = temporaryFolder()) {
+  const control = { isBroken: true, seen: [] as unknown[], ids: [] as string[], running: 0 };
+  const bus = await startBus({
+    errorLogDir: folder,
+    retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
+  });
+  const handler = (payload: unknown, { id }: { id: string }) => {
+    control.seen.push(payload);
+    control.ids.push(id);
+    if (control.isBroken) throw new Error(`broken by ${JSON.stringify(payload)}`);
+  };
+  await bus.subscribe('a.*', handler, { subscriberId: 's', breaker: false });
+  for (let n = 0; n < count; n++) bus.publish('a.b', n, { id: `m${n}` });
+  await bus.idle();
+  control.seen.length = 0;
+  control.ids.length = 0;
+  return { bus, control, queue: queueOf(bus), folder };
+}
+
+function queueOf(bus: MessageBus): DeadLetterQueue {
+  if (bus.deadLetterQueue === null) throw new Error('no queue');
+  return bus.deadLetterQueue;
+}
+
+describe('a replay', () => {
+  it('gives letters back to the subscription that failed, and to no other', async () => {
+    const { bus, control, queue } = await busWithLetters(3);
+    const others: unknown[] = [];
+    await bus.subscribe('a.>', (payload) => void others.push(payload), { subscriberId: 'other' });
+    control.isBroken = false;
+    expect((await queue.replay({}, { dryRun: true })).replayed).toHaveLength(3);
+    expect(control.seen).toEqual([]);
+    const { replayed, failed, skipped } = await queue.replay();
+    expect([replayed.length, failed, skipped]).toEqual([3, [], []]);
+    expect(control.seen).toEqual([0, 1, 2]);
+    expect(control.ids).toEqual(['m0/replay/1', 'm1/replay/1', 'm2/replay/1']);
+    expect(others).toEqual([]);
+    expect(await lettersOf(bus)).toEqual([]);
+  });
+
+  it('that fails again joins its letter: a count more, the new failure, never a copy', async () => {
+    const { queue } = await busWithLetters(2);
+    const before = await queue.list();
+    const { failed } = await queue.replay();
+    expect(failed).toEqual(before.map(({ error_id: id }) => id));
+    const after = await queue.getMessages();
+    expect(after).toMatchObject([
+      { replays: 1, replay_failures: 1, state: 'dead', started: 2, failed: 2, history: [{ count: 2 }] },
+      { replays: 1, replay_failures: 1, state: 'dead' },
+    ]);
+    expect(after.map(({ error_id: id, timestamp }) => [id, timestamp])).toEqual(
+      before.map(({ error_id: id, timestamp }) => [id, timestamp]),
+    );
+    await queue.replay([failed[0] as string]);
+    expect((await queue.list()).map(({ replays, replay_failures }) => [replays, replay_failures])).toEqual([
+      [2, 2],
+      [1, 1],
+    ]);
+  });
+
+  it('goes on after its canary only if all of that succeeded', async () => {
+    const { control, queue } = await busWithLetters(5);
+    const refused = await queue.replay({}, { canary: 2 });
+    expect([refused.failed.length, refused.skipped.length, control.seen.length]).toEqual([2, 3, 2]);
+    control.isBroken = false;
+    expect((await queue.replay({}, { canary: 2 })).replayed).toHaveLength(5);
+  });
+
+  it('keeps to its rate', async () => {
+    const { control, queue } = await busWithLetters(5);
+    control.isBroken = false;
+    const start = performance.now();
+    await queue.replay({}, { ratePerSec: 50 });
+    expect(performance.now() - start).toBeGreaterThan(4 * 20 - 5);
+  });
+
+  it('of one letter happens once, however often it is asked for at the same time', async () => {
+    const { control, queue } = await busWithLetters(20);
+    control.isBroken = false;
+    const results = await Promise.all([queue.replay(), queue.replay(), queue.replay({ subscriberId: 's' })]);
+    expect(results.reduce((sum, { replayed }) => sum + replayed.length, 0)).toBe(20);
+    expect(control.seen).toHaveLength(20);
+  });
+
+  it('takes groups, edited letters and archived ones by name', async () => {
+    const { control, queue } = await busWithLetters(4);
+    const [one, two, three, four] = (await queue.list()).map(({ error_id: id }) => id) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    await queue.edit(two, { payload: { mended: true } });
+    await queue.archive([three]);
+    control.isBroken = false;
+    const [group] = await queue.groups({ state: 'dead' });
+    const { replayed } = await queue.replay({ signature: group?.signature ?? '' });
+    expect(replayed).toEqual([one, two, four]);
+    expect(control.seen).toEqual([0, { mended: true }, 3]);
+    expect(await queue.unarchive({})).toBe(1);
+    expect((await queue.replay([three, 'nobody'])).skipped).toEqual(['nobody']);
+    expect(await queue.list()).toEqual([]);
+  });
+
+  it('of a letter whose subscription is gone is skipped, and the letter stays', async () => {
+    const { bus, queue, folder } = await busWithLetters(1);
+    await bus.stop();
+    const next = await startBus({ errorLogDir: folder });
+    expect((await queueOf(next).replay()).skipped).toHaveLength(1);
+    expect(await lettersOf(next)).toMatchObject([{ state: 'dead', replays: 1, replay_failures: 0 }]);
+    await expect(queue.list()).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
+  });
+
+  it('does not lose the letter of a message whose own id looks like a replay', async () => {
+    const { bus, queue } = await busWithLetters(0);
+    await expect(bus.request('a.b', 1, { id: 'x/replay/1' })).rejects.toMatchObject({ code: 'BUSBAR_REQUEST_FAILED' });
+    expect(await queue.list()).toHaveLength(1);
+  });
+});

@@ -1,0 +1,149 @@
+// Reads a file of lines and takes the damaged ones out of it: they go to `<file>.corrupt`, and the rest stays.
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { FILE_MODE } from './folder.js';
+import { nextStart } from './sealed-line.js';
+
+/** What was found wrong. */
+export interface Damage {
+  corruptLines: number;
+  tornTails: number;
+}
+
+/** Whether the bytes from `start` to `end` are a good line. */
+export type LineCheck = (bytes: Buffer, start: number, end: number) => boolean;
+
+/** The good lines of a file: where each begins and ends, one after the other. */
+export interface GoodLines {
+  readonly bytes: Buffer;
+  readonly spans: readonly number[];
+}
+
+const NEWLINE = 10;
+const NOTHING: GoodLines = { bytes: Buffer.alloc(0), spans: [] };
+
+/**
+ * Never throws. What is no plain file, or cannot be read, is renamed to `<file>.corrupt` and counts as one line. A torn
+ * tail is cut off. Where the disk refuses the repair, the good lines are read all the same.
+ */
+export function readGoodLines(path: string, isGood: LineCheck, damage: Damage): GoodLines {
+  let bytes: Buffer;
+  try {
+    // A pipe would never end, and a link may lead anywhere.
+    if (!lstatSync(path).isFile()) throw new Error('not a plain file');
+    bytes = readFileSync(path);
+  } catch {
+    damage.corruptLines++;
+    moveAside(path);
+    return NOTHING;
+  }
+  const spans: number[] = [];
+  const bad: Buffer[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+    if (isGood(bytes, start, end)) spans.push(start, end);
+    else if (end > start) bad.push(...salvage(bytes, start, end, isGood, spans));
+    start = end + 1;
+  }
+  damage.corruptLines += bad.length;
+  const tail = bytes.length - start;
+  if (tail > 0 && isGood(bytes, start, bytes.length)) {
+    // Whole, but for its end.
+    spans.push(start, bytes.length);
+    return rewrite(path, bytes, spans, bad);
+  }
+  if (tail > 0) {
+    damage.tornTails++;
+    const before = spans.length;
+    const rest = salvage(bytes, start, bytes.length, isGood, spans);
+    if (spans.length > before) return rewrite(path, bytes, spans, [...bad, ...rest]);
+  }
+  if (bad.length > 0) return rewrite(path, bytes, spans, bad);
+  if (tail > 0) cut(path, start);
+  return { bytes: bytes.subarray(0, start), spans };
+}
+
+/** Renames what is in the way. Returns whether that could be done. */
+function moveAside(path: string): boolean {
+  for (let n = 0; n < 1000; n++) {
+    const target = n === 0 ? `${path}.corrupt` : `${path}.${n}.corrupt`;
+    try {
+      lstatSync(target);
+    } catch {
+      try {
+        renameSync(path, target);
+        return true;
+      } catch {
+        return false;
+      }
+    }
+  }
+  return false;
+}
+
+/** A damaged line may hold whole ones, when what was between them is lost. Returns what is no good. */
+function salvage(bytes: Buffer, start: number, end: number, isGood: LineCheck, spans: number[]): Buffer[] {
+  const bad: Buffer[] = [];
+  let from = start;
+  while (from < end) {
+    const next = nextStart(bytes, from + 1, end);
+    const to = next < 0 ? end : next;
+    if (isGood(bytes, from, to)) spans.push(from, to);
+    else if (to - from > 1 && isGood(bytes, from, to - 1)) spans.push(from, to - 1);
+    else bad.push(bytes.subarray(from, to));
+    from = to;
+  }
+  return bad;
+}
+
+/** The file anew, with the good lines only. Replaced as a whole, so that a crash leaves the one or the other. */
+function rewrite(path: string, bytes: Buffer, spans: readonly number[], bad: readonly Buffer[]): GoodLines {
+  const end = Buffer.from([NEWLINE]);
+  const parts: Buffer[] = [];
+  const moved: number[] = [];
+  let offset = 0;
+  for (let index = 0; index < spans.length; index += 2) {
+    const line = bytes.subarray(spans[index], spans[index + 1]);
+    parts.push(line, end);
+    moved.push(offset, offset + line.length);
+    offset += line.length + 1;
+  }
+  const good = Buffer.concat(parts, offset);
+  try {
+    if (bad.length > 0) {
+      writeFileSync(`${path}.corrupt`, Buffer.concat(bad.flatMap((line) => [line, end])), {
+        mode: FILE_MODE,
+        flag: 'a',
+      });
+    }
+    const temporary = `${path}.tmp`;
+    writeFileSync(temporary, good, { mode: FILE_MODE, flush: true });
+    renameSync(temporary, path);
+    return { bytes: good, spans: moved };
+  } catch {
+    // The disk refuses: the lines are good all the same, where they are.
+    return { bytes, spans };
+  }
+}
+
+function cut(path: string, length: number): void {
+  try {
+    const file = openSync(path, 'r+');
+    try {
+      ftruncateSync(file, length);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    // Tried again at the next start; nothing is ever appended to this file meanwhile.
+  }
+}
