@@ -106,7 +106,7 @@ export class Subscriber {
             ? this.#mainLane(subscription, handler as Handler, events, threads)
             : this.#lane(subscription, source, breaker?.memory ?? null, events, threads);
         subscription.lanes.push(lane);
-        threads.add(lane);
+        threads.add(lane, source);
       }
     } catch (error) {
       this.#subscriptions.delete(key);

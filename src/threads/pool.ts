@@ -1,7 +1,7 @@
 // The pool of worker threads that lanes run on. The only file that knows Piscina.
 import { Piscina } from 'piscina';
 import { workerExecArgv } from '../shared/exec-argv.js';
-import type { LaneTask, LaneTaskResult } from '../shared/lane-task.js';
+import type { HandlerSource, LaneTask, LaneTaskResult, LoadTask } from '../shared/lane-task.js';
 import type { ThreadLimits } from './thread-limits.js';
 
 export interface PoolOptions {
@@ -29,6 +29,9 @@ export class ThreadLost extends Error {
 /** Belongs to one bus. Runs on the main thread. */
 export class Pool {
   readonly #piscina: Piscina<LaneTask, LaneTaskResult>;
+  /** What new threads load when they begin; read by Piscina each time it makes one. */
+  readonly #handlers: HandlerSource[] = [];
+  #busy = 0;
   #closing = false;
   /** Threads that ended and were replaced. */
   threadsReplaced = 0;
@@ -45,6 +48,7 @@ export class Pool {
       recordTiming: false,
       ...workerExecArgv(),
       resourceLimits: limits,
+      workerData: this.#handlers,
     });
     // A thread that dies without a task would otherwise be an uncaught 'error' event.
     this.#piscina.on('error', () => undefined);
@@ -61,11 +65,26 @@ export class Pool {
    * @throws ThreadLost
    */
   async run(task: LaneTask, kill: AbortSignal): Promise<LaneTaskResult> {
+    this.#busy++;
     try {
       return await this.#piscina.run(task, { signal: kill });
     } catch (cause) {
       if (!this.#closing) this.threadsReplaced++;
       throw new ThreadLost(endOf(cause, kill), cause);
+    } finally {
+      this.#busy--;
+    }
+  }
+
+  /** From here on new threads load these when they begin. */
+  expect(handlers: Iterable<HandlerSource>): void {
+    this.#handlers.splice(0, this.#handlers.length, ...handlers);
+  }
+
+  /** Loads a handler on the threads that are idle. Nobody waits for it: one that fails tells so when it is needed. */
+  warm(task: LoadTask): void {
+    for (let idle = this.#piscina.threads.length - this.#busy; idle > 0; idle--) {
+      this.#piscina.run(task).catch(() => undefined);
     }
   }
 

@@ -39,6 +39,8 @@ export class Threads {
   readonly #clock: Clock;
   readonly #bell: Doorbell;
   readonly #lanes = new Set<AnyLane>();
+  /** What the lanes run. */
+  readonly #handlers = new Map<AnyLane, HandlerSource>();
   readonly #options: PoolOptions;
   readonly #isAwaited: () => boolean;
   readonly #breakers: WatchedBreakers;
@@ -71,12 +73,17 @@ export class Threads {
     };
   }
 
-  add(lane: AnyLane): void {
+  /** @param handler of a lane that runs on workers */
+  add(lane: AnyLane, handler?: HandlerSource): void {
     this.#lanes.add(lane);
+    if (handler === undefined) return;
+    this.#handlers.set(lane, handler);
+    this.#expectHandlers();
   }
 
   remove(lane: AnyLane): void {
     this.#lanes.delete(lane);
+    if (this.#handlers.delete(lane)) this.#expectHandlers();
   }
 
   /** Loads a handler on a worker, to find out whether it can be. Never rejects. */
@@ -88,7 +95,9 @@ export class Threads {
           const kill = new AbortController();
           const timer = systemClock.after(LOAD_TIMEOUT_MS, () => kill.abort(), true);
           try {
-            resolve(await this.#pool.run({ kind: 'load', handler, redact }, kill.signal));
+            const result = await this.#pool.run({ kind: 'load', handler, redact }, kill.signal);
+            if (result.kind === 'loaded') this.#pool.warm({ kind: 'load', handler, redact });
+            resolve(result);
           } catch (lost) {
             resolve({ kind: 'not-loaded', failure: lostWhileLoading(handler.url, lost) });
           }
@@ -138,6 +147,13 @@ export class Threads {
 
   #shouldPoll(): boolean {
     return this.#isAwaited() ? this.#polls++ < POLLS : this.#lingers-- > 0;
+  }
+
+  #expectHandlers(): void {
+    const distinct = new Map(
+      [...this.#handlers.values()].map((source) => [`${source.url}#${source.exportName}`, source]),
+    );
+    this.#pool.expect(distinct.values());
   }
 
   #hasNews(): boolean {

@@ -36,7 +36,7 @@ export type PendingOutcome =
 const ROOM_WAIT_MS = 1;
 
 /** In a storm of failures main is woken for this many at once. */
-const MOST_UNHEARD = 64;
+const MOST_UNHEARD = 256;
 
 /** For what belongs to no record. */
 export const NOWHERE: RecordAddress = { place: 0, sequence: 0 };
