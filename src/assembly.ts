@@ -15,17 +15,20 @@ import type { ResolvedBusOptions } from './options.js';
 import { Pressure } from './pressure.js';
 import { Publisher } from './publish.js';
 import { Recoverer } from './recoverer.js';
+import { Remote } from './remote.js';
 import { Replays } from './replays.js';
 import { Replies } from './replies.js';
 import { Reporter } from './reporter.js';
 import { Requests } from './request.js';
 import { Router } from './routing/router.js';
 import { type Retry, Settler } from './settle.js';
+import { systemClock } from './shared/clock.js';
 import { largestInRing, messageId } from './shared/delivery.js';
 import { FailureDescriber } from './shared/describe.js';
 import { ErrorCounters } from './shared/error-counters.js';
 import type { LoggingTesting } from './shared/test-hooks.js';
 import { Subscriber } from './subscribe.js';
+import type { TransportHost } from './transport/transport.js';
 
 /** What a bus is made of, but for its threads, which live from start to stop. */
 export interface BusParts {
@@ -42,6 +45,9 @@ export interface BusParts {
   readonly settler: Settler;
   readonly publisher: Publisher;
   readonly subscriber: Subscriber;
+  /** Null: all is in memory. */
+  readonly remote: Remote | null;
+  readonly transportHost: TransportHost;
   /** These three are null when error handling is off. */
   readonly logging: Logging | null;
   readonly errorLogger: ErrorLogger | null;
@@ -73,6 +79,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const reporter: Reporter = new Reporter(notes, counters, logging, clock, (report) => escalation.raise(report));
   const replies = new Replies(clock);
   const replays = new Replays();
+  const remote = options.transport === null ? null : new Remote();
   const router = new Router<LiveSubscription>();
   const retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
     subscription.endsWaiting(delivery);
@@ -84,40 +91,54 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const breakers = new Breakers(options.breakers, clock, (name, state, previous) =>
     events.emit('breaker', { name, state, previous }),
   );
-  recovery.showBreakers(() => breakers.status());
+  recovery.showBreakers(() => ({ ...breakers.status(), ...remote?.breakers() }));
   const settler: Settler = new Settler({
     clock,
     recoverer: new Recoverer(recovery, notes, reporter, clock),
     reporter,
     budget: new RetryBudget(clock.elapsed(), retryBudget),
-    retries,
-    replies,
-    replays,
-    logging,
-    notes,
+    ...{ retries, replies, replays, logging, remote, notes },
     routed: () => publisher.routed,
     onDeadLetter: ({ subscriberId }, delivery, reason) => {
       const { topic } = delivery;
       events.emit('deadLetter', { subscriberId, topic, id: messageId(delivery, instance), reason });
     },
     onSettled: ({ subscriberId }, delivery, outcome, reason) => {
+      remote?.settled(delivery.number, outcome);
       testing?.settled({ subscriberId, topic: delivery.topic, id: messageId(delivery, instance), outcome, reason });
     },
   });
   const publisher: Publisher = new Publisher({
-    ...{ clock, router, settler, notes, maxMessageBytes },
+    ...{ clock, router, settler, notes, instance, remote, maxMessageBytes },
     largestInRing: largestInRing(ringBytes),
   });
   const pressure = new Pressure(events, router, publisher);
-  const shared = { router, events, pressure, breakers, replies, settler, publisher };
+  const shared = { router, events, pressure, breakers, replies, settler, publisher, remote };
   const subscriber = new Subscriber({ ...shared, options, instance, replays, retries, notes, describer });
   return {
     ...shared,
     ...{ notes, counters, escalation, recovery, subscriber, logging },
+    transportHost: hostOf(instance, notes, reporter, events),
     requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:
       logging &&
-      new DeadLetterQueue({ storageDir: logging.letterFolder }, (letter) => subscriber.replay(letter), clock),
+      new DeadLetterQueue(
+        { storageDir: logging.letterFolder },
+        (letter) => subscriber.replay(letter),
+        clock,
+        () => remote?.transport?.letters,
+      ),
+  };
+}
+
+/** What a transport is given. */
+function hostOf(instance: string, notes: FailureNotes, reporter: Reporter, events: BusEmitter): TransportHost {
+  return {
+    // Servers keep the real time.
+    clock: systemClock,
+    instance,
+    report: (component, thrown, context) => reporter.log(notes.incident(component, thrown, 'setup', context)),
+    breakerChanged: (name, state, previous) => events.emit('breaker', { name, state, previous }),
   };
 }

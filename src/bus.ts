@@ -15,7 +15,7 @@ import { systemClock, type Timer } from './shared/clock.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import type { Breaker } from './shared/handler.js';
 import type { HealthStatus } from './shared/health-status.js';
-import { isLaneWorker } from './shared/lane-worker.js';
+import { assertNoLaneWorker } from './shared/lane-worker.js';
 import type { PublishOptions, RequestOptions } from './shared/publish-options.js';
 import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
@@ -31,6 +31,8 @@ export interface StopOptions {
 
 /** How long stopping waits for dead letters to reach the disk, in milliseconds. */
 const STORE_TIMEOUT_MS = 10_000;
+/** A transport has this long to say goodbye, in milliseconds, whatever the deadline. */
+const SHORTEST_GOODBYE_MS = 1000;
 /** How often stopping looks whether all is settled, in milliseconds. */
 const SETTLED_POLL_MS = 5;
 
@@ -120,26 +122,31 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
   /**
    * Publishes a message as soon as no matching subscription is under pressure. Resolves when every one has accepted it.
+   * With a transport: as soon as its buffer has room; resolves when the servers have stored it.
    *
-   * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_REFUSED
+   * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_REFUSED; with a transport also
+   *   BUSBAR_TRANSPORT_SETTINGS, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_SHUTDOWN
    */
   publishAsync<Topic extends keyof Topics & string>(
     topic: Topic,
     payload: Topics[Topic],
     options?: PublishOptions,
   ): Promise<void> {
-    return this.#parts.pressure.publish(topic, payload, options);
+    const { remote, publisher, pressure } = this.#parts;
+    if (remote !== null) return publisher.publishStored(topic, payload, options);
+    return pressure.publish(topic, payload, options);
   }
 
   /**
    * Resolves when no subscription that matches the topic is under pressure: none has reached 80 % of its `maxQueueSize` or
    * `maxQueueBytes` and not yet come down to half of it. At once when none is; see the events `pressure` and `drain`.
+   * With a transport: when its buffer has room.
    *
    * @param topic default: all
    * @throws BUSBAR_INVALID_TOPIC
    */
   ready(topic?: keyof Topics & string): Promise<void> {
-    return this.#parts.pressure.ready(topic);
+    return this.#parts.remote?.transport?.ready() ?? this.#parts.pressure.ready(topic);
   }
 
   /**
@@ -167,11 +174,12 @@ export class MessageBus<Topics extends object = AnyTopics> {
       errorsRecovered: this.#parts.settler.errorsRecovered,
       unrouted: this.#parts.publisher.unrouted,
       subscriptions: this.#parts.subscriber.health(),
-      breakers: this.#parts.breakers.status(),
+      breakers: { ...this.#parts.breakers.status(), ...this.#parts.remote?.breakers() },
       emergency: this.#parts.escalation.emergency,
       threads: this.#threads?.health ?? { configured: threads + spareThreads, alive: 0, replaced: 0 },
       logging: this.#parts.logging?.health() ?? null,
       control: this.#control?.health ?? null,
+      transport: this.#parts.remote?.transport?.health() ?? null,
       errorStatistics: this.#parts.logging === null ? null : this.#parts.counters.summary(clock.now() / 1000),
     });
   }
@@ -204,9 +212,13 @@ export class MessageBus<Topics extends object = AnyTopics> {
     return this;
   }
 
-  /** Resolves once nothing is pending in any subscription, and what handlers published has been handled, too. */
+  /**
+   * Resolves once nothing is pending in any subscription, and what handlers published has been handled, too. With a
+   * transport: once nothing waits for these subscriptions in any process.
+   */
   async idle(): Promise<void> {
-    while (!this.#isSettled()) await this.#wait(SETTLED_POLL_MS);
+    while (!(this.#isSettled() && (await this.#parts.subscriber.inflows.areDry()) && this.#isSettled()))
+      await this.#wait(SETTLED_POLL_MS);
   }
 
   /**
@@ -230,13 +242,14 @@ export class MessageBus<Topics extends object = AnyTopics> {
   }
 
   async #start(): Promise<void> {
-    const { threads, spareThreads, resourceLimits: limits, clock } = this.#options;
+    const { threads, spareThreads, resourceLimits: limits, clock, transport } = this.#options;
     // Both kinds of threads start side by side, for each takes its time to load.
     const { replies, breakers } = this.#parts;
     const started = new Threads({ threads, spareThreads, limits }, clock, breakers, () => replies.size > 0);
     replies.onWaiting = () => started.poll();
     try {
       await this.#parts.logging?.open();
+      await this.#parts.remote?.connect(transport, this.#parts.transportHost);
       if (this.#stopping !== undefined) throw notRunning('start');
     } catch (error) {
       await started.stop();
@@ -254,12 +267,14 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.#starting?.catch(() => undefined);
     this.#parts.publisher.isOpen = false;
     const deadline = systemClock.elapsed() + timeoutMs;
+    await this.#parts.subscriber.inflows.pauseAll();
     while (!this.#isSettled() && systemClock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
     await this.#parts.subscriber.closeAll();
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
     while (this.#parts.subscriber.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
     await this.#control?.close();
+    await this.#parts.remote?.transport?.stop(Math.max(SHORTEST_GOODBYE_MS, deadline - systemClock.elapsed()));
     await this.deadLetterQueue?.close();
     await this.errorLogger?.close();
     await this.#parts.logging?.close();
@@ -280,13 +295,4 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
 function notRunning(what: string): BusbarError {
   return new BusbarError('BUSBAR_NOT_RUNNING', `${what}: the bus is not running`);
-}
-
-/** A handler module that makes a bus would start threads that start threads. */
-function assertNoLaneWorker(): void {
-  if (!isLaneWorker()) return;
-  throw new BusbarError(
-    'BUSBAR_IN_LANE_WORKER',
-    'a MessageBus cannot be made on a thread that runs handlers; use ctx.publish',
-  );
 }

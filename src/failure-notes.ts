@@ -157,6 +157,11 @@ export class FailureNotes {
     return { ...this.#describer.describe(error, 'queue', undefined), severity: ErrorSeverity.LOW };
   }
 
+  /** A message that the transport brought cannot, or must not, be handled. */
+  refused(thrown: unknown): Failure {
+    return this.#describer.describe(thrown, 'decode', undefined);
+  }
+
   breakerOpen(subscription: LiveSubscription): Failure {
     const error = new BusbarError('BUSBAR_BREAKER_OPEN', `circuit breaker ${subscription.options.breakerName} is open`);
     return this.#describer.describe(error, 'queue', undefined);

@@ -119,6 +119,12 @@ export class LiveSubscription {
     for (const lane of this.lanes) if (lane.release(number)) return;
   }
 
+  /** Takes in a delivery that the transport brought: it asks for no more than there is room for. Copies its bytes. */
+  bring(delivery: Delivery): void {
+    const lane = this.#laneFor(delivery);
+    if (!lane.offer(delivery)) lane.queue(ownDelivery(delivery));
+  }
+
   /** What waits: not what runs already. */
   depth(): QueueDepth {
     let deliveries = this.retrying;

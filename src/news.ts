@@ -5,6 +5,7 @@ import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { ResolvedBusOptions } from './options.js';
 import type { Publisher } from './publish.js';
+import type { Remote } from './remote.js';
 import type { Replies } from './replies.js';
 import type { Settler } from './settle.js';
 import { BusbarError } from './shared/errors.js';
@@ -19,6 +20,8 @@ export interface NewsParts {
   readonly breakers: Breakers;
   readonly events: BusEmitter;
   readonly notes: FailureNotes;
+  /** Null: all is in memory. */
+  readonly remote: Remote | null;
 }
 
 /** Belongs to one bus. Runs on the main thread. */
@@ -38,6 +41,7 @@ export class News {
         settler.killed(subscription, delivery, notes.killed(delivery, cause, ranMs, timeoutMs), cause),
       news: (outcome) => this.#news(subscription, outcome),
       replied: (reply) => replies.resolve(reply),
+      handled: (number) => this.#parts.remote?.settled(number, 'succeeded'),
       heard: () => this.#noticeBreaker(subscription),
       storm: (deaths) => {
         const error = new BusbarError(

@@ -12,6 +12,7 @@ import type { RedactOptions } from './shared/redact.js';
 import type { ErrorReport } from './shared/report.js';
 import type { TestHooks } from './shared/test-hooks.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
+import type { TransportMaker } from './transport/transport.js';
 
 /** Options of a bus. */
 export interface MessageBusOptions {
@@ -54,6 +55,8 @@ export interface MessageBusOptions {
   readonly redact?: RedactOptions;
   /** Where time comes from, on the main thread. Default: the system's. */
   readonly clock?: Clock;
+  /** Carries messages beyond the process: `jetstream()` of `busbar/jetstream`. Default: all is in memory. */
+  readonly transport?: TransportMaker;
 }
 
 /** How the deadlines of a subscription adapt. */
@@ -132,11 +135,12 @@ export interface SubscribeOptions {
 /** What gives when a queue is full; see `SubscribeOptions.overflow`. */
 export type Overflow = 'reject' | 'drop-oldest' | 'drop-low' | 'dead-letter';
 
-export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits' | 'onCritical'>> & {
+export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits' | 'onCritical' | 'transport'>> & {
   readonly onCritical: CriticalHook | undefined;
   readonly resourceLimits: ThreadLimits;
   /** Null: the bus is not under test. */
   readonly testing: TestHooks | null;
+  readonly transport: TransportMaker | null;
 };
 
 export type ResolvedSubscribeOptions = Required<

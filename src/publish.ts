@@ -1,15 +1,17 @@
 // The way of a message in: checked, routed, encoded once, given to every subscription that matches.
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
+import type { Remote } from './remote.js';
 import type { Router } from './routing/router.js';
-import { isTopic } from './routing/topics.js';
+import { assertTopic, isTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
 import type { Clock } from './shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from './shared/codec.js';
-import { type Delivery, inOwnMemory, ownDelivery } from './shared/delivery.js';
+import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
 import type { PublishedDetail } from './shared/outcome.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
+import type { Arrival, OnStored } from './transport/transport.js';
 
 /** What publishing needs of the rest of the bus. */
 export interface PublishParts {
@@ -20,6 +22,10 @@ export interface PublishParts {
   /** The largest payload that goes through a ring, and the largest of all, in bytes. */
   readonly largestInRing: number;
   readonly maxMessageBytes: number;
+  /** Begins the ids of this bus's messages. */
+  readonly instance: string;
+  /** Null: all is in memory. */
+  readonly remote: Remote | null;
 }
 
 const NO_OPTIONS: PublishOptions = {};
@@ -60,6 +66,23 @@ export class Publisher {
     return false;
   }
 
+  /**
+   * Resolves once the transport has stored the message.
+   *
+   * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_REFUSED, and what the transport says
+   */
+  async publishStored(topic: string, payload: unknown, options: PublishOptions = NO_OPTIONS): Promise<void> {
+    assertPublishOptions(options);
+    assertTopic(topic);
+    await this.#parts.remote?.transport?.ready();
+    if (!this.isOpen) throw new BusbarError('BUSBAR_NOT_RUNNING', 'publishAsync: the bus is not running');
+    const delivery = this.#delivery(topic, this.#encode(topic, payload), options);
+    await new Promise<void>((resolve, reject) => {
+      const isTaken = this.#send(delivery, false, (problem) => (problem === undefined ? resolve() : reject(problem)));
+      if (!isTaken) reject(new BusbarError('BUSBAR_REFUSED', `the transport has not taken the message to ${topic}`));
+    });
+  }
+
   /** A message that a handler published: its payload is encoded already. */
   publishEncoded(detail: PublishedDetail, bytes: Uint8Array): boolean {
     if (!isTopic(detail.topic)) {
@@ -70,11 +93,33 @@ export class Publisher {
       this.#parts.settler.report(this.#parts.notes.incident('publisher', error, 'encode'));
       return false;
     }
-    const subscriptions = this.#parts.router.match(detail.topic) ?? [];
-    return this.#deliver(
-      this.#delivery(detail.topic, { codec: detail.codec, bytes, lossy: detail.lossy }, detail),
-      subscriptions,
-    );
+    const delivery = this.#delivery(detail.topic, { codec: detail.codec, bytes, lossy: detail.lossy }, detail);
+    if (this.#parts.remote !== null) return this.#send(delivery, true);
+    return this.#deliver(delivery, this.#parts.router.match(detail.topic) ?? []);
+  }
+
+  /**
+   * A message that the transport brought for one subscription.
+   *
+   * @param expect called with the message's number before it is on its way
+   */
+  arrive(subscription: LiveSubscription, arrival: Arrival, expect: (number: number) => void): void {
+    const { settler, notes, largestInRing, maxMessageBytes } = this.#parts;
+    const delivery = this.arrived(subscription, arrival);
+    expect(delivery.number);
+    const { bytes } = delivery;
+    if (bytes.byteLength > maxMessageBytes) {
+      settler.giveUp(subscription, delivery, notes.tooLarge(bytes.byteLength, maxMessageBytes), 'not_retryable');
+      return;
+    }
+    subscription.bring(bytes.byteLength > largestInRing ? { ...delivery, bytes: inOwnMemory(bytes) } : delivery);
+  }
+
+  /** The same, for one that must not be handled. */
+  arrived(subscription: LiveSubscription, arrival: Arrival): Delivery {
+    subscription.routed++;
+    this.routed++;
+    return { ...arrival, number: this.#numbers++, wantsReply: false, failed: 0, kills: 0, timeouts: 0 };
   }
 
   /**
@@ -118,11 +163,18 @@ export class Publisher {
     options: PublishOptions,
     subscriptions: readonly LiveSubscription[],
   ): boolean {
+    if (this.#parts.remote !== null) return this.#send(this.#delivery(topic, this.#encode(topic, payload), options));
     if (subscriptions.length === 0) {
       this.unrouted++;
       return true;
     }
     return this.#deliver(this.#delivery(topic, this.#encode(topic, payload), options), subscriptions);
+  }
+
+  /** Out of the process: the transport brings it to all subscriptions that match, these ones among them. */
+  #send(delivery: Delivery, isFromHandler = false, onStored?: OnStored): boolean {
+    const { remote, instance } = this.#parts;
+    return remote?.publish({ ...delivery, id: messageId(delivery, instance) }, isFromHandler, onStored) ?? false;
   }
 
   #deliver(delivery: Delivery, subscriptions: readonly LiveSubscription[]): boolean {

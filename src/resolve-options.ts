@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { checkedRetryBudget } from './failure/budget.js';
 import { assertRetryConfig, type RetryOverrides } from './failure/recovery.js';
-import { assertKnown, flag, hook, number, oneOf, path, whole } from './option-checks.js';
 import type {
   AdaptiveTimeoutOptions,
   MessageBusOptions,
@@ -15,11 +14,13 @@ import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
 import type { DeadlineRule } from './shared/deadline.js';
 import { invalidOption } from './shared/errors.js';
+import { assertKnown, flag, hook, number, oneOf, path, whole } from './shared/option-checks.js';
 import { createRedactor } from './shared/redact.js';
 import { ErrorCategory } from './shared/report.js';
 import { allocateRing } from './shared/ring.js';
 import { TEST_HOOKS, type TestHooks } from './shared/test-hooks.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
+import type { TransportMaker } from './transport/transport.js';
 
 const MEBIBYTE = 1024 * 1024;
 const SMALLEST_RING_BYTES = 64 * 1024;
@@ -43,6 +44,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     redact: options.redact ?? {},
     clock: options.clock ?? systemClock,
     testing: hooksOf(options),
+    transport: transportOf(options.transport),
   };
   createRedactor(resolved.redact);
   if (typeof resolved.clock.elapsed !== 'function') throw invalidOption('clock', 'a clock', resolved.clock);
@@ -109,6 +111,7 @@ const BUS_OPTIONS = [
   'onCritical',
   'redact',
   'clock',
+  'transport',
 ];
 const SUBSCRIBE_OPTIONS = [
   'subscriberId',
@@ -209,6 +212,12 @@ function breakers(byName: unknown = {}): Readonly<Record<string, BreakerOptions>
   if (typeof byName !== 'object' || byName === null) throw invalidOption('breakers', 'an object by name', byName);
   for (const [name, options] of Object.entries(byName)) breakerOptions(`breakers.${name}`, options);
   return { ...byName };
+}
+
+function transportOf(transport: unknown): TransportMaker | null {
+  if (transport === undefined) return null;
+  if (typeof (transport as TransportMaker | null)?.start === 'function') return transport as TransportMaker;
+  throw invalidOption('transport', 'made by jetstream() of busbar/jetstream', transport);
 }
 
 /** Node accepts nonsense here in silence. */

@@ -6,6 +6,7 @@ import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Logging } from './observe/logging.js';
 import type { Recoverer } from './recoverer.js';
+import type { Remote } from './remote.js';
 import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
 import type { Reporter } from './reporter.js';
@@ -35,6 +36,8 @@ export interface SettleParts {
   readonly replays: Replays;
   /** Null: error handling is off; one attempt, and failures are dropped. */
   readonly logging: Logging | null;
+  /** Null: all is in memory. */
+  readonly remote: Remote | null;
   readonly notes: FailureNotes;
   /** Deliveries routed so far, for the retry budget. */
   readonly routed: () => number;
@@ -112,6 +115,11 @@ export class Settler {
     if (subscription.trails.end(number)) this.errorsRecovered++;
   }
 
+  /** The transport brought a message that must not run. */
+  refuse(subscription: LiveSubscription, delivery: Delivery, reason: DeadLetterReason, thrown: unknown): void {
+    this.giveUp(subscription, delivery, this.#parts.notes.refused(thrown), reason);
+  }
+
   /** The message outlived its time before a handler started. */
   expire(subscription: LiveSubscription, delivery: Delivery): void {
     this.#drop(subscription, delivery, this.#parts.notes.expired(), 'expired');
@@ -129,7 +137,9 @@ export class Settler {
     reason: DeadLetterReason,
     errorId?: string,
   ): void {
-    const { logging, notes, replies, replays, reporter, onDeadLetter } = this.#parts;
+    const { logging, remote, notes, replies, replays, reporter, onDeadLetter } = this.#parts;
+    // What this process does not settle, another one will.
+    if (reason === 'shutdown' && remote?.release(subscription, delivery)) return;
     if (logging === null) {
       this.#drop(subscription, delivery, failure, reason);
       return;
@@ -149,7 +159,8 @@ export class Settler {
       return;
     }
     subscription.settling++;
-    logging.letter(header, delivery.bytes, () => {
+    const letters = remote?.transport?.letters ?? logging;
+    letters.letter(header, delivery.bytes, () => {
       subscription.settling--;
       subscription.deadLettered++;
       this.#parts.onSettled(subscription, delivery, 'deadLettered', reason);

@@ -4,14 +4,17 @@ import type { BusEmitter } from './events.js';
 import type { RetrySchedule } from './failure/retries.js';
 import type { FailureNotes } from './failure-notes.js';
 import { sourceOf } from './handler-source.js';
+import { Inflows } from './inflows.js';
 import { LiveSubscription } from './live-subscription.js';
 import { News } from './news.js';
 import type { ReplayOutcome } from './observe/replay.js';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './options.js';
 import type { Pressure } from './pressure.js';
 import type { Publisher } from './publish.js';
+import type { Remote } from './remote.js';
 import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
+import { republish } from './republish.js';
 import type { Router } from './routing/router.js';
 import type { Retry, Settler } from './settle.js';
 import { systemClock } from './shared/clock.js';
@@ -43,6 +46,8 @@ export interface SubscribeParts {
   readonly pressure: Pressure;
   readonly describer: FailureDescriber;
   readonly breakers: Breakers;
+  /** Null: all is in memory. */
+  readonly remote: Remote | null;
 }
 
 type AnyHandler = HandlerDefinition | Handler | URL | string;
@@ -59,10 +64,12 @@ export class Subscriber {
   readonly #parts: SubscribeParts;
   readonly #subscriptions = new Map<string, LiveSubscription>();
   readonly #news: News;
+  readonly inflows: Inflows;
 
   constructor(parts: SubscribeParts) {
     this.#parts = parts;
     this.#news = new News(parts);
+    this.inflows = new Inflows(parts);
   }
 
   get pending(): number {
@@ -108,7 +115,9 @@ export class Subscriber {
         subscription.lanes.push(lane);
         threads.add(lane, source);
       }
+      await this.inflows.open(subscription);
     } catch (error) {
+      for (const lane of subscription.lanes) threads.remove(lane);
       this.#subscriptions.delete(key);
       if (breaker !== null) breakers.letGo(options.breakerName);
       throw error;
@@ -119,32 +128,10 @@ export class Subscriber {
 
   /** Gives a letter back to the subscription that failed, and waits for what comes of it. */
   async replay(letter: StoredLetter): Promise<ReplayOutcome> {
-    const { publisher, replies, replays } = this.#parts;
+    const { publisher } = this.#parts;
     const subscription = this.#subscriptions.get(keyOf(letter.pattern, letter.subscriber_id));
     if (subscription === undefined || subscription.isClosed || !publisher.isOpen) return { kind: 'no-subscription' };
-    const { id, topic, payload, key, priority, headers } = letter.message;
-    const options = {
-      id: `${id}/replay/${letter.replays}`,
-      priority,
-      ...(key === null ? {} : { key }),
-      ...(headers === null ? {} : { headers }),
-    };
-    let number = -1;
-    const reply = publisher.replay(subscription, topic, payload, options, (its) => {
-      number = its;
-      replays.begin(its);
-      return replies.wait(its);
-    });
-    return reply.then(
-      (): ReplayOutcome => {
-        replays.end(number);
-        return { kind: 'succeeded' };
-      },
-      (): ReplayOutcome => {
-        const failure = replays.end(number);
-        return failure === null ? { kind: 'discarded' } : { kind: 'failed', failure };
-      },
-    );
+    return republish(letter, subscription, this.#parts);
   }
 
   /** Ends all; what is not settled by then is dead-lettered. */
@@ -190,6 +177,7 @@ export class Subscriber {
         redact,
         describeErrors: enableErrorHandling,
         testing: testing?.laneTesting(subscription) ?? null,
+        tellsHandled: this.#parts.remote !== null,
       },
       threads.surroundings,
       events,
@@ -199,12 +187,26 @@ export class Subscriber {
   #mainLane(subscription: LiveSubscription, handle: Handler, events: LaneEvents, threads: Threads): MainLane {
     const { options, breaker, pattern } = subscription;
     const { instance, describer } = this.#parts;
+    const tellsHandled = this.#parts.remote !== null;
     const { validate, whenOpen, deadline, graceMs, concurrency } = options;
     const names = { instance, pattern };
     const order = this.#orderOf(options);
     const tellsSuccess = this.#parts.options.testing !== null;
     return new MainLane(
-      { handle, validate, names, breaker, whenOpen, deadline, graceMs, concurrency, describer, order, tellsSuccess },
+      {
+        handle,
+        validate,
+        names,
+        breaker,
+        whenOpen,
+        deadline,
+        graceMs,
+        concurrency,
+        describer,
+        order,
+        tellsSuccess,
+        tellsHandled,
+      },
       threads.surroundings,
       events,
     );
@@ -234,6 +236,7 @@ export class Subscriber {
     if (!subscription.isOpen) return false;
     subscription.isOpen = false;
     this.#parts.router.remove(subscription.pattern, subscription);
+    await this.inflows.pause(subscription);
     while (
       drain &&
       subscription.pending > 0 &&
@@ -242,6 +245,7 @@ export class Subscriber {
       await new Promise<void>((resume) => systemClock.after(SETTLED_POLL_MS, resume, true));
     }
     await this.#close(subscription);
+    await this.inflows.close(subscription);
     for (const lane of subscription.lanes) threads.remove(lane);
     this.#subscriptions.delete(keyOf(subscription.pattern, subscription.subscriberId));
     if (subscription.breaker !== null) this.#parts.breakers.letGo(subscription.options.breakerName);
@@ -259,6 +263,8 @@ export class Subscriber {
     const retrying = retries.takeWhere((retry) => retry.subscription === subscription);
     for (const { delivery } of retrying) subscription.endsWaiting(delivery);
     left.push(...retrying.map(({ delivery }) => delivery));
+    // Those that go back to a transport go in their order.
+    left.sort((one, other) => one.number - other.number);
     for (const delivery of left) settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
   }
 }

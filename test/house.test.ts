@@ -49,6 +49,8 @@ describe('the linter', () => {
       ['src/shared/x.ts', `export { readFileSync } from 'node:fs';`, 'shared does not touch the disk'],
       ['src/testing/x.ts', `export { MessageBus } from '../bus.js';`, 'clients use the front door'],
       ['src/threads/x.ts', `export { Piscina } from 'piscina';`, 'only src/threads/pool.ts knows Piscina'],
+      ['src/transport/x.ts', `export { connect } from '@nats-io/transport-node';`, 'only src/transport/connection.ts'],
+      ['workers/z.ts', `export { jetstream } from '@nats-io/jetstream';`, 'only src/transport/connection.ts'],
       ['src/x.ts', `export { Drain } from '../workers/lane/drain.js';`, 'workers are started by URL'],
       [
         'src/y.ts',

@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from '../shared/codec.js';
 import { BusbarError, invalidOption } from '../shared/errors.js';
+import type { LetterStore } from '../shared/letter-store.js';
 import type {
   LetterEdit,
   LetterFilter,
@@ -58,13 +59,19 @@ export class DeadLetterQueue {
   readonly #logging: Logging;
   readonly #clock: Clock;
   readonly #republish: Republish | undefined;
+  readonly #elsewhere: () => LetterStore | undefined;
   #closing: Promise<void> | undefined;
 
   /**
    * @param republish given by a bus; without it, nothing can be replayed
    * @throws BUSBAR_INVALID_OPTION
    */
-  constructor(options: DeadLetterQueueOptions, republish?: Republish, clock = systemClock) {
+  constructor(
+    options: DeadLetterQueueOptions,
+    republish?: Republish,
+    clock = systemClock,
+    elsewhere: () => LetterStore | undefined = () => undefined,
+  ) {
     const { storageDir, maxLetters, maxBytes, maxAgeMs } = options ?? {};
     if (typeof storageDir !== 'string' || storageDir === '') {
       throw invalidOption('storageDir', 'the path of a folder', storageDir);
@@ -81,6 +88,7 @@ export class DeadLetterQueue {
     });
     this.#republish = republish;
     this.#clock = clock;
+    this.#elsewhere = elsewhere;
   }
 
   /** Resolves with the letter's error_id once it survives a power cut. What cannot be encoded is kept as far as it can be. */
@@ -88,6 +96,11 @@ export class DeadLetterQueue {
     this.#assertOpen();
     const { codec, bytes } = encodeOrLess(message.payload);
     const header = headerOf(message, report, reason, codec, this.#clock.now() / 1000);
+    const elsewhere = this.#elsewhere();
+    if (elsewhere !== undefined) {
+      await new Promise<void>((done) => elsewhere.letter(header, bytes, done));
+      return header.error_id;
+    }
     const stored = new Promise<boolean>((done) => this.#logging.letter(header, bytes, done, true));
     await this.#logging.open();
     if (!(await stored))
@@ -202,6 +215,8 @@ export class DeadLetterQueue {
 
   readonly #ask: Ask = async (query) => {
     this.#assertOpen();
+    const elsewhere = this.#elsewhere();
+    if (elsewhere !== undefined) return query(elsewhere);
     return this.#logging.ask(query);
   };
 

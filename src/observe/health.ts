@@ -5,6 +5,7 @@ import type {
   HealthStatus,
   LoggingHealth,
   SubscriptionHealth,
+  TransportHealth,
 } from '../shared/health-status.js';
 import type { ErrorStatistics } from '../shared/logging-task.js';
 
@@ -22,6 +23,7 @@ export interface HealthFacts {
   readonly threads: HealthStatus['threads'];
   readonly logging: LoggingHealth | null;
   readonly control: ControlHealth | null;
+  readonly transport: TransportHealth | null;
   readonly errorStatistics: ErrorStatistics | null;
 }
 
@@ -53,6 +55,7 @@ export function healthOf(facts: HealthFacts): HealthStatus {
     threads: facts.threads,
     logging: facts.logging,
     control: facts.control,
+    transport: facts.transport,
     errorStatistics: facts.errorStatistics,
     circuitBreakerStatus: facts.breakers,
   };
@@ -63,7 +66,8 @@ function levelOf(successRate: number, reasons: readonly string[]): HealthLevel {
   return successRate <= HEALTHY_ABOVE || reasons.length > 0 ? 'degraded' : 'healthy';
 }
 
-function reasonsOf({ subscriptions, breakers, emergency, logging }: HealthFacts, successRate: number): string[] {
+function reasonsOf(facts: HealthFacts, successRate: number): string[] {
+  const { subscriptions, breakers, emergency, logging, transport } = facts;
   const reasons: string[] = [];
   if (emergency !== null) reasons.push(`stopped in an emergency: ${emergency}`);
   if (successRate <= HEALTHY_ABOVE)
@@ -75,6 +79,7 @@ function reasonsOf({ subscriptions, breakers, emergency, logging }: HealthFacts,
     if (pressed) reasons.push(`the queue of ${breakerName} is nearly full`);
     if (storm) reasons.push(`threads of ${breakerName} keep dying; the lane is held`);
   }
+  if (transport !== null) reasons.push(...reasonsOfTransport(transport));
   return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging)];
 }
 
@@ -83,5 +88,12 @@ function reasonsOfLogging(logging: LoggingHealth): string[] {
   if (!logging.up) reasons.push('the logging worker is down');
   if (logging.unpersisted > 0) reasons.push(`${logging.unpersisted} dead letters are not on the disk yet`);
   if (logging.lostLetters > 0) reasons.push(`${logging.lostLetters} dead letters were lost`);
+  return reasons;
+}
+
+function reasonsOfTransport({ name, connected, unstoredLetters }: TransportHealth): string[] {
+  const reasons: string[] = [];
+  if (!connected) reasons.push(`${name} has no connection`);
+  if (unstoredLetters > 0) reasons.push(`${unstoredLetters} dead letters are not stored yet`);
   return reasons;
 }

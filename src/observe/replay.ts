@@ -1,6 +1,7 @@
 // Gives letters back to the subscriptions that failed: claimed first, throttled, and settled in batches.
 import type { Clock } from '../shared/clock.js';
-import type { LoggingQueries, ReplayFailure, StoredLetter } from '../shared/logging-task.js';
+import type { LetterQueries } from '../shared/letter-store.js';
+import type { ReplayFailure, StoredLetter } from '../shared/logging-task.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import { storedLetter } from './stored-letter.js';
 
@@ -12,7 +13,7 @@ export type ReplayOutcome =
 /** Gives a letter back to the subscription that failed. Resolves with what came of it. */
 export type Republish = (letter: StoredLetter) => Promise<ReplayOutcome>;
 
-export type Ask = <T>(query: (worker: LoggingQueries) => Promise<T>) => Promise<T>;
+export type Ask = <T>(query: (worker: LetterQueries) => Promise<T>) => Promise<T>;
 
 /** Replays in flight at the same time. */
 const MOST_REPLAYING = 256;

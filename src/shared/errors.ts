@@ -28,6 +28,9 @@
  * - `BUSBAR_LOGGING_WORKER`: the logging worker is gone or did not answer.
  * - `BUSBAR_CONTROL_SOCKET`: the command line cannot reach this bus; messages are not affected.
  * - `BUSBAR_CONTROL_REQUEST`: what the command line asked cannot be answered: malformed, or too large.
+ * - `BUSBAR_TRANSPORT_CONNECTION`: the transport's servers cannot be reached, or do not answer.
+ * - `BUSBAR_TRANSPORT_PERMISSION`: the transport's servers refuse this user.
+ * - `BUSBAR_TRANSPORT_SETTINGS`: what lies on the transport's servers is not what was asked for; the text says which settings.
  */
 export type ErrorCode =
   | 'BUSBAR_INVALID_OPTION'
@@ -58,7 +61,10 @@ export type ErrorCode =
   | 'BUSBAR_ACCOUNTING'
   | 'BUSBAR_LOGGING_WORKER'
   | 'BUSBAR_CONTROL_SOCKET'
-  | 'BUSBAR_CONTROL_REQUEST';
+  | 'BUSBAR_CONTROL_REQUEST'
+  | 'BUSBAR_TRANSPORT_CONNECTION'
+  | 'BUSBAR_TRANSPORT_PERMISSION'
+  | 'BUSBAR_TRANSPORT_SETTINGS';
 
 /** An error raised by busbar itself. Runs on every thread. */
 export class BusbarError extends Error {

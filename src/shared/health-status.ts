@@ -62,6 +62,21 @@ export interface SubscriptionHealth {
   readonly pressed: boolean;
 }
 
+/** What a transport says about itself. */
+export interface TransportHealth {
+  readonly name: string;
+  readonly connected: boolean;
+  readonly breaker: CircuitState;
+  /** Times the connection was lost since the start. */
+  readonly disconnects: number;
+  /** Messages published here that are not stored yet. */
+  readonly unstored: number;
+  /** Messages that were not taken because the buffer was full or the policy refuses. */
+  readonly refused: number;
+  /** Dead letters that are not stored yet. */
+  readonly unstoredLetters: number;
+}
+
 export type HealthLevel = 'healthy' | 'degraded' | 'critical';
 
 /** What `getHealthStatus()` returns. */
@@ -93,6 +108,8 @@ export interface HealthStatus {
   readonly threads: { readonly configured: number; readonly alive: number; readonly replaced: number };
   /** Null when error handling is off. */
   readonly logging: LoggingHealth | null;
+  /** Null: all is in memory. */
+  readonly transport: TransportHealth | null;
   /** Null when error handling is off. */
   readonly control: ControlHealth | null;
   /** Null when error handling is off. */

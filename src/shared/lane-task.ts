@@ -61,6 +61,8 @@ export interface DrainTask {
   readonly describeErrors: boolean;
   /** Null: the bus is not under test. */
   readonly testing: LaneTesting | null;
+  /** True: main is told of each success. */
+  readonly tellsHandled: boolean;
 }
 
 export type LaneTask = LoadTask | DrainTask;

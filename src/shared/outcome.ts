@@ -37,6 +37,8 @@ export const Outcome = {
   THREW_LATE: 20,
   /** Told only when the bus is under test: elsewhere successes are counted, not told. */
   SUCCEEDED: 21,
+  /** A handler succeeded, and a transport wants to know; the body is the message's number, a double. */
+  HANDLED: 22,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -75,7 +77,7 @@ export interface FailedAgain {
 }
 
 /** What a record with a detail can be. */
-export type DetailedOutcome = Exclude<Outcome, typeof Outcome.REPLIED>;
+export type DetailedOutcome = Exclude<Outcome, typeof Outcome.REPLIED | typeof Outcome.HANDLED>;
 
 /** The details that go with each kind. */
 export interface OutcomeDetails {
@@ -184,6 +186,20 @@ export function writeFailedAgain(
   if (message !== null) outbox.bytes.write(message, offset + textStart);
   outbox.commit(Outcome.FAILED_AGAIN);
   return true;
+}
+
+/** Writes that the message of this number was handled. False: the outbox is full, and nothing was written. */
+export function writeHandled(outbox: RingWriter, number: number): boolean {
+  const offset = outbox.claim(8);
+  if (offset < 0) return false;
+  outbox.doubles[offset >> 3] = number;
+  outbox.commit(Outcome.HANDLED);
+  return true;
+}
+
+/** The number of the message whose success is told by the record whose header is at `word`. */
+export function readHandled({ doubles }: RecordMemory, word: number): number {
+  return doubles[(word + RECORD_HEADER_BYTES / 4) >> 1] as number;
 }
 
 /** The bytes that an outcome of this size needs in the outbox. */

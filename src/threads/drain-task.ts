@@ -13,7 +13,8 @@ export function drainTask(
   { mainBell, clock, breakers }: LaneSurroundings,
   blame: Blame,
 ): DrainTask {
-  const { handler, names, shape, breaker, whenOpen, deadline, bytes, order, redact, describeErrors, testing } = options;
+  const { handler, names, shape, breaker, whenOpen, deadline, bytes, order, redact } = options;
+  const { describeErrors, testing, tellsHandled } = options;
   return {
     kind: 'drain',
     handler,
@@ -38,5 +39,6 @@ export function drainTask(
     redact,
     describeErrors,
     testing,
+    tellsHandled,
   };
 }

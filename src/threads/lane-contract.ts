@@ -27,6 +27,8 @@ export interface LaneEvents {
   news(outcome: ReadOutcome): void;
   /** A handler returned what somebody asked for. */
   replied(reply: Reply): void;
+  /** The handler of this message succeeded; told only where `tellsHandled` is set. */
+  handled(number: number): void;
   /** All of the above that could be heard for now has been told. */
   heard(): void;
   /** The lane's thread keeps dying without a culprit: it stands still until `retryMs` have passed. */
@@ -60,6 +62,8 @@ export interface LaneOptions {
   readonly redact: RedactOptions;
   readonly describeErrors: boolean;
   readonly testing: LaneTesting | null;
+  /** Each success is told: it costs the worker a record, and main its reading. */
+  readonly tellsHandled: boolean;
 }
 
 /** `held`: the breaker is open. `storm`: its threads keep dying. */

@@ -3,7 +3,7 @@ import { systemClock } from '../shared/clock.js';
 import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
 import type { LaneTaskResult } from '../shared/lane-task.js';
 import { asksMain } from '../shared/order.js';
-import { handsBack, Outcome, outcomeKind, readOutcome } from '../shared/outcome.js';
+import { handsBack, Outcome, outcomeKind, readHandled, readOutcome } from '../shared/outcome.js';
 import { readReply } from '../shared/reply.js';
 import type { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
@@ -107,11 +107,12 @@ export class Lane implements TurnTaker {
   collect(most: number): boolean {
     const { outbox } = this.#queue.rings;
     let read = 0;
-    while (read < most) {
+    for (; read < most; read++) {
       const word = outbox.next();
       if (word < 0) break;
-      read++;
-      if (outcomeKind(outbox, word) === Outcome.REPLIED) this.#events.replied(readReply(outbox, word));
+      const kind = outcomeKind(outbox, word);
+      if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word));
+      else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
       else this.#take(word);
     }
     if (read > 0) {

@@ -38,6 +38,7 @@ export interface MainLaneOptions {
   readonly order: LaneOrder | null;
   /** Tells of successes: the bus is under test. */
   readonly tellsSuccess: boolean;
+  readonly tellsHandled: boolean;
 }
 
 /** No rings: all that waits is on main. */
@@ -124,9 +125,7 @@ export class MainLane {
     return false;
   }
 
-  get hasNews(): boolean {
-    return false;
-  }
+  readonly hasNews = false;
 
   /** Gives up on handlers that are past their deadline: their promises are abandoned, for nothing can end them. */
   checkDeadlines(elapsed: number): void {
@@ -245,6 +244,7 @@ export class MainLane {
     this.release(delivery.number);
     for (const { detail, bytes } of context.publications ?? []) this.#news({ kind: Outcome.PUBLISHED, detail }, bytes);
     if (delivery.started > 0) this.#news({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
+    if (this.#options.tellsHandled) this.#events.handled(delivery.number);
     this.#events.heard();
   }
 

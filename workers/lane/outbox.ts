@@ -16,6 +16,7 @@ import {
   outcomeBytes,
   type RecordAddress,
   writeFailedAgain,
+  writeHandled,
   writeOutcome,
 } from '../../src/shared/outcome.js';
 import { replyBytes, writeReply } from '../../src/shared/reply.js';
@@ -30,12 +31,13 @@ export type PendingOutcome =
         bytes?: Uint8Array;
       };
     }[Exclude<DetailedOutcome, typeof Outcome.FAILED_AGAIN>]
-  | { kind: typeof Outcome.REPLIED; number: number; codec: CodecId; bytes: Uint8Array };
+  | { kind: typeof Outcome.REPLIED; number: number; codec: CodecId; bytes: Uint8Array }
+  | { kind: typeof Outcome.HANDLED; number: number };
 
 /** How long to wait for main to empty a full outbox before looking again, in milliseconds. */
 const ROOM_WAIT_MS = 1;
 
-/** In a storm of failures main is woken for this many at once. */
+/** In a storm of failures, or where a transport is told of each success, main is woken for this many at once. */
 const MOST_UNHEARD = 256;
 
 /** For what belongs to no record. */
@@ -103,6 +105,13 @@ export class Outbox implements ContextOutlet {
     return true;
   }
 
+  /** Tells a success, and leaves main asleep: call {@link ring} before long. False: no room. */
+  handled(number: number): boolean {
+    if (!writeHandled(this.#ring, number)) return false;
+    if (++this.#unheard >= MOST_UNHEARD) this.ring();
+    return true;
+  }
+
   /** Wakes main if there is something that it was not woken for. */
   ring(): void {
     if (this.#unheard === 0) return;
@@ -147,6 +156,7 @@ export class Outbox implements ContextOutlet {
   }
 
   #write(address: RecordAddress, outcome: PendingOutcome): boolean {
+    if (outcome.kind === Outcome.HANDLED) return writeHandled(this.#ring, outcome.number);
     if (outcome.kind === Outcome.REPLIED) return writeReply(this.#ring, outcome.number, outcome.codec, outcome.bytes);
     return writeOutcome(this.#ring, outcome.kind, address, outcome.detail, outcome.bytes);
   }

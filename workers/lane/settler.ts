@@ -42,6 +42,7 @@ export class Settler {
   readonly #order: LaneOrder | null;
   readonly #onDone: (attempt: RingAttempt) => void;
   readonly #tellsSuccess: boolean;
+  readonly #tellsHandled: boolean;
 
   constructor(
     task: DrainTask,
@@ -60,13 +61,15 @@ export class Settler {
     this.#order = task.order;
     this.#onDone = onDone;
     this.#tellsSuccess = task.testing !== null;
+    this.#tellsHandled = task.tellsHandled;
   }
 
   /** The handler returned `value`. A reply that cannot be encoded fails the attempt. */
   succeed(attempt: RingAttempt, value: unknown): void {
     if (attempt.hasEnded) return;
     const { delivery, context } = attempt;
-    if (!delivery.wantsReply && delivery.started === 0 && context.publications === undefined) {
+    const isPlain = !delivery.wantsReply && delivery.started === 0 && context.publications === undefined;
+    if (isPlain && (!this.#tellsHandled || this.#outbox.handled(delivery.number))) {
       attempt.countSuccess(this.#breaker);
       this.#close(attempt);
       this.#finish(attempt, true);
@@ -183,7 +186,8 @@ export class Settler {
       if (news.length === 0 && this.#outbox.reply(delivery.number, codec, bytes)) return this.#recovery(attempt);
       news.push({ kind: Outcome.REPLIED, number: delivery.number, codec, bytes: new Uint8Array(bytes) });
     }
-    return [...news, ...this.#recovery(attempt)];
+    const told: PendingOutcome[] = this.#tellsHandled ? [{ kind: Outcome.HANDLED, number: delivery.number }] : [];
+    return [...news, ...this.#recovery(attempt), ...told];
   }
 
   /** Also after an attempt that did not count: others may wait for this one. */
@@ -204,7 +208,11 @@ export class Settler {
     return true;
   }
 
-  #verdictOf(attempt: RingAttempt, verdict: HandlerVerdict, phase: ErrorPhase): PendingOutcome {
+  #verdictOf(
+    attempt: RingAttempt,
+    verdict: HandlerVerdict,
+    phase: ErrorPhase,
+  ): Exclude<PendingOutcome, { number: number }> {
     if (verdict.kind === 'retry-later') return { kind: Outcome.RETRY_LATER, detail: { delayMs: verdict.delayMs } };
     const failure = this.#describer.describe(verdict, phase, attempt.payload);
     if (verdict.kind === 'dead-letter') return { kind: Outcome.DEAD_LETTERED, detail: failure };
@@ -212,7 +220,7 @@ export class Settler {
   }
 
   /** With it goes a copy of the record: from here on the delivery is main's. */
-  #handedBack(attempt: RingAttempt, outcome: PendingOutcome): PendingOutcome {
+  #handedBack(attempt: RingAttempt, outcome: Exclude<PendingOutcome, { number: number }>): PendingOutcome {
     const { reader } = attempt.place;
     const start = (attempt.word << 2) + RECORD_HEADER_BYTES;
     const end = (attempt.word << 2) + (reader.words[attempt.word + LENGTH] as number);

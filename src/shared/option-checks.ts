@@ -1,5 +1,5 @@
 // Checks of single option values: each returns the value, or throws what was wrong with it.
-import { invalidOption } from './shared/errors.js';
+import { invalidOption } from './errors.js';
 
 /**
  * A misspelt option would otherwise be a default in silence.

@@ -1,0 +1,75 @@
+// What a transport brings to the subscriptions of a bus: opened, paused and closed with them. In memory there is none.
+import type { LiveSubscription } from './live-subscription.js';
+import type { Publisher } from './publish.js';
+import type { Remote } from './remote.js';
+import type { Settler } from './settle.js';
+import type { Inflow, Intake } from './transport/transport.js';
+
+export interface InflowParts {
+  readonly remote: Remote | null;
+  readonly publisher: Publisher;
+  readonly settler: Settler;
+}
+
+/** Belongs to one bus. Runs on the main thread. */
+export class Inflows {
+  readonly #parts: InflowParts;
+  readonly #open = new Map<LiveSubscription, Inflow>();
+
+  constructor(parts: InflowParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws what the transport says */
+  async open(subscription: LiveSubscription): Promise<void> {
+    const { remote, publisher, settler } = this.#parts;
+    if (remote?.transport === undefined) return;
+    const inflow = await remote.transport.subscribe(intakeOf(subscription, remote, publisher, settler));
+    this.#open.set(subscription, inflow);
+  }
+
+  /** Nothing more comes, and nothing is on its way. */
+  async pause(subscription: LiveSubscription): Promise<void> {
+    await this.#open.get(subscription)?.pause();
+  }
+
+  async pauseAll(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((inflow) => inflow.pause()));
+  }
+
+  /** Other processes may have its messages now. */
+  async close(subscription: LiveSubscription): Promise<void> {
+    const inflow = this.#open.get(subscription);
+    this.#open.delete(subscription);
+    await inflow?.close();
+  }
+
+  /** True when all that was published here is stored, and nothing waits anywhere for these subscriptions. */
+  async areDry(): Promise<boolean> {
+    const transport = this.#parts.remote?.transport;
+    if (transport === undefined) return true;
+    if (transport.unstored > 0) return false;
+    // Without an answer it is not known: not yet.
+    const answers = [...this.#open.values()].map((inflow) => inflow.isDry().catch(() => false));
+    return (await Promise.all(answers)).every((isDry) => isDry);
+  }
+}
+
+/** Where a subscription takes in what the transport brings. */
+function intakeOf(subscription: LiveSubscription, remote: Remote, publisher: Publisher, settler: Settler): Intake {
+  const { pattern, subscriberId, options } = subscription;
+  return {
+    pattern,
+    subscriberId,
+    room: options.maxQueueSize,
+    take: (arrival, ticket) => {
+      if (subscription.isClosed) ticket.settle('released');
+      else publisher.arrive(subscription, arrival, (number) => remote.expect(number, ticket));
+    },
+    giveUp: (arrival, ticket, reason, thrown) => {
+      const delivery = publisher.arrived(subscription, arrival);
+      remote.expect(delivery.number, ticket);
+      settler.refuse(subscription, delivery, reason, thrown);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+// Joins a bus to its transport: what it brings becomes deliveries, and what became of them is told to it.
+import type { LiveSubscription } from './live-subscription.js';
+import type { CircuitState } from './shared/breaker.js';
+import type { Delivery } from './shared/delivery.js';
+import type { EncodedMessage } from './shared/message.js';
+import type { OnStored, Settlement, Ticket, Transport, TransportHost, TransportMaker } from './transport/transport.js';
+
+/** Belongs to one bus whose messages leave the process. Runs on the main thread. */
+export class Remote {
+  readonly #tickets = new Map<number, Ticket>();
+  /** Set from start to stop. */
+  transport: Transport | undefined;
+
+  /** @throws what the transport says */
+  async connect(maker: TransportMaker | null, host: TransportHost): Promise<void> {
+    this.transport = await maker?.start(host);
+  }
+
+  publish(message: EncodedMessage, isFromHandler: boolean, onStored?: OnStored): boolean {
+    return this.transport?.publish(message, isFromHandler, onStored) ?? false;
+  }
+
+  /** A delivery with this number is on its way for the transport. */
+  expect(number: number, ticket: Ticket): void {
+    this.#tickets.set(number, ticket);
+  }
+
+  /** The state of the transport's breaker, by its name. */
+  breakers(): Record<string, CircuitState> {
+    if (this.transport === undefined) return {};
+    const { name, breaker } = this.transport.health();
+    return { [name]: breaker };
+  }
+
+  /** A delivery is settled. One that the transport did not bring does not concern it. */
+  settled(number: number, settlement: Settlement): void {
+    const ticket = this.#tickets.get(number);
+    if (ticket === undefined) return;
+    this.#tickets.delete(number);
+    ticket.settle(settlement);
+  }
+
+  /** Gives a delivery back that this process will not settle. False: the transport did not bring it. */
+  release(subscription: LiveSubscription, { number }: Delivery): boolean {
+    if (!this.#tickets.has(number)) return false;
+    subscription.routed--;
+    this.settled(number, 'released');
+    return true;
+  }
+}

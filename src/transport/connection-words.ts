@@ -1,0 +1,60 @@
+// What passes between the connection to the servers and its users.
+import type { BusbarError } from '../shared/errors.js';
+
+/** A message as the client hands it over. `data` is a view; headers are read when they are asked for, and most are not. */
+export interface Incoming {
+  readonly subject: string;
+  readonly reply?: string;
+  readonly data: Uint8Array;
+  /** `code`: the status of a message without payload, such as 408 or 503. */
+  readonly headers?: { readonly code: number };
+}
+
+/** What lies in a stream. */
+export interface Kept {
+  readonly sequence: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  header(name: string): string;
+}
+
+/** How a consumer stands. */
+export interface ConsumerState {
+  /** Delivered, and neither acknowledged nor given back. */
+  readonly unacknowledged: number;
+  /** Requests for messages that the server still holds. */
+  readonly requests: number;
+  /** Not delivered yet. */
+  readonly undelivered: number;
+  /** The highest sequence that the server knows to have delivered. */
+  readonly deliveredUpTo: number;
+}
+
+/** What an open inbox can do. */
+export interface Listening {
+  /** Takes no more; resolves once all that was sent before has been handed over. */
+  drain(): Promise<void>;
+}
+
+/** Settings as the server knows them. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+/** What the connection tells. */
+export interface ConnectionEvents {
+  down(): void;
+  up(): void;
+  /** Something that the server refused, or that went wrong while reconnecting. */
+  error(error: BusbarError): void;
+}
+
+export interface ConnectionOptions {
+  readonly servers: readonly string[];
+  /** Handed to the client as it is: credentials, TLS. */
+  readonly credentials: Readonly<Record<string, unknown>>;
+  readonly name: string;
+  readonly connectTimeoutMs: number;
+  /** A server that does not answer two pings in a row is lost. In milliseconds. */
+  readonly pingMs: number;
+  /** The longest wait between two attempts to reconnect, in milliseconds. */
+  readonly maxReconnectMs: number;
+}

@@ -1,0 +1,282 @@
+// The connection to the NATS servers: the only file that knows their client library.
+import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, headers, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { systemClock } from '../shared/clock.js';
+import type {
+  ConnectionEvents,
+  ConnectionOptions,
+  ConsumerState,
+  Incoming,
+  Kept,
+  Listening,
+  Settings,
+} from './connection-words.js';
+import { transportError } from './transport-errors.js';
+import { within } from './within.js';
+
+const FIRST_RECONNECT_MS = 50;
+/** The server's answer to a write whose expected sequence is not the last. */
+const WRONG_SEQUENCE = new Set([10071, 10164]);
+const NOT_FOUND = new Set([10014, 10037, 10059]);
+const REQUEST_TIMEOUT_MS = 3000;
+const GOODBYE_MS = 500;
+
+/** Runs on the main thread. */
+export class Connection {
+  readonly #client: NatsConnection;
+  readonly #manager: JetStreamManager;
+  #isUp = true;
+  #isClosing = false;
+
+  private constructor(client: NatsConnection, manager: JetStreamManager) {
+    this.#client = client;
+    this.#manager = manager;
+  }
+
+  /** @throws BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_TRANSPORT_SETTINGS */
+  static async open(options: ConnectionOptions, events: ConnectionEvents): Promise<Connection> {
+    const attempts = { count: 0 };
+    let client: NatsConnection | undefined;
+    try {
+      client = await connect({
+        ...options.credentials,
+        servers: [...options.servers],
+        name: options.name,
+        timeout: options.connectTimeoutMs,
+        pingInterval: options.pingMs,
+        maxPingOut: 2,
+        maxReconnectAttempts: -1,
+        // Somebody may mend the account while we try.
+        ignoreAuthErrorAbort: true,
+        noAsyncTraces: true,
+        reconnectDelayHandler: () =>
+          jittered(Math.min(options.maxReconnectMs, FIRST_RECONNECT_MS * 2 ** attempts.count)),
+      });
+      const manager = await jetstreamManager(client, { timeout: REQUEST_TIMEOUT_MS });
+      const connection = new Connection(client, manager);
+      void connection.#watch(events, attempts);
+      return connection;
+    } catch (thrown) {
+      await client?.close();
+      throw transportError(`connecting to ${options.servers.join(', ')}`, thrown);
+    }
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** The largest message that the server takes, in bytes. */
+  get largestMessage(): number {
+    return this.#client.info?.max_payload ?? 1024 * 1024;
+  }
+
+  /** A subject that nobody else listens to; tokens may follow. */
+  inbox(): string {
+    return `_INBOX.${crypto.randomUUID()}`;
+  }
+
+  /** Sends without waiting for anything. False: there is no connection, and nothing was sent. */
+  send(
+    subject: string,
+    data?: Uint8Array | string,
+    reply?: string,
+    header?: readonly [name: string, value: string][],
+  ): boolean {
+    if (!this.#isUp || this.#isClosing) return false;
+    const options = reply === undefined ? {} : { reply };
+    if (header === undefined) {
+      this.#client.publish(subject, data, options);
+      return true;
+    }
+    this.#client.publish(subject, data, { ...options, headers: headersOf(header) });
+    return true;
+  }
+
+  /** @param onMessage must not throw */
+  listen(subject: string, onMessage: (message: Incoming) => void): Listening {
+    const subscription: Subscription = this.#client.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) onMessage(message);
+      },
+    });
+    return {
+      drain: async () => {
+        // Without a connection nothing is on its way.
+        await (this.#isUp ? subscription.drain().catch(() => subscription.unsubscribe()) : subscription.unsubscribe());
+      },
+    };
+  }
+
+  /** Makes the stream unless it is there, and returns its settings. */
+  async ensureStream(settings: Settings & { readonly name: string }): Promise<Settings> {
+    const { name } = settings;
+    const found = await this.#find(`looking for stream ${name}`, () => this.#manager.streams.info(name));
+    if (found !== null) return found.config as unknown as Settings;
+    const made = await this.#ask(`making stream ${name}`, () =>
+      this.#manager.streams.add(settings as Parameters<JetStreamManager['streams']['add']>[0]),
+    );
+    return made.config as unknown as Settings;
+  }
+
+  /** Makes the durable pull consumer unless it is there, and returns its settings. */
+  async ensureConsumer(stream: string, name: string, settings: Settings): Promise<Settings> {
+    const found = await this.#find(`looking for consumer ${name}`, () => this.#manager.consumers.info(stream, name));
+    if (found !== null) return found.config as unknown as Settings;
+    const made = await this.#ask(`making consumer ${name}`, () =>
+      this.#manager.consumers.add(stream, {
+        durable_name: name,
+        ack_policy: AckPolicy.Explicit,
+        deliver_policy: DeliverPolicy.New,
+        ...settings,
+      }),
+    );
+    return made.config as unknown as Settings;
+  }
+
+  async consumerState(stream: string, name: string): Promise<ConsumerState> {
+    const { num_ack_pending, num_waiting, num_pending, delivered } = await this.#ask(
+      `looking at consumer ${name}`,
+      () => this.#manager.consumers.info(stream, name),
+    );
+    return {
+      unacknowledged: num_ack_pending,
+      requests: num_waiting,
+      undelivered: num_pending,
+      deliveredUpTo: delivered.stream_seq,
+    };
+  }
+
+  /** The last message of a subject, or of a sequence; null: there is none. */
+  async read(
+    stream: string,
+    which: { readonly last_by_subj: string } | { readonly seq: number },
+  ): Promise<Kept | null> {
+    const found = await this.#find(`reading from ${stream}`, () => this.#manager.streams.getMessage(stream, which));
+    if (found === null) return null;
+    return {
+      sequence: found.seq,
+      subject: found.subject,
+      data: found.data,
+      header: (name) => found.header?.get(name) ?? '',
+    };
+  }
+
+  /** The oldest message of a stream; null: it is empty. */
+  async first(stream: string): Promise<Kept | null> {
+    const { state } = await this.#ask(`looking at ${stream}`, () => this.#manager.streams.info(stream));
+    return state.messages === 0 ? null : this.read(stream, { seq: state.first_seq });
+  }
+
+  /**
+   * Writes one message, and waits until it is stored.
+   *
+   * @param expected the sequence that must be the last of this subject; 0: there must be none
+   * @returns its sequence, or null: another one was the last
+   */
+  async write(
+    subject: string,
+    data: Uint8Array | string,
+    { expected, header = [] }: { expected?: number; header?: readonly [name: string, value: string][] } = {},
+  ): Promise<number | null> {
+    try {
+      const stored = await jetstream(this.#client, { timeout: REQUEST_TIMEOUT_MS }).publish(subject, data, {
+        headers: headersOf(header),
+        timeout: REQUEST_TIMEOUT_MS,
+        ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
+      });
+      return stored.seq;
+    } catch (thrown) {
+      if (WRONG_SEQUENCE.has(apiCode(thrown))) return null;
+      throw transportError(`writing to ${subject}`, thrown);
+    }
+  }
+
+  /** Removes one message. False: it was gone. */
+  async remove(stream: string, sequence: number): Promise<boolean> {
+    return (
+      (await this.#find(`removing from ${stream}`, () => this.#manager.streams.deleteMessage(stream, sequence))) ===
+      true
+    );
+  }
+
+  /** Removes all messages; returns how many. */
+  async purge(stream: string): Promise<number> {
+    return (await this.#ask(`emptying ${stream}`, () => this.#manager.streams.purge(stream))).purged;
+  }
+
+  /** Visits all messages of a stream, in order, without their payloads. */
+  async scan(stream: string, visit: (message: Kept) => void): Promise<void> {
+    await this.#ask(`reading ${stream}`, async () => {
+      const { state } = await this.#manager.streams.info(stream);
+      if (state.messages === 0) return;
+      const client = jetstream(this.#client);
+      const consumer = await client.consumers.get(stream, { headers_only: true });
+      const messages = await consumer.consume({ max_messages: 1000 });
+      for await (const message of messages) {
+        const { headers: lines, seq: sequence, subject, data } = message;
+        visit({ sequence, subject, data, header: (name) => lines?.get(name) ?? '' });
+        if (message.info.pending === 0) break;
+      }
+      await messages.close();
+    });
+  }
+
+  /** Disconnects. What was sent goes out first, if there is a connection. */
+  async close(): Promise<void> {
+    if (this.#isUp) await within(systemClock, GOODBYE_MS, this.#client.flush());
+    this.#isClosing = true;
+    await this.#client.close();
+  }
+
+  async #watch(events: ConnectionEvents, attempts: { count: number }): Promise<void> {
+    for await (const status of this.#client.status()) {
+      if (this.#isClosing) return;
+      if (status.type === 'disconnect' && this.#isUp) {
+        this.#isUp = false;
+        events.down();
+      } else if (status.type === 'reconnect') {
+        this.#isUp = true;
+        attempts.count = 0;
+        events.up();
+      } else if (status.type === 'reconnecting') {
+        attempts.count++;
+      } else if (status.type === 'error') {
+        events.error(transportError('the server refuses', status.error));
+      }
+    }
+  }
+
+  async #ask<T>(doing: string, request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (thrown) {
+      throw transportError(doing, thrown);
+    }
+  }
+
+  /** Null: the server knows no such thing. */
+  async #find<T>(doing: string, request: () => Promise<T>): Promise<T | null> {
+    try {
+      return await request();
+    } catch (thrown) {
+      if (NOT_FOUND.has(apiCode(thrown))) return null;
+      throw transportError(doing, thrown);
+    }
+  }
+}
+
+function headersOf(pairs: readonly [name: string, value: string][]): MsgHdrs {
+  const lines = headers();
+  for (const [name, value] of pairs) lines.set(name, value);
+  return lines;
+}
+
+function apiCode(thrown: unknown): number {
+  const code = (thrown as { code?: unknown } | null)?.code;
+  return typeof code === 'number' ? code : 0;
+}
+
+function jittered(ms: number): number {
+  return ms / 2 + (ms / 2) * Math.random();
+}

@@ -1,0 +1,245 @@
+// The JetStream transport: what `busbar/jetstream` exports. Carries a bus's messages through NATS servers.
+import { type CircuitState, SharedBreaker } from '../shared/breaker.js';
+import { BusbarError } from '../shared/errors.js';
+import type { TransportHealth } from '../shared/health-status.js';
+import type { EncodedMessage } from '../shared/message.js';
+import { Advice } from './advice.js';
+import { Connection } from './connection.js';
+import { DeadLetters } from './dead-letters.js';
+import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamOptions } from './jetstream-options.js';
+import { Outbox } from './outbox.js';
+import { Partitions } from './partitions.js';
+import { ensureConsumer, ensureStreams } from './streams.js';
+import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
+import type { Inflow, Intake, OnStored, Transport, TransportHost, TransportMaker } from './transport.js';
+import { transportError } from './transport-errors.js';
+import { encodeMessage } from './wire.js';
+import { within } from './within.js';
+
+export type { JetStreamOptions } from './jetstream-options.js';
+export type { TransportMaker } from './transport.js';
+
+/** What the breaker of the connection is called in health and events. */
+const NAME = 'jetstream';
+const CONNECT_TIMEOUT_MS = 5000;
+/** What a letter needs beside its payload: error, history, headers. A larger message could not be dead-lettered. */
+const LETTER_ROOM_BYTES = 64 * 1024;
+
+/**
+ * Carries the messages of a bus through NATS JetStream: they outlive the process, and processes with the same
+ * subscriberId share a subscription.
+ *
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function jetstream(options: JetStreamOptions = {}): TransportMaker {
+  const resolved = resolveJetStreamOptions(options);
+  return { name: NAME, start: (host) => JetStream.start(resolved, host) };
+}
+
+/** Runs on the main thread. */
+class JetStream implements Transport {
+  readonly letters: DeadLetters;
+  readonly #options: ResolvedJetStreamOptions;
+  readonly #host: TransportHost;
+  readonly #names: Names;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #advice: Advice;
+  readonly #breaker: Breaker;
+  readonly #subscriptions = new Set<Partitions>();
+  #nextPartition = 0;
+  #refused = 0;
+  #disconnects = 0;
+
+  private constructor(
+    options: ResolvedJetStreamOptions,
+    host: TransportHost,
+    names: Names,
+    connection: Connection,
+    breaker: Breaker,
+  ) {
+    this.#options = options;
+    this.#host = host;
+    this.#names = names;
+    this.#connection = connection;
+    this.#breaker = breaker;
+    const { clock } = host;
+    const report = (thrown: unknown, context: Record<string, unknown>): void => host.report(NAME, thrown, context);
+    const limits = { messages: options.bufferSize, bytes: options.bufferBytes };
+    this.#outbox = new Outbox({ connection, clock, limits, report });
+    this.letters = new DeadLetters({ connection, clock, names, report });
+    this.#advice = new Advice({ connection, clock, names, letters: this.letters, report });
+  }
+
+  static async start(options: ResolvedJetStreamOptions, host: TransportHost): Promise<JetStream> {
+    const names = new Names(options.stream);
+    const breaker = new Breaker(host);
+    let transport: JetStream | undefined;
+    const connection = await Connection.open(
+      {
+        servers: options.servers,
+        credentials: options.connection,
+        name: `busbar ${host.instance}`,
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        pingMs: options.pingMs,
+        maxReconnectMs: options.maxReconnectMs,
+      },
+      {
+        down: () => transport?.lost(),
+        up: () => transport?.found(),
+        error: (error) => transport?.complained(error),
+      },
+    );
+    try {
+      await ensureStreams(connection, names, options);
+    } catch (thrown) {
+      await connection.close();
+      throw transportError(`preparing stream ${names.stream}`, thrown);
+    }
+    transport = new JetStream(options, host, names, connection, breaker);
+    void transport.#advice.look();
+    return transport;
+  }
+
+  get unstored(): number {
+    return this.#outbox.size;
+  }
+
+  publish(message: EncodedMessage, isFromHandler: boolean, onStored?: OnStored): boolean {
+    if (this.#options.whenOffline === 'refuse' && !this.#connection.isUp) return this.#refuse();
+    const { partitions } = this.#options;
+    const { key, topic, id, headers } = message;
+    const partition = key === null ? this.#nextPartition++ % partitions : partitionOf(key, partitions);
+    const data = encodeMessage(message);
+    const largest = this.#connection.largestMessage - LETTER_ROOM_BYTES;
+    if (data.byteLength > largest) {
+      const what = `a message of ${data.byteLength} bytes is larger than ${largest} bytes, what the server takes less room for a letter`;
+      this.#host.report(NAME, new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', what), { topic });
+      return this.#refuse();
+    }
+    const header: [string, string][] = [['Nats-Msg-Id', headerValue(id)]];
+    // Other tools that read the stream follow a trace by it.
+    const trace = headers?.['traceparent'];
+    if (trace !== undefined) header.push(['traceparent', headerValue(trace)]);
+    const subject = this.#names.message(partition, topic);
+    return this.#outbox.add({ subject, data, header, key, isFromHandler, onStored });
+  }
+
+  ready(): Promise<void> {
+    return this.#outbox.ready();
+  }
+
+  async subscribe(intake: Intake): Promise<Inflow> {
+    const { partitions, leaseMs, ackWaitMs, maxDeliver } = this.#options;
+    const { pattern, subscriberId } = intake;
+    const group = groupOf(pattern, subscriberId);
+    const limits = { ackWaitMs, maxDeliver };
+    const connection = this.#connection;
+    const names = this.#names;
+    await connection.write(names.description(group), JSON.stringify({ pattern, subscriberId }));
+    const consumers = Array.from({ length: partitions }, (_, index) =>
+      ensureConsumer(connection, names.stream, `${group}-${index}`, names.message(index, pattern), limits),
+    );
+    await Promise.all(consumers);
+    const { clock, instance } = this.#host;
+    const subscription = new Partitions({
+      ...{ connection, clock, names, instance, intake, group, partitions, leaseMs, ackWaitMs, maxDeliver },
+      afterHandlers: (then) => this.#outbox.afterHandlers(then),
+      report: (thrown, context) => this.#host.report(NAME, thrown, context),
+    });
+    this.#subscriptions.add(subscription);
+    await subscription.look();
+    return {
+      pause: () => subscription.pause(),
+      resume: () => subscription.resume(),
+      isDry: () => subscription.isDry(),
+      close: () => {
+        this.#subscriptions.delete(subscription);
+        return subscription.close();
+      },
+    };
+  }
+
+  health(): TransportHealth {
+    return {
+      name: NAME,
+      connected: this.#connection.isUp,
+      breaker: this.#breaker.state,
+      disconnects: this.#disconnects,
+      unstored: this.#outbox.size,
+      refused: this.#refused + this.#outbox.refused,
+      unstoredLetters: this.letters.waiting,
+    };
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    await within(this.#host.clock, timeoutMs, this.#leave());
+    this.letters.close();
+    await this.#outbox.close();
+    await this.#connection.close();
+  }
+
+  async #leave(): Promise<void> {
+    await this.#outbox.empty();
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    await this.#advice.close();
+  }
+
+  #refuse(): false {
+    this.#refused++;
+    return false;
+  }
+
+  lost(): void {
+    this.#disconnects++;
+    this.#breaker.lost();
+    const error = new BusbarError('BUSBAR_TRANSPORT_CONNECTION', 'the connection to the servers was lost');
+    this.#host.report(NAME, error, { servers: this.#options.servers, unstored: this.#outbox.size });
+  }
+
+  found(): void {
+    this.#breaker.found();
+    this.#outbox.reconnected();
+    this.letters.reconnected();
+    for (const subscription of this.#subscriptions) subscription.reconnected();
+    void this.#advice.look();
+  }
+
+  complained(error: BusbarError): void {
+    this.#host.report(NAME, error);
+    const { operation, subject } = (error.cause ?? {}) as { operation?: unknown; subject?: unknown };
+    if (operation === 'publish' && typeof subject === 'string') this.#outbox.forbidden(subject, error);
+  }
+}
+
+/** Open while there is no connection. */
+class Breaker {
+  readonly #host: TransportHost;
+  readonly #breaker: SharedBreaker;
+
+  constructor(host: TransportHost) {
+    this.#host = host;
+    this.#breaker = new SharedBreaker(SharedBreaker.allocate({ failureThreshold: 1 }), host.clock);
+  }
+
+  get state(): CircuitState {
+    return this.#breaker.state;
+  }
+
+  lost(): void {
+    const previous = this.state;
+    const permit = this.#breaker.enter();
+    if (permit !== undefined) this.#breaker.failure(permit);
+    this.#announce(previous);
+  }
+
+  found(): void {
+    const previous = this.state;
+    this.#breaker.reset();
+    this.#announce(previous);
+  }
+
+  #announce(previous: CircuitState): void {
+    if (this.state !== previous) this.#host.breakerChanged(NAME, this.state, previous);
+  }
+}

@@ -1,0 +1,158 @@
+// One process's hold on one partition: a record on the server that only its holder renews.
+import type { Clock } from '../shared/clock.js';
+import type { Connection } from './connection.js';
+
+/** What the record says. */
+export interface LeaseRecord {
+  /** The instance that holds the partition. */
+  readonly holder: string;
+  /**
+   * Messages up to this sequence may have been started by the holder: another one that gets them counts an attempt.
+   * The server's own count is lost when it dies before it has written it down.
+   */
+  readonly mark: number;
+  /** True: given back with nothing unsettled. */
+  readonly isReleased: boolean;
+}
+
+/** A record as it was read. */
+export interface ReadLease {
+  readonly revision: number;
+  readonly record: LeaseRecord;
+}
+
+export interface LeaseParts {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly stream: string;
+  readonly subject: string;
+  readonly instance: string;
+  readonly leaseMs: number;
+}
+
+/** The part of the lease after which its holder trusts it no more: what it asked for by then is over before the lease. */
+const TRUSTED = 0.7;
+
+/** Reads a record; null: nobody has ever held it. @throws BUSBAR_TRANSPORT_CONNECTION */
+export async function readLease({ connection, stream, subject }: LeaseParts): Promise<ReadLease | null> {
+  const kept = await connection.read(stream, { last_by_subj: subject });
+  if (kept === null) return null;
+  return { revision: kept.sequence, record: recordOf(kept.data) };
+}
+
+/**
+ * Takes the partition, if nobody else did meanwhile.
+ *
+ * @param known the record as it was read
+ * @throws BUSBAR_TRANSPORT_CONNECTION
+ */
+export async function takeLease(parts: LeaseParts, known: ReadLease | null): Promise<Lease | null> {
+  const askedAt = parts.clock.elapsed();
+  const record: LeaseRecord = { holder: parts.instance, mark: known?.record.mark ?? 0, isReleased: false };
+  const revision = await parts.connection.write(parts.subject, written(record), { expected: known?.revision ?? 0 });
+  return revision === null ? null : new Lease(parts, revision, record.mark, askedAt);
+}
+
+/** Held by this process. Runs on the main thread. */
+export class Lease {
+  readonly #parts: LeaseParts;
+  #revision: number;
+  #mark: number;
+  #wantedMark: number;
+  #confirmedAt: number;
+  #isLost = false;
+  #writing: Promise<boolean> | undefined;
+
+  constructor(parts: LeaseParts, revision: number, mark: number, confirmedAt: number) {
+    this.#parts = parts;
+    this.#revision = revision;
+    this.#mark = mark;
+    this.#wantedMark = mark;
+    this.#confirmedAt = confirmedAt;
+  }
+
+  /** Another process has it, or may. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** False: this process must not ask for more, nor start what it has. One look at the clock. */
+  get isTrusted(): boolean {
+    return !this.#isLost && this.#parts.clock.elapsed() - this.#confirmedAt < this.#parts.leaseMs * TRUSTED;
+  }
+
+  /** See {@link LeaseRecord.mark}. */
+  get mark(): number {
+    return this.#mark;
+  }
+
+  /** Raises the mark, and renews. False: not now. */
+  async raiseMark(mark: number): Promise<boolean> {
+    this.#wantedMark = Math.max(this.#wantedMark, mark);
+    if (this.#mark >= mark && this.isTrusted) return true;
+    return this.#write(false);
+  }
+
+  /** Says that this process lives. False: not now; ask `isLost`. */
+  renew(): Promise<boolean> {
+    return this.#write(false);
+  }
+
+  /** Gives the partition back: nothing of it is unsettled here. */
+  async release(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    if (!this.#isLost) await this.#write(true);
+    this.#isLost = true;
+  }
+
+  /** One write at a time: each expects the one before. */
+  async #write(isReleased: boolean): Promise<boolean> {
+    while (this.#writing !== undefined) await this.#writing;
+    this.#writing = this.#writeNow(isReleased);
+    const isWritten = await this.#writing;
+    this.#writing = undefined;
+    return isWritten;
+  }
+
+  async #writeNow(isReleased: boolean): Promise<boolean> {
+    if (this.#isLost) return false;
+    const { connection, subject, clock, instance } = this.#parts;
+    const askedAt = clock.elapsed();
+    const mark = this.#wantedMark;
+    const record: LeaseRecord = { holder: instance, mark, isReleased };
+    try {
+      const revision = await connection.write(subject, written(record), { expected: this.#revision });
+      if (revision === null) return await this.#lookAgain();
+      this.#revision = revision;
+      this.#mark = mark;
+      this.#confirmedAt = askedAt;
+      return true;
+    } catch {
+      // No connection: the lease runs out by itself, and the connection's own end reports it.
+      return false;
+    }
+  }
+
+  /** A write whose answer was lost may have been stored: the record is still ours then. */
+  async #lookAgain(): Promise<boolean> {
+    const found = await readLease(this.#parts);
+    if (found?.record.holder === this.#parts.instance && !found.record.isReleased) this.#revision = found.revision;
+    else this.#isLost = true;
+    return false;
+  }
+}
+
+function recordOf(data: Uint8Array): LeaseRecord {
+  try {
+    const { holder, mark, is_released: isReleased } = JSON.parse(Buffer.from(data).toString());
+    if (typeof holder === 'string' && Number.isSafeInteger(mark))
+      return { holder, mark, isReleased: isReleased === true };
+  } catch {
+    // Falls through: a record that cannot be read belongs to nobody we know, and runs out.
+  }
+  return { holder: '', mark: Number.MAX_SAFE_INTEGER, isReleased: false };
+}
+
+function written({ holder, mark, isReleased }: LeaseRecord): string {
+  return JSON.stringify({ holder, mark, is_released: isReleased });
+}

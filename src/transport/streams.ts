@@ -1,0 +1,109 @@
+// The streams and consumers that one bus needs: makes them, and refuses those that are not what was asked for.
+import { show } from '../shared/errors.js';
+import type { Connection } from './connection.js';
+import type { Settings } from './connection-words.js';
+import type { ResolvedJetStreamOptions } from './jetstream-options.js';
+import type { Names } from './subjects.js';
+import { settingsError } from './transport-errors.js';
+
+const NANOSECONDS = 1_000_000;
+/** The version of subjects, records and leases; processes of different ones do not share a stream. */
+const FORMAT = 1;
+
+/** @throws BUSBAR_TRANSPORT_SETTINGS, BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION */
+export async function ensureStreams(
+  connection: Connection,
+  names: Names,
+  options: ResolvedJetStreamOptions,
+): Promise<void> {
+  const {
+    storage,
+    replicas: num_replicas,
+    maxBytes,
+    maxAgeMs,
+    duplicateWindowMs,
+    maxLetters,
+    maxLetterAgeMs,
+  } = options;
+  const kept = { storage, num_replicas };
+  await ensureStream(connection, {
+    ...kept,
+    name: names.stream,
+    subjects: [names.messages],
+    // A message goes once all subscriptions have settled it; a full stream refuses newcomers, and loses nothing.
+    retention: 'interest',
+    discard: 'new',
+    max_bytes: maxBytes,
+    max_age: maxAgeMs * NANOSECONDS,
+    duplicate_window: duplicateWindowMs * NANOSECONDS,
+  });
+  await ensureStream(connection, {
+    ...kept,
+    name: names.letterStream,
+    subjects: [names.letters],
+    retention: 'limits',
+    max_msgs_per_subject: 1,
+    max_msgs: maxLetters,
+    max_age: maxLetterAgeMs * NANOSECONDS,
+  });
+  await ensureStream(connection, {
+    ...kept,
+    name: names.leaseStream,
+    subjects: [names.leases],
+    retention: 'limits',
+    max_msgs_per_subject: 1,
+  });
+  await ensureStream(connection, {
+    ...kept,
+    name: names.adviceStream,
+    subjects: [names.advice],
+    retention: 'workqueue',
+  });
+  await agree(connection, names, options.partitions);
+}
+
+/** Makes the consumer of one partition of a subscription. */
+export async function ensureConsumer(
+  connection: Connection,
+  stream: string,
+  consumer: string,
+  subject: string,
+  { ackWaitMs, maxDeliver }: { readonly ackWaitMs: number; readonly maxDeliver: number },
+): Promise<void> {
+  const asked = {
+    filter_subject: subject,
+    ack_wait: ackWaitMs * NANOSECONDS,
+    // The last one finds the message quarantined; the server gives up only when that process vanishes, too.
+    max_deliver: maxDeliver + 1,
+    // What is on its way is limited by what is asked for.
+    max_ack_pending: -1,
+  };
+  compare(`consumer ${consumer}`, asked, await connection.ensureConsumer(stream, consumer, asked));
+}
+
+async function ensureStream(connection: Connection, asked: Settings & { readonly name: string }): Promise<void> {
+  compare(`stream ${asked.name}`, asked, await connection.ensureStream(asked));
+}
+
+/** A server that does not know a setting ignores it in silence: only what comes back tells. */
+function compare(what: string, asked: Settings, given: Settings): void {
+  const differences = Object.entries(asked)
+    .filter(([name, value]) => !isSame(value, given[name]))
+    .map(([name, value]) => `${name} is ${show(given[name])}, asked for was ${show(value)}`);
+  if (differences.length > 0) throw settingsError(`${what} has other settings: ${differences.join('; ')}`);
+}
+
+/** The server leaves out what is 0, and writes "no limit" as -1 or 0. */
+function isSame(asked: unknown, given: unknown): boolean {
+  const plain = (value: unknown): unknown => (value === undefined || value === -1 ? 0 : value);
+  return JSON.stringify(plain(asked)) === JSON.stringify(plain(given));
+}
+
+/** The number of partitions decides where a key goes: all processes must use the same, for good. */
+async function agree(connection: Connection, names: Names, partitions: number): Promise<void> {
+  const asked = JSON.stringify({ format: FORMAT, partitions });
+  await connection.write(names.agreement, asked, { expected: 0 });
+  const kept = await connection.read(names.leaseStream, { last_by_subj: names.agreement });
+  const given = Buffer.from(kept?.data ?? []).toString();
+  if (given !== asked) throw settingsError(`stream ${names.stream} was made for ${given}, asked for was ${asked}`);
+}

@@ -1,0 +1,106 @@
+// How topics, keys and names become subjects and consumer names.
+import { createHash } from 'node:crypto';
+
+/**
+ * The partition of a key: the same for the same key, as long as their number is the same.
+ *
+ * FNV-1a with another offset than the hash that picks a lane: else the keys of one partition would share few lanes.
+ * The finaliser is MurmurHash3's (Appleby).
+ */
+export function partitionOf(key: string, partitions: number): number {
+  let hash = 0x2545f491;
+  for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2b2ae35);
+  hash ^= hash >>> 16;
+  return (hash >>> 0) % partitions;
+}
+
+/** The names of everything that one bus keeps on the servers; all are made from the stream's name. */
+export class Names {
+  readonly stream: string;
+  /** Letters of all processes; one subject for each. */
+  readonly letterStream: string;
+  /** Who holds which partition. */
+  readonly leaseStream: string;
+  /** The server's notes of messages that were delivered too often. */
+  readonly adviceStream: string;
+  readonly #prefix: string;
+
+  constructor(stream: string) {
+    this.stream = stream;
+    this.letterStream = `${stream}_DEAD`;
+    this.leaseStream = `${stream}_LEASES`;
+    this.adviceStream = `${stream}_ADVICE`;
+    this.#prefix = stream.toLowerCase();
+  }
+
+  /** All messages. */
+  get messages(): string {
+    return `${this.#prefix}.>`;
+  }
+
+  /** The subject of a topic, or of a pattern, in a partition. A token of a topic is a valid token of a subject. */
+  message(partition: number, topicOrPattern: string): string {
+    return `${this.#prefix}.${partition}.${topicOrPattern}`;
+  }
+
+  /** The topic of a message's subject. */
+  topicOf(subject: string): string {
+    return subject.slice(subject.indexOf('.', this.#prefix.length + 1) + 1);
+  }
+
+  get letters(): string {
+    return `${this.#prefix}-dead.>`;
+  }
+
+  letter(errorId: string): string {
+    return `${this.#prefix}-dead.${tokenOf(errorId)}`;
+  }
+
+  get leases(): string {
+    return `${this.#prefix}-lease.>`;
+  }
+
+  /** What all processes must agree on. */
+  get agreement(): string {
+    return `${this.#prefix}-lease.agreement`;
+  }
+
+  lease(consumer: string): string {
+    return `${this.#prefix}-lease.of.${consumer}`;
+  }
+
+  /** What a group is: its pattern and subscriberId. */
+  description(group: string): string {
+    return `${this.#prefix}-lease.is.${group}`;
+  }
+
+  /** Where processes tell one another that they live; kept nowhere. */
+  members(group: string): string {
+    return `${this.#prefix}-members.${group}`;
+  }
+
+  get advice(): string {
+    return `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${this.stream}.>`;
+  }
+}
+
+/** Names a subscription on the server, readable and unique: `detect-1f0c9a7b2d3e`. */
+export function groupOf(pattern: string, subscriberId: string): string {
+  const readable = subscriberId.replace(/[^\w-]/g, '_').slice(0, 40);
+  const unique = createHash('sha256').update(`${pattern}\n${subscriberId}`).digest('hex').slice(0, 12);
+  return `${readable}-${unique}`;
+}
+
+/** A text as one token: what a token cannot hold is written as `=hex`. */
+function tokenOf(text: string): string {
+  return text.replace(/[^\w-]/gu, (character) => `=${(character.codePointAt(0) as number).toString(16)}=`);
+}
+
+/** A text as a header's value: the same for the same text. */
+export function headerValue(text: string): string {
+  return /^[\x21-\x7e]+$/.test(text) ? text : encodeURIComponent(Buffer.from(text).toString());
+}

@@ -1,0 +1,47 @@
+// Turns what the NATS client and server say into busbar's errors: connection, permission, or settings.
+import { BusbarError, type ErrorCode } from '../shared/errors.js';
+import { peek, peekNumber, peekText } from '../shared/hostile.js';
+
+const PERMISSION = new Set(['AuthorizationError', 'UserAuthenticationExpiredError', 'PermissionViolationError']);
+const SETTINGS = new Set(['JetStreamNotEnabled', 'InvalidNameError', 'InvalidSubjectError', 'InvalidArgumentError']);
+/** The server's own troubles, which pass: all other answers of its API say that the request was wrong. */
+const PASSING_STATUS = new Set([408, 500, 503]);
+
+const MOST_CAUSES = 4;
+
+/** What went wrong on the way to the servers. */
+export function transportError(doing: string, thrown: unknown): BusbarError {
+  if (thrown instanceof BusbarError) return thrown;
+  const said = peekText(thrown, 'message', 300) ?? String(thrown).slice(0, 300);
+  return new BusbarError(codeOf(thrown), `${doing}: ${said}`, { cause: thrown });
+}
+
+/** The settings on the server are not those that were asked for. */
+export function settingsError(message: string): BusbarError {
+  return new BusbarError('BUSBAR_TRANSPORT_SETTINGS', message);
+}
+
+function codeOf(thrown: unknown): ErrorCode {
+  let error = thrown;
+  for (let depth = 0; depth < MOST_CAUSES && typeof error === 'object' && error !== null; depth++) {
+    const code = codeOfOne(error);
+    if (code !== undefined) return code;
+    error = peek(error, 'cause');
+  }
+  return 'BUSBAR_TRANSPORT_CONNECTION';
+}
+
+function codeOfOne(error: object): ErrorCode | undefined {
+  if (error instanceof BusbarError) return error.code;
+  const name = peek(error, 'name');
+  if (typeof name !== 'string') return undefined;
+  if (PERMISSION.has(name)) return 'BUSBAR_TRANSPORT_PERMISSION';
+  if (SETTINGS.has(name) || peek(error, 'code') === 'ERR_INVALID_URL') return 'BUSBAR_TRANSPORT_SETTINGS';
+  return name.startsWith('JetStreamApi') || name.endsWith('NotFoundError') ? ofApi(error) : undefined;
+}
+
+function ofApi(error: object): ErrorCode {
+  const status = peekNumber(error, 'status');
+  const isPassing = status !== undefined && PASSING_STATUS.has(status);
+  return isPassing ? 'BUSBAR_TRANSPORT_CONNECTION' : 'BUSBAR_TRANSPORT_SETTINGS';
+}

@@ -1,0 +1,89 @@
+// The contract between a bus and a transport that carries its messages beyond the process. In memory there is none.
+import type { CircuitState } from '../shared/breaker.js';
+import type { Clock } from '../shared/clock.js';
+import type { TransportHealth } from '../shared/health-status.js';
+import type { LetterStore } from '../shared/letter-store.js';
+import type { EncodedMessage } from '../shared/message.js';
+
+/** A message as a transport brings it to one subscription. Its bytes may be a view: copy what is kept. */
+export interface Arrival extends EncodedMessage {
+  /** Attempts that may have been started before, on any machine. */
+  readonly started: number;
+}
+
+/**
+ * What became of an arrival. `released`: nothing; the bus stops, and another process shall have it.
+ * `deadLettered`: its letter is stored.
+ */
+export type Settlement = 'succeeded' | 'deadLettered' | 'dropped' | 'released';
+
+/** The transport's end of one arrival. */
+export interface Ticket {
+  /** Called once, when the delivery is settled: only now does the transport let go of the message. */
+  settle(settlement: Settlement): void;
+}
+
+/** Where a subscription takes in what a transport brings. None of its methods throws. */
+export interface Intake {
+  readonly pattern: string;
+  readonly subscriberId: string;
+  /** Deliveries that may be unsettled here at the same time: what rings and backlog have room for. */
+  readonly room: number;
+  take(arrival: Arrival, ticket: Ticket): void;
+  /** Gives a message up that must not, or cannot, be handled. */
+  giveUp(arrival: Arrival, ticket: Ticket, reason: 'poison' | 'not_retryable', thrown: unknown): void;
+}
+
+/** A subscription's hold on the transport. */
+export interface Inflow {
+  /** Brings nothing more; resolves once nothing is on its way any more. What was brought is still to be settled. */
+  pause(): Promise<void>;
+  /** Takes `pause` back. */
+  resume(): void;
+  /** True when the transport holds nothing for this subscription that could be brought here now. */
+  isDry(): Promise<boolean>;
+  /** Gives its place to other processes. Everything that was brought must be settled. */
+  close(): Promise<void>;
+}
+
+/** What a transport is given by its bus. */
+export interface TransportHost {
+  readonly clock: Clock;
+  /** Names this bus among all processes; begins the ids of its messages. */
+  readonly instance: string;
+  /** Something failed that is no delivery's fault. Never throws. */
+  report(component: string, thrown: unknown, context?: Record<string, unknown>): void;
+  /** The transport's breaker changed its state. */
+  breakerChanged(name: string, state: CircuitState, previous: CircuitState): void;
+}
+
+/** How a publication ended: stored, or not, and why. */
+export type OnStored = (problem?: Error) => void;
+
+/** A running transport. Runs on the main thread. */
+export interface Transport {
+  /** Dead letters of all processes. */
+  readonly letters: LetterStore;
+  /**
+   * Takes a message on its way. False: refused, and `onStored` is not called. Never throws.
+   *
+   * @param isFromHandler its delivery is settled only once this message is stored
+   */
+  publish(message: EncodedMessage, isFromHandler: boolean, onStored?: OnStored): boolean;
+  /** Resolves when there is room for more messages; at once when there is much. */
+  ready(): Promise<void>;
+  /** @throws a BusbarError: connection, permission or settings */
+  subscribe(intake: Intake): Promise<Inflow>;
+  health(): TransportHealth;
+  /** Published messages that are not stored yet. */
+  readonly unstored: number;
+  /** Sends what is left, for at most this long, in milliseconds, and disconnects. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** What the bus's `transport` option takes: made by `jetstream()` of `busbar/jetstream`. */
+export interface TransportMaker {
+  readonly name: string;
+  /** @throws a BusbarError: connection, permission or settings */
+  start(host: TransportHost): Promise<Transport>;
+}

@@ -1,0 +1,65 @@
+// The promises of delivery, kept by each transport.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from '@jest/globals';
+import { MessageBus, type MessageBusOptions } from '../src/index.js';
+import { jetstream } from '../src/transport/jetstream.js';
+import { contractOf } from './contract.js';
+import { describeWithNats, NatsServer } from './nats-server.js';
+
+const OPTIONS: MessageBusOptions = {
+  threads: 1,
+  spareThreads: 1,
+  retry: { message_processing_error: { maxRetries: 2, backoffMs: 5 } },
+};
+
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(options: MessageBusOptions): Promise<MessageBus> {
+  const errorLogDir = mkdtempSync(join(tmpdir(), 'busbar-contract-'));
+  folders.push(errorLogDir);
+  const bus = new MessageBus({ ...OPTIONS, errorLogDir, ...options });
+  await bus.start();
+  return bus;
+}
+
+contractOf({
+  name: 'memory',
+  start: () => start({}),
+  cannot: {
+    'an id is accepted once': 'memory keeps no ids',
+    'subscribers share a subscription': 'memory is one process',
+    'messages outlive the process': 'memory is gone with its process; dead letters are not',
+  },
+});
+
+describeWithNats('JetStream', () => {
+  let server: NatsServer;
+  let places = 0;
+
+  beforeAll(async () => {
+    server = await NatsServer.start();
+  });
+
+  afterAll(async () => {
+    await server.stop();
+  });
+
+  contractOf({
+    name: 'JetStream',
+    start: (place = `own-${places++}`) => {
+      const stream = `TEST-${place}`;
+      return start({
+        transport: jetstream({ servers: server.url, stream, partitions: 2, leaseMs: 1000, ackWaitMs: 1000 }),
+      });
+    },
+    cannot: {
+      'what is left at stop is dead-lettered': 'it stays in the stream, for another process',
+    },
+  });
+});

@@ -1,0 +1,137 @@
+// A nats-server for a test: on a free loopback port, with a store of its own, gone afterwards.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from '@jest/globals';
+
+const READY_MS = 10_000;
+
+/** Where nats-server is; undefined: nowhere. */
+const binary = ['nats-server', '/usr/sbin/nats-server', '/usr/local/bin/nats-server'].find((path) => {
+  try {
+    execFileSync(path, ['--version'], { stdio: 'pipe' });
+    return true;
+  } catch {
+    return false;
+  }
+});
+
+/** As `describe`. Without nats-server it is skipped, loudly; in CI it fails. */
+export function describeWithNats(name: string, tests: () => void): void {
+  if (binary !== undefined) {
+    describe(name, tests);
+    return;
+  }
+  const what = `"${name}" needs nats-server, and there is none: apt-get install -y nats-server`;
+  if (process.env['CI'] === 'true') {
+    describe(name, () => {
+      it('needs nats-server', () => {
+        throw new Error(what);
+      });
+    });
+    return;
+  }
+  process.stderr.write(`\nSKIPPED: ${what}\n`);
+  describe.skip(`${name} (no nats-server)`, tests);
+}
+
+export interface NatsOptions {
+  /** More arguments of nats-server. */
+  readonly args?: readonly string[];
+  /** Default: a free one. */
+  readonly port?: number;
+}
+
+/** Keeps its port and its store when it is killed and started again. */
+export class NatsServer {
+  readonly port: number;
+  readonly #args: readonly string[];
+  readonly #store = mkdtempSync(join(tmpdir(), 'busbar-nats-'));
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number, args: readonly string[]) {
+    this.port = port;
+    this.#args = args;
+  }
+
+  static async start({ args = [], port }: NatsOptions = {}): Promise<NatsServer> {
+    const server = new NatsServer(port ?? (await freePort()), args);
+    await server.start();
+    return server;
+  }
+
+  get url(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    if (binary === undefined) throw new Error('there is no nats-server');
+    const args = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#store, ...this.#args];
+    this.#process = spawn(binary, args, { stdio: 'ignore' });
+    await isListening(this.port);
+  }
+
+  /** As `kill -9`. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  /** Ends it, and removes its store. */
+  async stop(): Promise<void> {
+    this.thaw();
+    await this.#end('SIGKILL');
+    rmSync(this.#store, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const ending = this.#process;
+    this.#process = undefined;
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    await new Promise<void>((ended) => {
+      ending.once('exit', () => ended());
+      ending.kill(signal);
+    });
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+async function isListening(port: number): Promise<void> {
+  const latest = Date.now() + READY_MS;
+  while (!(await canConnect(port))) {
+    if (Date.now() > latest) throw new Error(`nats-server does not listen on port ${port}`);
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+}
+
+/** A server that says who it is, is ready. */
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const answer = (isReady: boolean): void => {
+      socket.destroy();
+      resolve(isReady);
+    };
+    socket.once('data', () => answer(true));
+    socket.once('error', () => answer(false));
+  });
+}
