@@ -173,6 +173,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
       uptimeMs: this.#parts.publisher.isOpen ? clock.elapsed() - this.#startedAt : 0,
       errorsRecovered: this.#parts.settler.errorsRecovered,
       unrouted: this.#parts.publisher.unrouted,
+      duplicates: this.#parts.publisher.dedupe.duplicates,
       subscriptions: this.#parts.subscriber.health(),
       breakers: { ...this.#parts.breakers.status(), ...this.#parts.remote?.breakers() },
       emergency: this.#parts.escalation.emergency,

@@ -31,6 +31,7 @@ export {
   type HandlerOptions,
   type HandlerRule,
   HandlerVerdict,
+  type Middleware,
   retryLater,
   type StandardSchema,
 } from './shared/handler.js';

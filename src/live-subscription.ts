@@ -79,11 +79,15 @@ export class LiveSubscription {
     return this.#limit.isPressed;
   }
 
-  /** Takes a delivery in, or says that there is no room. Copies its bytes. */
-  accept(delivery: Delivery, elapsed: () => number): Acceptance {
+  /**
+   * Takes a delivery in, or says that there is no room. Copies its bytes.
+   *
+   * @param isLater it is only admitted now; its time comes later
+   */
+  accept(delivery: Delivery, elapsed: () => number, isLater = false): Acceptance {
     const hasRoom = this.#limit.hasRoom(delivery.bytes.byteLength);
     const { isAccepted, evicted } = hasRoom ? ACCEPTED : this.#makeRoom(delivery, elapsed());
-    if (isAccepted) {
+    if (isAccepted && !isLater) {
       const lane = this.#laneFor(delivery);
       if (!lane.offer(delivery)) lane.queue(ownDelivery(delivery));
     }

@@ -33,6 +33,11 @@ export interface MessageBusOptions {
    * their own, which costs an allocation each. Default 1 048 576.
    */
   readonly ringBytes?: number;
+  /**
+   * For how long an `id` that a publisher or a handler gave is remembered, in milliseconds, 0 or more: a message that is
+   * published again to the same topic within it is accepted and not routed. 100 000 ids at most. Default 0: not at all.
+   */
+  readonly dedupeWindowMs?: number;
   /** The largest payload as encoded, in bytes, 1 to 1 GiB; never more than `maxQueueBytes`. Default 64 MiB. */
   readonly maxMessageBytes?: number;
   /** Limits of each worker thread's JavaScript heap; they do not cover Buffers. Default: Node's own. */

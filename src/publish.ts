@@ -1,4 +1,5 @@
 // The way of a message in: checked, routed, encoded once, given to every subscription that matches.
+import { Dedupe } from './dedupe.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Remote } from './remote.js';
@@ -8,7 +9,7 @@ import type { Settler } from './settle.js';
 import type { Clock } from './shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
-import { BusbarError } from './shared/errors.js';
+import { BusbarError, invalidOption } from './shared/errors.js';
 import type { PublishedDetail } from './shared/outcome.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
 import type { Arrival, OnStored } from './transport/transport.js';
@@ -26,9 +27,12 @@ export interface PublishParts {
   readonly instance: string;
   /** Null: all is in memory. */
   readonly remote: Remote | null;
+  /** See `MessageBusOptions`. */
+  readonly dedupeWindowMs: number;
 }
 
 const NO_OPTIONS: PublishOptions = {};
+const NOT_WITH_TRANSPORT = 'left out where there is a transport';
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Publisher {
@@ -39,11 +43,13 @@ export class Publisher {
   #numbers = 0;
   /** Deliveries that were routed. */
   routed = 0;
+  readonly dedupe: Dedupe;
   /** Messages that nobody had subscribed to. */
   unrouted = 0;
 
   constructor(parts: PublishParts) {
     this.#parts = parts;
+    this.dedupe = new Dedupe(parts.dedupeWindowMs, parts.clock);
     this.#largest = Math.min(parts.largestInRing, parts.maxMessageBytes);
   }
 
@@ -73,6 +79,7 @@ export class Publisher {
    */
   async publishStored(topic: string, payload: unknown, options: PublishOptions = NO_OPTIONS): Promise<void> {
     assertPublishOptions(options);
+    assertNoDelay(options.delayMs);
     assertTopic(topic);
     await this.#parts.remote?.transport?.ready();
     if (!this.isOpen) throw new BusbarError('BUSBAR_NOT_RUNNING', 'publishAsync: the bus is not running');
@@ -86,16 +93,18 @@ export class Publisher {
   /** A message that a handler published: its payload is encoded already. */
   publishEncoded(detail: PublishedDetail, bytes: Uint8Array): boolean {
     if (!isTopic(detail.topic)) {
-      const error = new BusbarError(
-        'BUSBAR_INVALID_TOPIC',
-        `ctx.publish: not a topic: ${JSON.stringify(detail.topic).slice(0, 80)}`,
-      );
-      this.#parts.settler.report(this.#parts.notes.incident('publisher', error, 'encode'));
-      return false;
+      const what = `ctx.publish: not a topic: ${JSON.stringify(detail.topic).slice(0, 80)}`;
+      return this.#refuse(new BusbarError('BUSBAR_INVALID_TOPIC', what));
     }
-    const delivery = this.#delivery(detail.topic, { codec: detail.codec, bytes, lossy: detail.lossy }, detail);
-    if (this.#parts.remote !== null) return this.#send(delivery, true);
-    return this.#deliver(delivery, this.#parts.router.match(detail.topic) ?? []);
+    const { topic, id, codec, lossy, delayMs } = detail;
+    if (this.#parts.remote !== null) {
+      // What waits here would not outlive this process; what the servers keep has no such thing as a delay.
+      if (delayMs !== null) this.#refuse(invalidOption('ctx.publish: delayMs', NOT_WITH_TRANSPORT, delayMs));
+      return delayMs === null && this.#send(this.#delivery(topic, { codec, bytes, lossy }, detail), true);
+    }
+    if (this.dedupe.isDuplicate(topic, id)) return true;
+    const subscriptions = this.#parts.router.match(topic) ?? [];
+    return this.#deliver(this.#delivery(topic, { codec, bytes, lossy }, detail), subscriptions, delayMs ?? 0);
   }
 
   /**
@@ -137,7 +146,7 @@ export class Publisher {
   ): T {
     const delivery = this.#delivery(topic, encodePayload(payload), options, true);
     const reply = wait(delivery.number);
-    this.#give(subscription, delivery);
+    this.#give(subscription, delivery, options.delayMs ?? 0);
     return reply;
   }
 
@@ -163,12 +172,26 @@ export class Publisher {
     options: PublishOptions,
     subscriptions: readonly LiveSubscription[],
   ): boolean {
-    if (this.#parts.remote !== null) return this.#send(this.#delivery(topic, this.#encode(topic, payload), options));
+    if (this.#parts.remote !== null) {
+      assertNoDelay(options.delayMs);
+      return this.#send(this.#delivery(topic, this.#encode(topic, payload), options));
+    }
     if (subscriptions.length === 0) {
       this.unrouted++;
       return true;
     }
-    return this.#deliver(this.#delivery(topic, this.#encode(topic, payload), options), subscriptions);
+    const { id } = options;
+    if (id !== undefined && this.dedupe.isDuplicate(topic, id)) return true;
+    const delivery = this.#delivery(topic, this.#encode(topic, payload), options);
+    const isAccepted = this.#deliver(delivery, subscriptions, options.delayMs ?? 0);
+    if (id !== undefined && !isAccepted) this.dedupe.forget(topic, id);
+    return isAccepted;
+  }
+
+  /** Reports what is wrong with a message that a handler published. */
+  #refuse(error: BusbarError): false {
+    this.#parts.settler.report(this.#parts.notes.incident('publisher', error, 'encode'));
+    return false;
   }
 
   /** Out of the process: the transport brings it to all subscriptions that match, these ones among them. */
@@ -177,16 +200,17 @@ export class Publisher {
     return remote?.publish({ ...delivery, id: messageId(delivery, instance) }, isFromHandler, onStored) ?? false;
   }
 
-  #deliver(delivery: Delivery, subscriptions: readonly LiveSubscription[]): boolean {
+  #deliver(delivery: Delivery, subscriptions: readonly LiveSubscription[], delayMs: number): boolean {
     if (subscriptions.length === 0) this.unrouted++;
     let isAccepted = true;
     for (const subscription of subscriptions) {
-      if (!this.#give(subscription, subscriptions.length === 1 ? delivery : { ...delivery })) isAccepted = false;
+      const own = subscriptions.length === 1 ? delivery : { ...delivery };
+      if (!this.#give(subscription, own, delayMs)) isAccepted = false;
     }
     return isAccepted;
   }
 
-  #give(subscription: LiveSubscription, delivery: Delivery): boolean {
+  #give(subscription: LiveSubscription, delivery: Delivery, delayMs: number): boolean {
     const { settler, notes, clock } = this.#parts;
     subscription.routed++;
     this.routed++;
@@ -202,9 +226,10 @@ export class Publisher {
         return false;
       }
     }
-    const { isAccepted, evicted } = subscription.accept(delivery, clock.elapsed);
+    const { isAccepted, evicted } = subscription.accept(delivery, clock.elapsed, delayMs > 0);
     for (const victim of evicted) settler.overflow(subscription, victim);
     if (!isAccepted) settler.overflow(subscription, delivery);
+    else if (delayMs > 0) settler.deliverLater(subscription, ownDelivery(delivery), delayMs);
     return isAccepted;
   }
 
@@ -249,6 +274,11 @@ export class Publisher {
       timeouts: 0,
     };
   }
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+function assertNoDelay(delayMs: number | undefined): void {
+  if (delayMs !== undefined) throw invalidOption('delayMs', NOT_WITH_TRANSPORT, delayMs);
 }
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };

@@ -32,6 +32,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
   const cores = availableParallelism();
   const resolved = {
     ...resolveSizes(options),
+    dedupeWindowMs: number('dedupeWindowMs', options.dedupeWindowMs ?? 0, 0),
     enableErrorHandling: flag('enableErrorHandling', options.enableErrorHandling ?? true),
     errorLogDir: resolve(path('errorLogDir', options.errorLogDir ?? 'data/logs/message_bus')),
     threads: whole('threads', options.threads ?? Math.max(1, cores - 1), 1, 256),
@@ -104,6 +105,7 @@ const BUS_OPTIONS = [
   'spareThreads',
   'ringBytes',
   'maxMessageBytes',
+  'dedupeWindowMs',
   'resourceLimits',
   'retry',
   'retryBudget',

@@ -179,6 +179,12 @@ export class Settler {
     }
   }
 
+  /** A delivery was admitted whose time has not come yet. It must own its bytes. */
+  deliverLater(subscription: LiveSubscription, delivery: Delivery, delayMs: number): void {
+    subscription.startsWaiting(delivery);
+    this.#parts.retries.add({ subscription, delivery }, delayMs);
+  }
+
   /** Something failed that is no delivery's fault, or whose delivery is settled. */
   report(report: ErrorReport): void {
     this.#parts.reporter.log(report);
@@ -257,8 +263,7 @@ export class Settler {
       subscription.requeue(delivery);
       return;
     }
-    subscription.startsWaiting(delivery);
-    this.#parts.retries.add({ subscription, delivery }, delayMs);
+    this.deliverLater(subscription, delivery, delayMs);
   }
 
   #drop(subscription: LiveSubscription, delivery: Delivery, failure: Failure, why: string, seen?: ErrorReport): void {

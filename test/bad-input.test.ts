@@ -37,6 +37,8 @@ describe('a bus is not made', () => {
     ['spareThreads', -1, '-1'],
     ['ringBytes', 100_000, '100000'],
     ['ringBytes', 1024, '1024'],
+    ['maxMessageBytes', 0, '0'],
+    ['dedupeWindowMs', -1, '-1'],
     ['errorLogDir', 5, '5'],
     ['errorLogDir', '', '""'],
     ['enableErrorHandling', 'yes', '"yes"'],

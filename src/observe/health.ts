@@ -15,6 +15,7 @@ export interface HealthFacts {
   readonly uptimeMs: number;
   readonly errorsRecovered: number;
   readonly unrouted: number;
+  readonly duplicates: number;
   readonly subscriptions: readonly (SubscriptionHealth & { readonly breakerName: string; readonly storm: boolean })[];
   /** The state of each breaker, by name. */
   readonly breakers: HealthStatus['circuitBreakerStatus'];
@@ -50,6 +51,7 @@ export function healthOf(facts: HealthFacts): HealthStatus {
     errorsRecovered: facts.errorsRecovered,
     messagesDropped: dropped,
     unrouted: facts.unrouted,
+    duplicates: facts.duplicates,
     mainQueueSize: sum((s) => s.pending),
     subscriptions: facts.subscriptions.map(({ breakerName: _name, storm: _storm, ...subscription }) => subscription),
     threads: facts.threads,

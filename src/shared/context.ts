@@ -118,8 +118,9 @@ export class AttemptContext implements HandlerContext {
       lossy,
       priority: options.priority ?? 'normal',
       key: options.key ?? null,
-      headers: options.headers ?? null,
+      headers: withTrace(options.headers ?? null, this.headers),
       ttlMs: options.ttlMs ?? null,
+      delayMs: options.delayMs ?? null,
     };
     this.#outlet.assertFits(bytes.byteLength, detail);
     this.publications.push({ detail, bytes: new Uint8Array(bytes) });
@@ -140,4 +141,15 @@ function assertTopicLike(topic: unknown): asserts topic is string {
   if (typeof topic !== 'string' || topic.length > LARGEST_TEXT_BYTES / 4) {
     throw new BusbarError('BUSBAR_INVALID_TOPIC', `ctx.publish: not a topic: ${show(topic)}`);
   }
+}
+
+/** The headers of W3C Trace Context and Baggage. */
+const TRACE_HEADERS = ['traceparent', 'tracestate', 'baggage'];
+
+/** A message that a handler publishes belongs to the trace of the message that it handles. */
+function withTrace(own: Headers | null, handled: Headers | null): Headers | null {
+  if (handled === null) return own;
+  const carried = TRACE_HEADERS.filter((name) => typeof handled[name] === 'string' && Object.hasOwn(handled, name));
+  if (carried.length === 0) return own;
+  return { ...Object.fromEntries(carried.map((name) => [name, handled[name] as string])), ...own };
 }

@@ -82,9 +82,12 @@ export interface HandlerContext {
 export interface HandlerPublishOptions {
   readonly priority?: Priority;
   readonly key?: string;
+  /** `traceparent`, `tracestate` and `baggage` are those of the message that is handled, unless they are given here. */
   readonly headers?: Headers;
   /** Milliseconds after which no handler starts it any more. */
   readonly ttlMs?: number;
+  /** Milliseconds before it is handed to its subscriptions, 0 or more. */
+  readonly delayMs?: number;
 }
 
 /** Handles one delivery; what it returns answers a `request()`. */
@@ -110,6 +113,9 @@ export interface StandardSchema {
   };
 }
 
+/** Runs around a handler on its thread; calls `next` once to go on, or not at all. */
+export type Middleware = (payload: unknown, context: HandlerContext, next: (payload: unknown) => unknown) => unknown;
+
 /** What runs beside a handler on its thread; functions cannot cross threads, so it belongs to the handler's module. */
 export interface HandlerOptions {
   /** Name of the export that holds this definition. Default `default`. */
@@ -125,6 +131,11 @@ export interface HandlerOptions {
    * after three such in a row it is left alone for 10 s.
    */
   readonly reconnect?: (error: unknown) => unknown;
+  /**
+   * Runs around the handler at each attempt, after `validate`, the first one outermost: it returns what `next` returns, or
+   * something else, and may give `next` another payload.
+   */
+  readonly middleware?: readonly Middleware[];
   /** Runs once on each thread before the first delivery. */
   readonly setup?: () => void | Promise<void>;
 }
@@ -154,6 +165,10 @@ export function defineHandler<P = unknown, R = unknown>(
     throw invalidOption('defineHandler: url', 'import.meta.url or __filename', url);
   }
   if (typeof handle !== 'function') throw invalidOption('defineHandler: handler', 'a function', handle);
+  const { middleware = [] } = options;
+  if (!Array.isArray(middleware) || middleware.some((item) => typeof item !== 'function')) {
+    throw invalidOption('defineHandler: middleware', 'a list of functions', middleware);
+  }
   return Object.freeze({ [DEFINITION]: true, url, handle, options: Object.freeze({ ...options }) });
 }
 

@@ -51,7 +51,7 @@ export interface SubscriptionHealth {
   readonly pending: number;
   /** Deliveries whose handler runs now, as far as main can see. */
   readonly inFlight: number;
-  /** Deliveries that wait for their next attempt. */
+  /** Deliveries that wait for their next attempt, or, published with `delayMs`, for their first. */
   readonly retrying: number;
   readonly lanes: number;
   /** Null: it has none. */
@@ -101,6 +101,8 @@ export interface HealthStatus {
   readonly messagesDropped: number;
   /** Messages that no subscription matched. */
   readonly unrouted: number;
+  /** Messages that were not routed, for they had been within `dedupeWindowMs`. */
+  readonly duplicates: number;
   /** Deliveries pending in all subscriptions. */
   readonly mainQueueSize: number;
   readonly subscriptions: readonly SubscriptionHealth[];

@@ -106,6 +106,7 @@ export interface PublishedDetail {
   key: string | null;
   headers: Headers | null;
   ttlMs: number | null;
+  delayMs: number | null;
 }
 
 /** A line that a handler logged. */

@@ -13,6 +13,8 @@ export interface PublishOptions {
   readonly headers?: Headers;
   /** Milliseconds after which no handler starts it any more, more than 0. Default: never. */
   readonly ttlMs?: number;
+  /** Milliseconds before it is handed to its subscriptions, 0 or more. It waits on the main thread; not with a transport. Default 0. */
+  readonly delayMs?: number;
   /** Default: made by the bus. 1 to 1024 characters. */
   readonly id?: string;
 }
@@ -29,7 +31,7 @@ const MOST_HEADER_CHARACTERS = LARGEST_TEXT_BYTES / 4;
 /** @throws BUSBAR_INVALID_OPTION */
 export function assertPublishOptions(options: PublishOptions): void {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
-  const { priority, key, headers, ttlMs, id } = options;
+  const { priority, key, headers, ttlMs, delayMs, id } = options;
   if (priority !== undefined && !PRIORITIES.includes(priority)) {
     throw invalidOption('priority', PRIORITIES.map((name) => `'${name}'`).join(', '), priority);
   }
@@ -37,6 +39,9 @@ export function assertPublishOptions(options: PublishOptions): void {
   assertText('id', id, 1);
   if (ttlMs !== undefined && !(typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs > 0)) {
     throw invalidOption('ttlMs', 'a number of milliseconds > 0', ttlMs);
+  }
+  if (delayMs !== undefined && !(typeof delayMs === 'number' && Number.isFinite(delayMs) && delayMs >= 0)) {
+    throw invalidOption('delayMs', 'a number of milliseconds >= 0', delayMs);
   }
   if (headers !== undefined) assertHeaders(headers);
 }

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { classifyError } from '../../src/shared/classify.js';
 import { toErrorRecord } from '../../src/shared/error-record.js';
 import { BusbarError, show } from '../../src/shared/errors.js';
-import { type Handler, type HandlerOptions, isHandlerDefinition } from '../../src/shared/handler.js';
+import { type Handler, type HandlerOptions, isHandlerDefinition, type Middleware } from '../../src/shared/handler.js';
 import type { HandlerSource, LoadFailure } from '../../src/shared/lane-task.js';
 import { createRedactor, type RedactOptions } from '../../src/shared/redact.js';
 
@@ -51,7 +51,15 @@ async function importHandler(source: HandlerSource): Promise<LoadedHandler> {
   } catch (cause) {
     throw new BusbarError('BUSBAR_HANDLER_LOAD', `setup of ${source.url} threw: ${textOf(cause)}`, { cause });
   }
-  return { handle: handle as Handler, options };
+  return { handle: within(options.middleware ?? [], handle as Handler), options };
+}
+
+/** The handler with its middleware around it, the first one outermost. */
+function within(middleware: readonly Middleware[], handle: Handler): Handler {
+  return middleware.reduceRight<Handler>(
+    (next, around) => (payload, context) => around(payload, context, (given) => next(given, context)),
+    handle,
+  );
 }
 
 async function importModule(url: string): Promise<Record<string, unknown>> {

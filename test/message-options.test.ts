@@ -1,0 +1,140 @@
+// What a message may ask for: to be delivered later, once, first; and what goes with it.
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { defineHandler } from '../src/index.js';
+import { SteppedClock } from '../src/testing/stepped-clock.js';
+import follows from './fixtures/follows.js';
+import tallies from './fixtures/tallies.js';
+import wraps from './fixtures/wraps.js';
+import { accountOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+const soon = () => new Promise((resume) => setTimeout(resume, 5));
+
+describe('a message with delayMs', () => {
+  it('is handed over when its time has come, and counts as waiting until then', async () => {
+    const clock = new SteppedClock();
+    const bus = await startBus({ clock });
+    const heard: number[] = [];
+    await bus.subscribe('a', (n: number) => void heard.push(n), {
+      subscriberId: 's',
+      maxQueueSize: 2,
+      overflow: 'reject',
+    });
+    expect(bus.publish('a', 1, { delayMs: 1000 })).toBe(true);
+    expect(bus.publish('a', 2)).toBe(true);
+    await soon();
+    expect(heard).toEqual([2]);
+    expect(bus.publish('a', 3, { delayMs: 500 })).toBe(true);
+    expect(bus.publish('a', 4)).toBe(false);
+    clock.step(999);
+    await soon();
+    expect(heard).toEqual([2, 3]);
+    expect(accountOf(bus, 's')).toMatchObject({ routed: 4, succeeded: 2, dropped: 1, pending: 1 });
+    clock.step(1);
+    await soon();
+    expect(heard).toEqual([2, 3, 1]);
+    expect(bus.publish('a', 5, { delayMs: -1 })).toBe(false);
+  });
+
+  it('is dead-lettered when the bus stops before', async () => {
+    const bus = await startBus();
+    await bus.subscribe('a', tallies, { subscriberId: 's' });
+    bus.publish('a', 1, { delayMs: 60_000 });
+    await bus.stop({ drain: false });
+    expect(accountOf(bus, 's')).toMatchObject({ routed: 1, deadLettered: 1, pending: 0 });
+  });
+});
+
+describe('a message with an id', () => {
+  it('is routed once within the window, for each topic, unless it was refused', async () => {
+    const clock = new SteppedClock();
+    const bus = await startBus({ clock, dedupeWindowMs: 1000 });
+    const heard: number[] = [];
+    const subscription = await bus.subscribe('*', (n: number) => void heard.push(n), {
+      subscriberId: 's',
+      maxQueueSize: 1,
+      overflow: 'reject',
+    });
+    const publish = async (topic: string, n: number, id?: string) => {
+      const isAccepted = bus.publish(topic, n, id === undefined ? {} : { id });
+      await soon();
+      return isAccepted;
+    };
+    expect(await publish('a', 1, 'x')).toBe(true);
+    expect(await publish('a', 2, 'x')).toBe(true);
+    expect(await publish('b', 3, 'x')).toBe(true);
+    expect(await publish('a', 4)).toBe(true);
+    clock.step(1000);
+    expect(await publish('a', 5, 'x')).toBe(true);
+    expect(heard).toEqual([1, 3, 4, 5]);
+    expect(bus.getHealthStatus().duplicates).toBe(1);
+    subscription.pause();
+    await publish('a', 6);
+    expect(await publish('a', 7, 'y')).toBe(false);
+    subscription.resume();
+    await soon();
+    expect(await publish('a', 7, 'y')).toBe(true);
+    expect(heard).toEqual([1, 3, 4, 5, 6, 7]);
+  });
+});
+
+describe('middleware', () => {
+  it('goes around the handler on its thread, and may change, stop or fail what passes', async () => {
+    const bus = await startBus({ retry: {} });
+    await bus.subscribe('in', wraps, {
+      subscriberId: 's',
+      retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
+    });
+    expect(await bus.request('in', 'x')).toBe('in(x outer inner)');
+    expect(await bus.request('in', 'stop')).toBe('in(stopped)');
+    await expect(bus.request('in', 'throw')).rejects.toMatchObject({ code: 'BUSBAR_REQUEST_FAILED' });
+    const notAList = { middleware: 1 as unknown as [] };
+    expect(() => defineHandler('file:///x.js', () => 1, notAList)).toThrow('middleware');
+  });
+});
+
+describe('trace headers', () => {
+  it('go on to what a handler publishes, and nothing else does', async () => {
+    const bus = await startBus();
+    const heard: unknown[] = [];
+    await bus.subscribe('in', wraps, { subscriberId: 's' });
+    await bus.subscribe('out', (_text, { headers }) => void heard.push(headers), { subscriberId: 'out' });
+    bus.publish('in', 'x', { headers: { traceparent: '00-1-2-01', baggage: 'k=v', other: '1' } });
+    bus.publish('in', 'own', { headers: { traceparent: '00-1-2-01' } });
+    bus.publish('in', 'x');
+    await bus.idle();
+    expect(heard).toEqual([{ traceparent: '00-1-2-01', baggage: 'k=v' }, { traceparent: 'own' }, null]);
+  });
+});
+
+describe('priorities', () => {
+  it('are kept by a retry, and the lowest has one turn in 16 for each priority in use', async () => {
+    const clock = new SteppedClock();
+    const bus = await startBus({
+      clock,
+      retry: { message_processing_error: { maxRetries: 1, backoffMs: 1000, jitter: false } },
+    });
+    const ledger = join(temporaryFolder(), 'ledger');
+    const subscription = await bus.subscribe('a', follows, { subscriberId: 's', timeoutMs: 1e6 });
+    const publish = (stream: string, n: number, priority: 'low' | 'high' | 'critical', fails = false) =>
+      bus.publish('a', { stream, n, ledger, deeds: fails ? ['throw'] : [] }, { priority });
+    publish('high', 0, 'high', true);
+    while (bus.getHealthStatus().subscriptions[0]?.retrying !== 1) await soon();
+    subscription.pause();
+    for (let n = 0; n < 400; n++) publish('critical', n, 'critical');
+    for (let n = 0; n < 8; n++) publish('low', n, 'low');
+    clock.step(1000);
+    subscription.resume();
+    await bus.idle();
+    const started = linesOf(ledger)
+      .filter((line) => line.endsWith('start'))
+      .slice(1)
+      .map((line) => line.split(' ')[0]);
+    const places = started.flatMap((stream, place) => (stream === 'low' ? [place + 1] : []));
+    expect(places).toHaveLength(8);
+    expect(places.filter((place, n) => place > 3 * 16 * (n + 1))).toEqual([]);
+    // Higher than low: it is not behind all that is low.
+    expect(started.indexOf('high')).toBeLessThanOrEqual(3 * 16);
+    expect(started.slice(0, 15)).toEqual(Array(15).fill('critical'));
+  });
+});
