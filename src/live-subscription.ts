@@ -66,10 +66,6 @@ export class LiveSubscription {
     return this.options.subscriberId;
   }
 
-  get succeeded(): number {
-    return this.lanes.reduce((sum, lane) => sum + lane.succeeded, 0);
-  }
-
   get pending(): number {
     return this.lanes.reduce((sum, lane) => sum + lane.unsettled, 0) + this.retrying + this.settling;
   }
@@ -142,14 +138,15 @@ export class LiveSubscription {
   }
 
   health(): SubscriptionHealth & { breakerName: string; storm: boolean } {
+    const accounts = this.lanes.map((lane) => lane.account());
     return {
       subscriberId: this.subscriberId,
       pattern: this.pattern,
       routed: this.routed,
-      succeeded: this.succeeded,
+      succeeded: accounts.reduce((sum, { succeeded }) => sum + succeeded, 0),
       deadLettered: this.deadLettered,
       dropped: this.dropped,
-      pending: this.pending,
+      pending: accounts.reduce((sum, { unsettled }) => sum + unsettled, this.retrying + this.settling),
       inFlight: this.lanes.reduce((sum, lane) => sum + lane.inFlight, 0),
       retrying: this.retrying,
       lanes: this.lanes.length,

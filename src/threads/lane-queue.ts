@@ -3,6 +3,7 @@ import type { Delivery } from '../shared/delivery.js';
 import type { RecordAddress } from '../shared/outcome.js';
 import { Backlog } from './backlog.js';
 import type { LaneOptions } from './lane-contract.js';
+import type { LaneAccount } from './lane-ring.js';
 import { LaneRings } from './lane-rings.js';
 import type { Parking } from './parking.js';
 
@@ -23,6 +24,12 @@ export class LaneQueue {
   /** Deliveries that are neither succeeded nor handed back. */
   get unsettled(): number {
     return this.rings.unsettled + this.backlog.size + this.parking.size;
+  }
+
+  /** Of one moment. */
+  account(): LaneAccount {
+    const { succeeded, unsettled } = this.rings.account();
+    return { succeeded, unsettled: unsettled + this.backlog.size + this.parking.size };
   }
 
   /** Bytes of their payloads. */

@@ -37,6 +37,14 @@ export interface Suspect {
   readonly timeouts: number;
 }
 
+/** What became of the deliveries of a lane, or of one of its rings. */
+export interface LaneAccount {
+  /** Those whose handler succeeded, since the beginning. */
+  readonly succeeded: number;
+  /** Those that it still has to see to. */
+  readonly unsettled: number;
+}
+
 /** What the rings of a lane are like. */
 export interface RingShape {
   readonly ringBytes: number;
@@ -71,12 +79,12 @@ export class LaneRing {
     this.#running = shape.concurrency === 1 ? new RunningWord(this.memory) : null;
   }
 
-  /** Deliveries whose handlers succeeded, since the beginning. Ask at least every 2^31 of them. */
-  get succeeded(): number {
+  /** Both of one moment, for the reader goes on counting. Ask at least every 2^31 successes. */
+  account(): LaneAccount {
     const word = this.writer.succeeded;
     this.#succeeded += (word - this.#succeededWord) | 0;
     this.#succeededWord = word;
-    return this.#succeeded;
+    return { succeeded: this.#succeeded, unsettled: (this.writer.written - word - this.#handedBack) | 0 };
   }
 
   /** False: full, by bytes or by depth. */

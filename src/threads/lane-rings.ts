@@ -5,7 +5,7 @@ import { type LaneOrder, ParkedWords } from '../shared/order.js';
 import type { RecordAddress } from '../shared/outcome.js';
 import { allocateRing, RingReader } from '../shared/ring.js';
 import type { Backlog } from './backlog.js';
-import { LaneRing, type RingShape, type Suspect } from './lane-ring.js';
+import { type LaneAccount, LaneRing, type RingShape, type Suspect } from './lane-ring.js';
 import { LargePayloads } from './large-payloads.js';
 import { type Fence, Parking } from './parking.js';
 
@@ -47,11 +47,17 @@ export class LaneRings {
     return sum;
   }
 
-  /** Deliveries whose handlers succeeded, since the beginning. */
-  get succeeded(): number {
-    let sum = 0;
-    for (const ring of this.rings) if (ring !== null) sum += ring.succeeded;
-    return sum;
+  /** Each ring's of one moment. */
+  account(): LaneAccount {
+    let succeeded = 0;
+    let unsettled = 0;
+    for (const ring of this.rings) {
+      if (ring === null) continue;
+      const account = ring.account();
+      succeeded += account.succeeded;
+      unsettled += account.unsettled;
+    }
+    return { succeeded, unsettled };
   }
 
   get memories(): (SharedArrayBuffer | null)[] {

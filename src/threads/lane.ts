@@ -11,6 +11,7 @@ import { drainTask } from './drain-task.js';
 import { KnownFailures } from './known-failures.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
 import { LaneQueue } from './lane-queue.js';
+import type { LaneAccount } from './lane-ring.js';
 import { LaneSignals } from './lane-signals.js';
 import type { Parking } from './parking.js';
 import { Patience } from './patience.js';
@@ -68,9 +69,9 @@ export class Lane implements TurnTaker {
     return this.#queue.bytes;
   }
 
-  /** Deliveries whose handler succeeded. */
-  get succeeded(): number {
-    return this.#queue.rings.succeeded;
+  /** As {@link unsettled}, and how many have succeeded, of one moment: the worker goes on counting. */
+  account(): LaneAccount {
+    return this.#queue.account();
   }
 
   /** Deliveries whose handler runs now, as far as can be seen. */

@@ -61,7 +61,8 @@ export class MainLane {
   #state: LaneState = 'idle';
   #isPaused = false;
   #timer: Timer | undefined;
-  succeeded = 0;
+  #succeeded = 0;
+  readonly account = () => ({ succeeded: this.#succeeded, unsettled: this.unsettled });
 
   constructor(options: MainLaneOptions, { clock, watch, breakers }: LaneSurroundings, events: LaneEvents) {
     this.#options = options;
@@ -240,7 +241,7 @@ export class MainLane {
     if (this.#options.tellsSuccess) {
       this.#news({ kind: Outcome.SUCCEEDED, detail: { id: context.id, topic: delivery.topic } });
     }
-    this.succeeded++;
+    this.#succeeded++;
     this.release(delivery.number);
     for (const { detail, bytes } of context.publications ?? []) this.#news({ kind: Outcome.PUBLISHED, detail }, bytes);
     if (delivery.started > 0) this.#news({ kind: Outcome.RECOVERED, detail: { number: delivery.number } });
