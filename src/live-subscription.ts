@@ -1,8 +1,8 @@
 // One subscription as the bus has it: its lanes, its limits, its accounting.
 
 import { evictFor } from './eviction.js';
-import type { ResolvedSubscribeOptions } from './options.js';
 import { type QueueDepth, QueueLimit } from './queue-limit.js';
+import type { ResolvedSubscribeOptions } from './resolved-options.js';
 import { laneOfKey } from './routing/partition.js';
 import type { SharedBreaker } from './shared/breaker.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';

@@ -1,16 +1,14 @@
-// The options of a bus and of a subscription: what users give, and what it is once defaults are filled in.
+// The options of a bus and of a subscription, as users give them.
 import type { CriticalHook } from './escalation.js';
 import type { RetryBudgetOptions } from './failure/budget.js';
 import type { RetryOverrides } from './failure/recovery.js';
 import type { BreakerOptions } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
-import type { DeadlineRule } from './shared/deadline.js';
 import type { StandardSchema } from './shared/handler.js';
 import type { Ordering } from './shared/message.js';
 import type { ReconnectHook } from './shared/reconnector.js';
 import type { RedactOptions } from './shared/redact.js';
 import type { ErrorReport } from './shared/report.js';
-import type { TestHooks } from './shared/test-hooks.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 import type { TransportMaker } from './transport/transport.js';
 
@@ -139,27 +137,3 @@ export interface SubscribeOptions {
 
 /** What gives when a queue is full; see `SubscribeOptions.overflow`. */
 export type Overflow = 'reject' | 'drop-oldest' | 'drop-low' | 'dead-letter';
-
-export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimits' | 'onCritical' | 'transport'>> & {
-  readonly onCritical: CriticalHook | undefined;
-  readonly resourceLimits: ThreadLimits;
-  /** Null: the bus is not under test. */
-  readonly testing: TestHooks | null;
-  readonly transport: TransportMaker | null;
-};
-
-export type ResolvedSubscribeOptions = Required<
-  Omit<
-    SubscribeOptions,
-    'export' | 'validate' | 'lanes' | 'breaker' | 'reconnect' | 'timeoutMs' | 'adaptiveTimeout' | 'overflow'
-  >
-> & {
-  readonly overflow: Overflow | undefined;
-  readonly reconnect: ReconnectHook<ErrorReport> | undefined;
-  readonly deadline: DeadlineRule;
-  readonly export: string;
-  readonly validate: StandardSchema | undefined;
-  readonly lanes: number;
-  readonly breaker: BreakerOptions | false;
-  readonly breakerName: string;
-};

@@ -3,13 +3,8 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { checkedRetryBudget } from './failure/budget.js';
 import { assertRetryConfig, type RetryOverrides } from './failure/recovery.js';
-import type {
-  AdaptiveTimeoutOptions,
-  MessageBusOptions,
-  ResolvedBusOptions,
-  ResolvedSubscribeOptions,
-  SubscribeOptions,
-} from './options.js';
+import type { AdaptiveTimeoutOptions, MessageBusOptions, SubscribeOptions } from './options.js';
+import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
 import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
 import type { DeadlineRule } from './shared/deadline.js';

@@ -16,7 +16,7 @@ import type { Delivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
 import { type DeadLetterReason, ErrorCategory, type ErrorReport } from './shared/report.js';
-import type { SettledDelivery } from './shared/test-hooks.js';
+import type { SettledDelivery } from './shared/settled-delivery.js';
 import type { KillCause } from './threads/lane-contract.js';
 
 /** A delivery with the subscription it belongs to. */

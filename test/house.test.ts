@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import * as frontDoor from '../src/index.js';
+import * as testing from '../src/testing/index.js';
 import { temporaryFolder } from './test-bus.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -131,6 +132,10 @@ describe('the package', () => {
       'discard',
       'retryLater',
     ]);
+  });
+
+  it('exports what tests need from busbar/testing', () => {
+    expect(Object.keys(testing).sort()).toEqual(['SteppedClock', 'createTestBus']);
   });
 
   it('has the agreed entries at its top, and no others', () => {

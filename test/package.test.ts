@@ -82,6 +82,15 @@ describe('the package', () => {
       join(folder, 'app.ts'),
       `import { ErrorCategory, MessageBus, type HealthStatus } from 'busbar';
        import { defineHandler } from 'busbar/handler';
+       import { createTestBus, SteppedClock, type FaultOptions } from 'busbar/testing';
+       const faults: FaultOptions = { seed: 1, kill: 0.1, when: 'after' };
+       export async function test(): Promise<readonly string[]> {
+         await using bus = await createTestBus<{ a: number }>({ clock: new SteppedClock({ startAt: 0 }), faults });
+         await bus.subscribe('a', handler, { subscriberId: 's' });
+         bus.publish('a', 1);
+         await bus.settled({ step: true });
+         return [...bus.ledger.succeeded('s'), ...(await bus.deadLetters()).map(({ message }) => message.id)];
+       }
        const handler = defineHandler<number, number>('file:///handler.js', (n, ctx) => (ctx.signal.aborted ? 0 : n + 1));
        export async function main(): Promise<HealthStatus> {
          await using bus = new MessageBus<{ a: number }>({ retry: { [ErrorCategory.TIMEOUT_ERROR]: { maxRetries: 1, backoffMs: 5 } } });

@@ -11,19 +11,29 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** The block of code after the comment that names it. */
 function block(name: string): string {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const found = new RegExp(`<!-- first-program: ${name} -->\n\`\`\`\\w*\n([^]*?)\`\`\``).exec(readme);
+  const found = new RegExp(`<!-- ${name} -->\n\`\`\`\\w*\n([^]*?)\`\`\``).exec(readme);
   if (found?.[1] === undefined) throw new Error(`the README has no block ${name}`);
   return found[1];
 }
 
+/** What these programs of the README print. The last one is run. */
+function outputOf(...names: readonly string[]): string {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(ROOT, join(folder, 'node_modules', 'busbar'));
+  const files = names.map((name) => name.replace(/^.*: /, ''));
+  for (const [index, file] of files.entries()) writeFileSync(join(folder, file), block(names[index] as string));
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const last = files.at(-1) as string;
+  return execFileSync(process.execPath, [last], { cwd: folder, encoding: 'utf8', env, timeout: 20_000 });
+}
+
 describe('the README', () => {
   it('has a first program that prints what it says', () => {
-    const folder = temporaryFolder();
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(ROOT, join(folder, 'node_modules', 'busbar'));
-    for (const name of ['detect.mjs', 'app.mjs']) writeFileSync(join(folder, name), block(name));
-    const env = { ...process.env, NODE_OPTIONS: '' };
-    const output = execFileSync(process.execPath, ['app.mjs'], { cwd: folder, encoding: 'utf8', env, timeout: 20_000 });
-    expect(output).toBe(block('output'));
+    expect(outputOf('first-program: detect.mjs', 'first-program: app.mjs')).toBe(block('first-program: output'));
+  });
+
+  it('tests it as it says', () => {
+    expect(outputOf('first-program: detect.mjs', 'testing: detect.test.mjs')).toBe(block('testing: output'));
   });
 });

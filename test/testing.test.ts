@@ -53,7 +53,7 @@ describe('faults', () => {
         for (const kind of FAULT_KINDS)
           expect(Math.abs(drawn.filter((one) => one === kind).length - 400)).toBeLessThan(190);
       }),
-      { numRuns: 20 },
+      { numRuns: 5 },
     );
   });
 
@@ -155,11 +155,11 @@ describe('a full disk', () => {
     });
     bus.setDiskFull(true);
     for (let n = 0; n < 3; n++) bus.publish('a', null);
-    await bus.until(({ logging }) => logging?.unpersisted === 3);
-    expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ pending: 0, deadLettered: 3 });
+    await bus.until(({ subscriptions }) => subscriptions[0]?.deadLettered === 3);
+    expect(bus.getHealthStatus()).toMatchObject({ subscriptions: [{ pending: 0 }], logging: { unpersisted: 3 } });
     expect(linesOf(join(bus.folder, 'message_bus_errors.json'))).toEqual([]);
     bus.setDiskFull(false);
-    await bus.until(({ logging }) => logging?.unpersisted === 0);
+    await bus.until(({ logging }) => logging?.deadLetters === 3);
     expect(await bus.deadLetters()).toHaveLength(3);
     expect(bus.getHealthStatus().logging).toMatchObject({ unpersisted: 0, lostLetters: 0 });
     await bus.errorLogger?.flush();
@@ -169,7 +169,7 @@ describe('a full disk', () => {
   it('at a rate: every letter is on the disk in the end', async () => {
     const { bus, ids } = await suffering({ throw: 1, attempts: 99, diskFull: 0.3, seed: 11 }, 40);
     await bus.settled(STEP);
-    await bus.until(({ logging }) => logging?.unpersisted === 0);
+    await bus.until(({ logging }) => logging?.deadLetters === ids.length);
     expect((await bus.deadLetters()).map(({ message }) => message.id).sort()).toEqual(ids.sort());
   });
 });

@@ -13,10 +13,10 @@ import {
   STATUS_BYTES,
   Status,
 } from '../shared/logging-task.js';
+import type { LoggingTesting } from '../shared/logging-testing.js';
 import type { RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
-import type { LoggingTesting } from '../shared/test-hooks.js';
 import { LetterQueue } from './letter-queue.js';
 import { LoggingThread } from './logging-thread.js';
 import { Repeats } from './repeats.js';

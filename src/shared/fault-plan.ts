@@ -63,7 +63,10 @@ export class IdleMarks {
   readonly #waiting: number[] = [];
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(16);
+    const memory = new SharedArrayBuffer(16);
+    // Before the first drain says how many: one, at least.
+    new Int32Array(memory)[1] = 1;
+    return memory;
   }
 
   constructor(memory: SharedArrayBuffer) {

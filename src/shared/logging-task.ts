@@ -1,8 +1,9 @@
 // What main and the logging worker say to each other: start data, ring records, queries.
+
+import type { LoggingTesting } from './logging-testing.js';
 import type { CodecId, Headers, Priority } from './message.js';
 import type { RedactOptions } from './redact.js';
 import type { DeadLetter, DeadLetterReason, ErrorCategory, ErrorRecord, ErrorReport, ErrorSeverity } from './report.js';
-import type { LoggingTesting } from './test-hooks.js';
 
 /** Limits of what is kept on disk. */
 export interface LogLimits {

@@ -1,20 +1,10 @@
 // What busbar/testing plugs into a bus; a bus in production has none, and pays nothing.
 import type { Delivery } from './delivery.js';
 import type { LaneTesting } from './fault-plan.js';
+import type { SettledDelivery } from './settled-delivery.js';
 
 /** The key of an option that only busbar/testing can give. */
 export const TEST_HOOKS = Symbol('busbar.testHooks');
-
-/** How a delivery ended. */
-export interface SettledDelivery {
-  readonly subscriberId: string;
-  readonly topic: string;
-  /** Of the message. */
-  readonly id: string;
-  readonly outcome: 'succeeded' | 'deadLettered' | 'dropped';
-  /** Why it was given up or dropped; null for a success. */
-  readonly reason: string | null;
-}
 
 /** A subscription, as far as a test may look at it and tamper with it. */
 export interface TestedSubscription {
@@ -40,11 +30,4 @@ export interface TestHooks {
   /** Once for each lane on a worker, in their order. */
   laneTesting(subscription: TestedSubscription): LaneTesting;
   settled(delivery: SettledDelivery): void;
-}
-
-/** What the logging worker is told when its bus is under test. */
-export interface LoggingTesting {
-  /** Memory of the bus's clock; null: it is the system's. */
-  readonly time: SharedArrayBuffer | null;
-  readonly disk: SharedArrayBuffer;
 }

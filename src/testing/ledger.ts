@@ -1,5 +1,5 @@
 // What became of each delivery: kept apart from the bus's own counters, so that one can be held against the other.
-import type { SettledDelivery } from '../shared/test-hooks.js';
+import type { SettledDelivery } from '../shared/settled-delivery.js';
 
 /** Belongs to one test bus. */
 export class Ledger {

@@ -16,9 +16,7 @@ const DAMAGE = new Uint8Array(8).fill(0xff);
 export interface Motion {
   /** True: nothing will happen until time passes. */
   readonly isStill: boolean;
-  /** No handler runs but those that wait for time to pass. */
-  readonly onlyIdle: boolean;
-  /** `Clock.elapsed()` at which the first of those has waited long enough; Infinity: there is none. */
+  /** `Clock.elapsed()` at which the first handler that merely waits has waited long enough; Infinity: there is none. */
   readonly idleUntil: number;
 }
 
@@ -64,7 +62,6 @@ export class TestBench implements TestHooks {
     return {
       // Those whose time has come are about to go on, or to be ended.
       isStill: !isSettling && lanes.every(({ isStill }) => isStill) && idleUntil > elapsed,
-      onlyIdle: lanes.every(({ onlyIdle }) => onlyIdle),
       idleUntil,
     };
   }
@@ -89,12 +86,12 @@ function motionOf(lane: TestedLane, marks: IdleMarks | undefined) {
   const unsettled = lane.unsettled - lane.parking.size;
   // When its thread has ended, its marks mean nothing until the next drain clears them.
   const idle = state === 'draining' ? (marks?.idle ?? 0) : 0;
-  const onlyIdle = inFlight <= idle;
   const mayStart = idle < Math.min(marks?.most ?? 1, unsettled);
-  const waitsForTime = state === 'held' || state === 'storm' || (idle >= inFlight && !mayStart);
+  const isFull = state === 'draining' && idle >= inFlight && !mayStart;
+  // Without a thread, and without asking for one: for its breaker, a delay or a limit, all of them matters of time.
+  const isResting = ['held', 'storm', 'idle'].includes(state) && inFlight === 0;
   return {
-    isStill: unsettled === 0 || waitsForTime,
-    onlyIdle,
+    isStill: unsettled === 0 || isFull || isResting,
     until: idle > 0 && marks !== undefined ? marks.until : Number.POSITIVE_INFINITY,
   };
 }

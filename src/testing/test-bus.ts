@@ -41,9 +41,8 @@ export interface SettledOptions extends WaitOptions {
 }
 
 const POLL_MS = 1;
-/** Where nothing has changed for so long, in real milliseconds, something may wait for time that this file knows nothing of. */
-const STALL_MS = 250;
-const TICK_MS = 25;
+/** Before the event loop has a turn again. */
+const MOST_STEPS = 1000;
 const SMALL_HEAP = { maxOldGenerationSizeMb: 64 };
 
 /** Made by {@link createTestBus}. All methods run on the main thread. */
@@ -51,7 +50,6 @@ export class TestBus<Topics extends object = AnyTopics> extends MessageBus<Topic
   readonly #bench: TestBench;
   readonly #clock: SteppedClock | null;
   readonly #folder: string;
-  #lastChange = { what: '', at: 0 };
 
   /** @internal */
   constructor(options: MessageBusOptions, bench: TestBench, clock: SteppedClock | null, folder: string) {
@@ -110,7 +108,7 @@ export class TestBus<Topics extends object = AnyTopics> extends MessageBus<Topic
   async settled({ step = false, timeoutMs }: SettledOptions = {}): Promise<void> {
     await this.#wait('all deliveries to be settled', timeoutMs, () => {
       const isSettled = this.#pending() === 0 && this.#pending() === 0;
-      if (!isSettled && step) this.#stepIfStill();
+      if (!isSettled && step) this.#stepWhileStill();
       return isSettled;
     });
   }
@@ -172,18 +170,15 @@ export class TestBus<Topics extends object = AnyTopics> extends MessageBus<Topic
     return sum(this.getHealthStatus().subscriptions, 'pending');
   }
 
-  /** Only ever while no handler runs that does something: time must not pass for those. */
-  #stepIfStill(): void {
+  /** Only ever while no handler runs that does more than wait: time must not pass for those. */
+  #stepWhileStill(): void {
     const { clock } = this;
-    const { isStill, onlyIdle, idleUntil } = this.#bench.motion(clock.elapsed());
-    const real = systemClock.elapsed();
-    const what = JSON.stringify([this.getHealthStatus().subscriptions, clock.elapsed(), clock.timers]);
-    if (what !== this.#lastChange.what) this.#lastChange = { what, at: real };
-    if (!isStill && !(onlyIdle && real - this.#lastChange.at > STALL_MS)) return;
-    // Injected hangs that are past their deadline wait for main to look for such, which it does every so often.
-    const untilIdle = idleUntil > clock.elapsed() ? idleUntil - clock.elapsed() : TICK_MS;
-    const ms = Math.min(untilIdle, clock.untilNext ?? Number.POSITIVE_INFINITY);
-    if (Number.isFinite(ms)) clock.step(Math.max(0, ms));
+    for (let steps = 0; steps < MOST_STEPS; steps++) {
+      const { isStill, idleUntil } = this.#bench.motion(clock.elapsed());
+      const ms = Math.min(idleUntil - clock.elapsed(), clock.untilNext ?? Number.POSITIVE_INFINITY);
+      if (!isStill || !Number.isFinite(ms) || this.#pending() === 0) return;
+      clock.step(Math.max(0, ms));
+    }
   }
 
   async #wait(what: string, timeoutMs = 10_000, isThere: () => boolean): Promise<void> {
