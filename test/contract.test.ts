@@ -6,7 +6,8 @@ import { afterAll, beforeAll } from '@jest/globals';
 import { MessageBus, type MessageBusOptions } from '../src/index.js';
 import { jetstream } from '../src/transport/jetstream.js';
 import { contractOf } from './contract.js';
-import { describeWithNats, NatsServer } from './nats-server.js';
+import { NatsServer } from './jetstream/nats-server.js';
+import { describeWithNats } from './with-nats.js';
 
 const OPTIONS: MessageBusOptions = {
   threads: 1,
@@ -30,9 +31,8 @@ async function start(options: MessageBusOptions): Promise<MessageBus> {
 
 contractOf({
   name: 'memory',
-  start: () => start({}),
+  start: () => start({ dedupeWindowMs: 60_000 }),
   cannot: {
-    'an id is accepted once': 'memory keeps no ids',
     'subscribers share a subscription': 'memory is one process',
     'messages outlive the process': 'memory is gone with its process; dead letters are not',
   },

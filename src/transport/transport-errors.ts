@@ -4,6 +4,8 @@ import { peek, peekNumber, peekText } from '../shared/hostile.js';
 
 const PERMISSION = new Set(['AuthorizationError', 'UserAuthenticationExpiredError', 'PermissionViolationError']);
 const SETTINGS = new Set(['JetStreamNotEnabled', 'InvalidNameError', 'InvalidSubjectError', 'InvalidArgumentError']);
+/** More copies than there are servers: said as the server's own trouble, but it does not pass. */
+const TOO_MANY_REPLICAS = 10_074;
 /** The server's own troubles, which pass: all other answers of its API say that the request was wrong. */
 const PASSING_STATUS = new Set([408, 500, 503]);
 
@@ -42,6 +44,7 @@ function codeOfOne(error: object): ErrorCode | undefined {
 
 function ofApi(error: object): ErrorCode {
   const status = peekNumber(error, 'status');
-  const isPassing = status !== undefined && PASSING_STATUS.has(status);
+  const isPassing =
+    status !== undefined && PASSING_STATUS.has(status) && peekNumber(error, 'code') !== TOO_MANY_REPLICAS;
   return isPassing ? 'BUSBAR_TRANSPORT_CONNECTION' : 'BUSBAR_TRANSPORT_SETTINGS';
 }

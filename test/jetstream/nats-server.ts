@@ -1,15 +1,16 @@
 // A nats-server for a test: on a free loopback port, with a store of its own, gone afterwards.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from '@jest/globals';
 
 const READY_MS = 10_000;
+/** A cluster has its leader within this time. */
+const ELECTION_MS = 5000;
 
 /** Where nats-server is; undefined: nowhere. */
-const binary = ['nats-server', '/usr/sbin/nats-server', '/usr/local/bin/nats-server'].find((path) => {
+export const binary = ['nats-server', '/usr/sbin/nats-server', '/usr/local/bin/nats-server'].find((path) => {
   try {
     execFileSync(path, ['--version'], { stdio: 'pipe' });
     return true;
@@ -18,36 +19,17 @@ const binary = ['nats-server', '/usr/sbin/nats-server', '/usr/local/bin/nats-ser
   }
 });
 
-/** As `describe`. Without nats-server it is skipped, loudly; in CI it fails. */
-export function describeWithNats(name: string, tests: () => void): void {
-  if (binary !== undefined) {
-    describe(name, tests);
-    return;
-  }
-  const what = `"${name}" needs nats-server, and there is none: apt-get install -y nats-server`;
-  if (process.env['CI'] === 'true') {
-    describe(name, () => {
-      it('needs nats-server', () => {
-        throw new Error(what);
-      });
-    });
-    return;
-  }
-  process.stderr.write(`\nSKIPPED: ${what}\n`);
-  describe.skip(`${name} (no nats-server)`, tests);
-}
-
-export interface NatsOptions {
+interface NatsOptions {
   /** More arguments of nats-server. */
   readonly args?: readonly string[];
-  /** Default: a free one. */
-  readonly port?: number;
+  /** The text of a configuration file. */
+  readonly config?: string;
 }
 
 /** Keeps its port and its store when it is killed and started again. */
 export class NatsServer {
   readonly port: number;
-  readonly #args: readonly string[];
+  #args: readonly string[];
   readonly #store = mkdtempSync(join(tmpdir(), 'busbar-nats-'));
   #process: ChildProcess | undefined;
 
@@ -56,8 +38,9 @@ export class NatsServer {
     this.#args = args;
   }
 
-  static async start({ args = [], port }: NatsOptions = {}): Promise<NatsServer> {
-    const server = new NatsServer(port ?? (await freePort()), args);
+  static async start({ args = [], config }: NatsOptions = {}): Promise<NatsServer> {
+    const server = new NatsServer(await freePort(), args);
+    if (config !== undefined) server.#configure(config);
     await server.start();
     return server;
   }
@@ -93,6 +76,12 @@ export class NatsServer {
     rmSync(this.#store, { recursive: true, force: true });
   }
 
+  #configure(text: string): void {
+    const file = join(this.#store, 'server.conf');
+    writeFileSync(file, text);
+    this.#args = ['-c', file, ...this.#args];
+  }
+
   async #end(signal: NodeJS.Signals): Promise<void> {
     const ending = this.#process;
     this.#process = undefined;
@@ -102,6 +91,24 @@ export class NatsServer {
       ending.kill(signal);
     });
   }
+}
+
+/** Ended after use with `stop`. */
+export function startServer(): Promise<NatsServer> {
+  return NatsServer.start();
+}
+
+/** Servers that know one another; resolves once they have a leader. */
+export async function startCluster(size: number): Promise<NatsServer[]> {
+  const ports = await Promise.all(Array.from({ length: size }, freePort));
+  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(',');
+  const starting = ports.map((port, index) => {
+    const place = ['--cluster', `nats://127.0.0.1:${port}`, '--routes', routes];
+    return NatsServer.start({ args: ['-n', `n${index}`, '--cluster_name', 'trial', ...place] });
+  });
+  const servers = await Promise.all(starting);
+  await new Promise((resume) => setTimeout(resume, ELECTION_MS));
+  return servers;
 }
 
 function freePort(): Promise<number> {

@@ -1,0 +1,115 @@
+// What JetStream makes of trouble: no connection, wrong permissions, other settings, messages that nobody can handle.
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { MessageBus } from '../src/index.js';
+import { systemClock } from '../src/shared/clock.js';
+import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
+import type { TransportHost } from '../src/transport/transport.js';
+import { NatsServer } from './jetstream/nats-server.js';
+import { linesOf, temporaryFolder } from './test-bus.js';
+import { describeWithNats } from './with-nats.js';
+
+const QUICK: JetStreamOptions = { partitions: 1, leaseMs: 500, ackWaitMs: 500, pingMs: 200, maxReconnectMs: 100 };
+
+describeWithNats('the JetStream transport', () => {
+  let server: NatsServer;
+  const buses: MessageBus[] = [];
+
+  const start = async (options: JetStreamOptions, errorLogDir = temporaryFolder()): Promise<MessageBus> => {
+    const transport = jetstream({ ...QUICK, servers: server.url, ...options });
+    const bus = new MessageBus({ transport, errorLogDir, threads: 1, spareThreads: 0 });
+    buses.push(bus);
+    await bus.start();
+    return bus;
+  };
+
+  beforeAll(async () => {
+    const users = '{user: all, password: all}, {user: none, password: none, permissions: {publish: {deny: [">"]}}}';
+    server = await NatsServer.start({ config: `authorization: {users: [${users}]}` });
+  });
+
+  afterEach(async () => {
+    await Promise.all(buses.splice(0).map((bus) => bus.stop({ drain: false })));
+  });
+
+  afterAll(async () => {
+    await server.stop();
+  });
+
+  const connection = { user: 'all', pass: 'all' };
+
+  it('refuses bad options, and says what was wrong with them', () => {
+    const code = 'BUSBAR_INVALID_OPTION';
+    for (const [options, words] of [
+      [{ partitions: 0 }, 'partitions'],
+      [{ stream: 'a.b' }, 'stream'],
+      [{ replicas: 2 }, 'replicas'],
+      [{ partition: 1 }, 'jetstream'],
+      [{ connection: { servers: 'x' } }, 'connection'],
+    ] as const) {
+      const make = (): unknown => jetstream(options as JetStreamOptions);
+      expect(make).toThrow(expect.objectContaining({ code, message: expect.stringContaining(words) }));
+    }
+    expect(() => new MessageBus({ transport: 'nats' as never })).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('says whether it was the connection, the user or the settings', async () => {
+    const host: TransportHost = {
+      clock: systemClock,
+      instance: 'x',
+      report: () => undefined,
+      breakerChanged: () => undefined,
+    };
+    const code = async (options: JetStreamOptions): Promise<unknown> => {
+      try {
+        const transport = await jetstream({ ...QUICK, servers: server.url, ...options }).start(host);
+        await transport.stop(1000);
+        return 'started';
+      } catch (error) {
+        return (error as { code: unknown }).code;
+      }
+    };
+    expect(await code({ servers: '127.0.0.1:1' })).toBe('BUSBAR_TRANSPORT_CONNECTION');
+    expect(await code({ connection: { user: 'all', pass: 'wrong' } })).toBe('BUSBAR_TRANSPORT_PERMISSION');
+    expect(await code({ connection, stream: 'S1' })).toBe('started');
+    expect(await code({ connection, stream: 'S1', maxBytes: 4096 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
+    expect(await code({ connection, stream: 'S1', partitions: 2 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
+    expect(await code({ connection, stream: 'S2', replicas: 3 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
+  });
+
+  it('keeps what is published without a connection, reports the loss, opens its breaker, and goes on', async () => {
+    const folder = temporaryFolder();
+    const bus = await start({ connection, stream: 'OFF' }, folder);
+    const refusing = await start({ connection, stream: 'OFF', whenOffline: 'refuse' });
+    const seen: unknown[] = [];
+    const states: string[] = [];
+    bus.on('breaker', ({ name, state }) => states.push(`${name} ${state}`));
+    await bus.subscribe('off.a', (payload) => void seen.push(payload), { subscriberId: 'off' });
+    await server.kill();
+    while (bus.getHealthStatus().transport?.connected || refusing.getHealthStatus().transport?.connected)
+      await new Promise((resume) => setTimeout(resume, 5));
+    const { transport, circuitBreakerStatus, status } = bus.getHealthStatus();
+    expect(transport).toMatchObject({ connected: false, breaker: 'open', disconnects: 1 });
+    expect([circuitBreakerStatus['jetstream'], status]).toEqual(['open', 'degraded']);
+    expect(refusing.publish('off.a', 'refused')).toBe(false);
+    expect(bus.publish('off.a', 'kept')).toBe(true);
+    const stored = bus.publishAsync('off.a', 'kept, too');
+    await server.start();
+    await stored;
+    await bus.idle();
+    expect(seen).toEqual(['kept', 'kept, too']);
+    expect(states).toEqual(['jetstream open', 'jetstream closed']);
+    await bus.errorLogger?.flush();
+    const reports = linesOf(`${folder}/message_bus_errors.json`).map((line) => JSON.parse(line));
+    expect(reports.find(({ component }) => component === 'jetstream')).toMatchObject({ category: 'connection_error' });
+  });
+
+  it('refuses what the buffer has no room for', async () => {
+    const bus = await start({ connection, stream: 'SMALL', bufferSize: 3 });
+    const taken = Array.from({ length: 5 }, (_, index) => bus.publish('small.a', index));
+    expect(taken).toEqual([true, true, true, false, false]);
+    expect(bus.getHealthStatus().transport?.refused).toBe(2);
+    await bus.ready();
+    expect(bus.publish('small.a', 5)).toBe(true);
+    await bus.idle();
+  });
+});

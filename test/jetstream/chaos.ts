@@ -1,0 +1,62 @@
+// npm run jetstream:chaos [-- --messages 200000 --seed 1 --every 3000 --cluster]: the long form of the chaos trial. Exit code 1: a promise was broken.
+import { parseArgs } from 'node:util';
+import { startCluster, startServer } from './nats-server.js';
+import { TcpProxy } from './proxy.js';
+import { type Fault, runTrial } from './trial.js';
+
+const { values } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '200000' },
+    seed: { type: 'string', default: String(Date.now() % 100_000) },
+    processes: { type: 'string', default: '3' },
+    every: { type: 'string', default: '3000' },
+    cluster: { type: 'boolean', default: false },
+  },
+});
+const seed = Number(values.seed);
+let state = seed;
+/** Mulberry32, by Tommy Ettinger. */
+const random = (): number => {
+  state = (state + 0x6d2b79f5) | 0;
+  let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+};
+const servers = values.cluster ? await startCluster(3) : [await startServer()];
+const proxy = new TcpProxy(servers[0]?.port ?? 0);
+await proxy.listen();
+const single: readonly Fault[] = ['kill process', 'kill server', 'cut connection', 'freeze process', 'freeze server'];
+const clustered: readonly Fault[] = ['kill server', 'kill process'];
+const log = (line: string): void => void process.stdout.write(`${(performance.now() / 1000).toFixed(1)} s  ${line}\n`);
+log(`seed ${seed}, ${values.messages} messages, ${servers.length} servers`);
+const findings = await runTrial({
+  servers,
+  urls: values.cluster ? servers.map(({ url }) => url) : [`127.0.0.1:${proxy.port}`],
+  proxy,
+  processes: Number(values.processes),
+  messages: Number(values.messages),
+  keys: 1000,
+  faults: values.cluster ? clustered : single,
+  everyMs: Number(values.every),
+  transport: {
+    stream: 'CHAOS',
+    leaseMs: 1500,
+    ackWaitMs: 1500,
+    pingMs: 500,
+    maxReconnectMs: 500,
+    maxDeliver: 100,
+    replicas: values.cluster ? 3 : 1,
+  },
+  random,
+  log,
+  settleMs: 60_000,
+});
+await proxy.close();
+await Promise.all(servers.map((server) => server.stop()));
+const { lost, unmarked, disordered, wrongLetters, ...counts } = findings;
+process.stdout.write(`${JSON.stringify(counts)}\n`);
+for (const [what, broken] of Object.entries({ lost, unmarked, disordered, wrongLetters })) {
+  process.stdout.write(`${what}: ${broken.length} ${broken.slice(0, 10).join(', ')}\n`);
+}
+const isKept = [lost, unmarked, disordered, wrongLetters].every(({ length }) => length === 0);
+process.exit(isKept ? 0 : 1);
