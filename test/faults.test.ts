@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { MessageBus, SubscribeOptions } from '../src/index.js';
+import exitsAfterwards from './fixtures/exits-afterwards.js';
 import type { Deed } from './fixtures/misbehaves.js';
 import misbehaves from './fixtures/misbehaves.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
@@ -98,7 +99,7 @@ describe('a handler that', () => {
   });
 
   it('exits its thread twice is quarantined as poison', async () => {
-    const scene = await setScene();
+    const scene = await setScene({ timeoutMs: 20_000 });
     await scene.act(undefined, 'exit', undefined);
     expect(scene.done()).toEqual([0, 2]);
     expect(scene.starts(1)).toBe(2);
@@ -195,6 +196,46 @@ describe('with several handlers at once in a lane', () => {
     await scene.act('wait', 'wait', 'exit', 'wait', 'wait', 'wait', 'wait', 'wait');
     expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', message: { payload: { n: 2 } } }]);
     expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 7, deadLettered: 1 });
+  });
+
+  it('the one that has ended a thread runs alone from then on, so that nobody is caught in it again', async () => {
+    const retry = { connection_error: { maxRetries: 3, backoffMs: 0 } };
+    const scene = await setScene({ concurrency: 4, timeoutMs: 20_000, retry });
+    await scene.act('wait', 'wait', 'wait', 'exit', ...Array<string>(20).fill('wait'));
+    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', message: { payload: { n: 3 } } }]);
+    // Once beside others, once alone for being suspected, once alone for having done it.
+    expect(scene.bus.getHealthStatus().threads.replaced).toBe(3);
+    for (let n = 0; n < 24; n++) if (n !== 3) expect(scene.starts(n)).toBeLessThanOrEqual(2);
+    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 23, deadLettered: 1 });
+  });
+});
+
+describe('a lane whose threads keep dying', () => {
+  it('is held after five deaths that no message is to blame for, and health says why', async () => {
+    const bus = await startBus();
+    await bus.subscribe('orders', exitsAfterwards, { subscriberId: 's', breaker: false });
+    for (let death = 1; death <= 5; death++) {
+      bus.publish('orders', 'exit');
+      const deadline = Date.now() + 5000;
+      while (bus.getHealthStatus().threads.replaced < death && Date.now() < deadline) {
+        await new Promise((resume) => setTimeout(resume, 2));
+      }
+    }
+    bus.publish('orders', 'live');
+    await new Promise((resume) => setTimeout(resume, 50));
+    const health = bus.getHealthStatus();
+    expect(health.subscriptions).toMatchObject([{ held: true, succeeded: 5, pending: 1, deadLettered: 0 }]);
+    expect(health.reasons).toContain('threads of orders#s keep dying; the lane is held');
+    const reports = await bus.errorLogger?.recentErrors();
+    expect(reports).toMatchObject([{ context: { code: 'BUSBAR_WORKER_LOST', phase: 'thread' } }]);
+  });
+
+  it('is not held for deaths that a message is to blame for', async () => {
+    const retry = { connection_error: { maxRetries: 0, backoffMs: 0 } };
+    const scene = await setScene({ timeoutMs: 20_000, retry });
+    await scene.act(...Array<string>(7).fill('exit'), undefined);
+    expect(scene.done()).toEqual([7]);
+    expect(scene.bus.getHealthStatus().subscriptions).toMatchObject([{ held: false, deadLettered: 7, succeeded: 1 }]);
   });
 });
 

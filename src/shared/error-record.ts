@@ -1,4 +1,5 @@
 // Turns whatever was thrown into a bounded plain record.
+import { systemClock } from './clock.js';
 import { isErrorLike, peek, peekList, peekNumber, peekText } from './hostile.js';
 import type { Redactor } from './redact.js';
 import type { ErrorRecord } from './report.js';
@@ -116,7 +117,7 @@ export function statusOf(thrown: unknown): number | undefined {
 
 const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60 * 1000;
 
-/** A Retry-After hint in milliseconds: `retryAfterMs`, `retryAfter` in seconds, or the header in seconds. */
+/** A Retry-After hint in milliseconds: `retryAfterMs`, `retryAfter` in seconds, or the header, in seconds or as a date. */
 function retryAfterOf(thrown: object): number | undefined {
   const ms = peekNumber(thrown, 'retryAfterMs');
   const seconds =
@@ -136,6 +137,15 @@ function headerSeconds(headers: unknown): number | undefined {
       return undefined;
     }
   }
-  const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  const seconds = typeof value === 'string' && value.trim() !== '' ? secondsOf(value) : value;
   return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds : undefined;
+}
+
+const LONGEST_DATE = 64;
+
+/** A number of seconds, or a date that is so far off: one that has passed is now. */
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isNaN(seconds) || text.length > LONGEST_DATE) return seconds;
+  return Math.max(0, (Date.parse(text) - systemClock.now()) / 1000);
 }

@@ -45,6 +45,8 @@ export class Drain {
   /** The timeout now, where it is fitted to what handlers take. */
   readonly #timeout: Int32Array | null;
   #inFlight = 0;
+  /** May be in flight beside one another now. */
+  #most = 1;
   #onEnd: (() => void) | undefined;
   #lastLoopTurn = systemClock.elapsed();
   readonly #leaveAfter = this.#lastLoopTurn + QUANTUM_MS;
@@ -105,7 +107,7 @@ export class Drain {
   /** Starts deliveries until something has to be waited for, and says what. */
   #work(): 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave' {
     for (;;) {
-      if (this.#inFlight >= this.#task.concurrency) return 'full';
+      if (this.#inFlight >= this.#most) return 'full';
       if (this.#mustLeave()) return 'leave';
       const place = this.#places.next() ?? this.#spin();
       if (place === undefined) return 'empty';
@@ -143,6 +145,7 @@ export class Drain {
     const stamp = reader.words[word + KIND] as number;
     const fate = isDone ? 'start' : this.#order.fateOf(delivery, stamp);
     if (fate === 'ask' || fate === 'full') return fate;
+    if (this.#inFlight >= mostBeside(delivery, this.#task)) return 'full';
     const permit = this.#breaker === null ? null : this.#breaker.enter();
     if (permit === undefined && this.#task.whenOpen === 'hold') return 'held';
     reader.next();
@@ -152,6 +155,7 @@ export class Drain {
     const attempt = new RingAttempt(permit ?? null, context, delivery, startedAt, place, word);
     place.track(attempt);
     this.#inFlight++;
+    this.#most = mostBeside(delivery, this.#task);
     if (isDone) this.#settler.skip(attempt);
     else if (fate === 'bounce') this.#settler.bounce(attempt);
     else if (permit === undefined) this.#settler.refuse(attempt);
@@ -233,4 +237,9 @@ export class Drain {
     this.#onEnd?.();
     this.#onEnd = undefined;
   }
+}
+
+/** One that has ended a thread before runs alone: nobody else shall be caught in it. */
+function mostBeside({ kills }: Delivery, { concurrency }: DrainTask): number {
+  return kills > 0 ? 1 : concurrency;
 }
