@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+/** The bin. */
+export const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
 /** How a command ended, and what it said. */
 export interface Ended {
@@ -13,7 +14,17 @@ export interface Ended {
 
 /** Nobody sits at its terminal. */
 export function busbar(...args: string[]): Promise<Ended> {
-  const env = { ...process.env, NODE_OPTIONS: '', TZ: 'UTC' };
+  return run(args, {});
+}
+
+/** The same with more in its environment. */
+busbar.with =
+  (env: NodeJS.ProcessEnv) =>
+  (...args: string[]): Promise<Ended> =>
+    run(args, env);
+
+function run(args: readonly string[], more: NodeJS.ProcessEnv): Promise<Ended> {
+  const env = { ...process.env, NODE_OPTIONS: '', TZ: 'UTC', ...more };
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
     const said = { out: '', err: '' };

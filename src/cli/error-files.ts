@@ -5,7 +5,6 @@ import { systemClock } from '../shared/clock.js';
 import type { ErrorReport } from '../shared/report.js';
 
 const NAME = 'message_bus_errors.json';
-/** Rotated ones carry the time in their names, so their order is that of their names. */
 const ROTATED = /^message_bus_errors_\d{8}T\d{9}Z_\d+\.json$/;
 
 const CHUNK_BYTES = 64 * 1024;
@@ -29,8 +28,7 @@ function parseReport(line: string): ErrorReport | undefined {
 
 /** Reports from the newest to the oldest, through all rotated files. Damaged lines are passed over. */
 export function* newestReports(folder: string): Generator<ErrorReport> {
-  const rotated = readdirSync(folder).filter((name) => ROTATED.test(name));
-  for (const name of [NAME, ...rotated.sort().reverse()]) {
+  for (const name of [NAME, ...rotatedNames(folder).reverse()]) {
     for (const line of linesBackwards(join(folder, name))) {
       const report = parseReport(line);
       if (report !== undefined) yield report;
@@ -67,44 +65,72 @@ function* linesBackwards(path: string): Generator<string> {
 
 /** Calls `take` for each report that comes from now on, through rotations, until the process ends. */
 export function followReports(folder: string, take: (report: ErrorReport) => void): void {
-  const path = join(folder, NAME);
-  let file = openIfThere(path);
-  let position = file === undefined ? 0 : fstatSync(file).size;
-  let unfinished = '';
-  const read = (from: number): void => {
-    const chunk = Buffer.alloc(CHUNK_BYTES);
-    for (let bytes = readSync(from, chunk, 0, chunk.length, position); bytes > 0; ) {
-      position += bytes;
-      const lines = (unfinished + chunk.toString('latin1', 0, bytes)).split('\n');
-      unfinished = (lines.pop() as string).slice(0, MOST_LINE_BYTES);
-      for (const line of lines) {
-        const report = parseReport(Buffer.from(line, 'latin1').toString('utf8'));
-        if (report !== undefined) take(report);
-      }
-      bytes = readSync(from, chunk, 0, chunk.length, position);
+  const first = openIfThere(join(folder, NAME));
+  let reader = first === undefined ? undefined : new Reader(first, fstatSync(first).size, take);
+  const look = (): void => {
+    reader?.read();
+    for (const name of namesAfter(folder, reader?.inode)) {
+      const file = openIfThere(join(folder, name));
+      if (file === undefined) continue;
+      // What was still written to the last one after it was read, before it was rotated.
+      reader?.read();
+      reader?.close();
+      reader = new Reader(file, 0, take);
+      reader.read();
     }
   };
-  systemClock.every(
-    POLL_MS,
-    () => {
-      if (file !== undefined) read(file);
-      if (file !== undefined && isSame(path, file)) return;
-      // Rotated: what was still written to the old one is read; the next one begins at its start.
-      if (file !== undefined) {
-        read(file);
-        closeSync(file);
-      }
-      file = openIfThere(path);
-      position = 0;
-      unfinished = '';
-      if (file !== undefined) read(file);
-    },
-    true,
-  );
+  systemClock.every(POLL_MS, look, true);
 }
 
-function isSame(path: string, file: number): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(file).ino;
+/** The files younger than the one of this inode; all where that is gone, or there was none. */
+function namesAfter(folder: string, inode: number | undefined): string[] {
+  const inodeOf = (name: string): number | undefined => statSync(join(folder, name), { throwIfNoEntry: false })?.ino;
+  if (inode !== undefined && inodeOf(NAME) === inode) return [];
+  const names = [...rotatedNames(folder), NAME];
+  return names.slice(names.findIndex((name) => inodeOf(name) === inode) + 1);
+}
+
+/** The oldest first: the time is in their names. */
+function rotatedNames(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => ROTATED.test(name))
+    .sort();
+}
+
+/** Reads one file on, from where it was read to. */
+class Reader {
+  readonly inode: number;
+  readonly #file: number;
+  readonly #take: (report: ErrorReport) => void;
+  #position: number;
+  #unfinished = '';
+
+  constructor(file: number, position: number, take: (report: ErrorReport) => void) {
+    this.#file = file;
+    this.#position = position;
+    this.#take = take;
+    this.inode = fstatSync(file).ino;
+  }
+
+  read(): void {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    for (;;) {
+      const bytes = readSync(this.#file, chunk, 0, chunk.length, this.#position);
+      if (bytes === 0) return;
+      this.#position += bytes;
+      // Latin-1 keeps each byte, so that no character is torn where a chunk ends.
+      const lines = (this.#unfinished + chunk.toString('latin1', 0, bytes)).split('\n');
+      this.#unfinished = (lines.pop() as string).slice(0, MOST_LINE_BYTES);
+      for (const line of lines) {
+        const report = parseReport(Buffer.from(line, 'latin1').toString('utf8'));
+        if (report !== undefined) this.#take(report);
+      }
+    }
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
 }
 
 function openIfThere(path: string): number | undefined {

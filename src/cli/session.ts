@@ -11,7 +11,7 @@ import { LiveBus } from './live-bus.js';
 export const DEFAULT_FOLDER = 'data/logs/message_bus';
 
 /** A locked folder may belong to a bus that is just starting, or to another command: tried again for so long. */
-const LOCKED_PATIENCE_MS = 1500;
+const LOCKED_PATIENCE_MS = 3000;
 const LOCKED_POLL_MS = 100;
 
 /** To be closed by who opened it. */

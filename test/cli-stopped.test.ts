@@ -1,0 +1,179 @@
+// The command line on the folder of a bus that has stopped, on folders that are none, and with a module that builds the bus.
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import { DeadLetterQueue, ErrorLogger } from '../src/index.js';
+import { busbar, MAIN } from './command-line.js';
+import { fixture, startBus, temporaryFolder } from './test-bus.js';
+
+const BUILDS_A_BUS = fileURLToPath(fixture('builds-a-bus'));
+
+/** A folder with so many letters of subscriber `worker` on `job`. */
+async function folderWithLetters(count: number): Promise<string> {
+  const folder = temporaryFolder();
+  const bus = await startBus({
+    errorLogDir: folder,
+    retry: { message_processing_error: { maxRetries: 0, backoffMs: 1 } },
+  });
+  const fail = (): never => {
+    throw new Error('not yet');
+  };
+  await bus.subscribe('job', fail, { subscriberId: 'worker', breaker: false });
+  for (let n = 0; n < count; n++) bus.publish('job', { n });
+  await bus.idle();
+  await bus.stop();
+  return folder;
+}
+
+describe('the command line on a stopped bus', () => {
+  it('reads letters, errors and metrics from the folder, and changes letters in it', async () => {
+    const dir = await folderWithLetters(3);
+    const [health, errors, stats] = await Promise.all([
+      busbar('health', '--dir', dir),
+      busbar('errors', 'list', '--dir', dir, '--json'),
+      busbar('errors', 'stats', '--dir', dir, '--json'),
+    ]);
+    expect(health).toMatchObject({ exit: 1, err: '' });
+    expect(health.out).toMatch(/^not running .*\n3 errors in all, .*\n {2}message_processing_error 3\n$/);
+    expect(JSON.parse(errors.out).map(({ message }: { message: string }) => message)).toEqual(Array(3).fill('not yet'));
+    expect(JSON.parse(stats.out)).toMatchObject({ total_errors: 3, categories: { message_processing_error: 3 } });
+
+    // Two at once: the second waits for the folder's lock.
+    const [listed, other] = await Promise.all([
+      busbar('dlq', 'list', '--dir', dir, '--json'),
+      busbar('dlq', 'stats', '--dir', dir),
+    ]);
+    expect(other.out).toMatch(/^3 letters/);
+    const [first, second] = JSON.parse(listed.out);
+    expect(await busbar('dlq', 'archive', first.error_id, '--dir', dir)).toMatchObject({
+      exit: 0,
+      out: '1 archived\n',
+    });
+    expect(await busbar('dlq', 'purge', second.error_id, '--yes', '--dir', dir)).toMatchObject({
+      exit: 0,
+      out: '1 purged\n',
+    });
+    const left = JSON.parse((await busbar('dlq', 'list', '--dir', dir, '--json')).out);
+    expect(left.map(({ state }: { state: string }) => state)).toEqual(['archived', 'dead']);
+  });
+
+  it('does not replay without a bus, and says what to do instead', async () => {
+    const dir = await folderWithLetters(1);
+    const refused = await busbar('dlq', 'replay', '--all', '--dir', dir, '--json');
+    expect(refused).toMatchObject({ exit: 3, out: '' });
+    const { code, message } = JSON.parse(refused.err).error;
+    expect(code).toBe('REFUSED');
+    expect(message).toMatch(/only a bus can replay: start it and say this again, or name a module .* --app/);
+  });
+
+  it('replays with a module that builds the bus, if that is the bus of this folder', async () => {
+    const dir = await folderWithLetters(2);
+    const env = (folder: string) => ({ TEST_FOLDER: folder });
+    const replay = ['dlq', 'replay', '--all', '--dir', dir, '--app'];
+    const elsewhere = await busbar.with(env(temporaryFolder()))(...replay, BUILDS_A_BUS);
+    expect(elsewhere).toMatchObject({ exit: 4, out: '' });
+    expect(elsewhere.err).toMatch(/does not answer in .*: its socket is /);
+    const [none, missing] = await Promise.all([
+      busbar(...replay, fileURLToPath(fixture('exports-nothing'))),
+      busbar(...replay, '/nowhere/app.js'),
+    ]);
+    expect(none).toMatchObject({ exit: 2 });
+    expect(missing).toMatchObject({ exit: 5 });
+    expect(await busbar.with(env(dir))(...replay, BUILDS_A_BUS)).toEqual({ exit: 0, out: '2 replayed\n', err: '' });
+    expect((await busbar('dlq', 'list', '--dir', dir)).out).toBe('no letters\n');
+  });
+
+  it('refuses folders that are no bus’s, and one whose owner does not answer', async () => {
+    const folder = temporaryFolder();
+    const queue = new DeadLetterQueue({ storageDir: join(folder, 'dead_letter') });
+    await queue.stats();
+    const [none, plain, locked] = await Promise.all([
+      busbar('dlq', 'list', '--dir', join(folder, 'nowhere')),
+      busbar('health', '--dir', temporaryFolder()),
+      busbar('dlq', 'list', '--dir', folder),
+    ]);
+    await queue.close();
+    expect(none).toMatchObject({ exit: 4, out: '' });
+    expect(none.err).toMatch(/there is no folder .*nowhere: name the bus's errorLogDir with --dir/);
+    expect(plain.err).toMatch(/no bus has logged into/);
+    expect(locked).toMatchObject({ exit: 4, out: '' });
+    expect(locked.err).toContain(`is in use by process ${process.pid}, and answers at no socket`);
+  });
+
+  it('refuses bad command lines with 2, before it does anything', async () => {
+    const dir = temporaryFolder();
+    mkdirSync(join(dir, 'dead_letter'));
+    const bad: [string[], RegExp][] = [
+      [['dlq', 'lst'], /there is no command "dlq lst/],
+      [['dlq', 'list', '--colour'], /Unknown option '--colour'/],
+      [['dlq', 'list', '--category', 'timeout'], /--category must be one of connection_error/],
+      [['dlq', 'list', '--limit', 'x'], /--limit must be a whole number of at least 1; received "x"/],
+      [['errors', 'list', '--since', 'once'], /--since must be a time/],
+      [['dlq', 'purge', 'an-id', '--all', '--yes'], /either ids, or a filter, or --all/],
+      [['watch'], /watch needs a terminal/],
+    ];
+    const ended = await Promise.all(bad.map(([args]) => busbar(...args, '--dir', dir)));
+    ended.forEach(({ exit, out, err }, index) => {
+      expect({ exit, out }).toEqual({ exit: 2, out: '' });
+      expect(err).toMatch(bad[index]?.[1] as RegExp);
+    });
+    const [help, of] = await Promise.all([busbar('--help'), busbar('dlq', 'replay', '--help')]);
+    expect(help).toMatchObject({ exit: 0, err: '' });
+    expect(help.out).toMatch(/ {2}3 {2}refused: /);
+    expect(of.out).toMatch(/--canary <n> /);
+  });
+
+  it('follows the error log as it grows, through damage and rotation', async () => {
+    const dir = temporaryFolder();
+    const logger = new ErrorLogger({ logDir: dir, maxLogSize: 4096 });
+    const log = async (message: string): Promise<void> => {
+      logger.logError(reportOf(message));
+      await logger.flush();
+    };
+    await log('before');
+    const file = join(dir, 'message_bus_errors.json');
+    writeFileSync(file, `${readFileSync(file, 'utf8')}{"half": \nnull\n`);
+    const tail = spawn(process.execPath, [MAIN, 'errors', 'tail', '--dir', dir], {
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    let heard = '';
+    const hears = async (text: string): Promise<void> => {
+      while (!heard.includes(text)) await new Promise((resolve) => tail.stdout.once('data', resolve));
+    };
+    tail.stdout.setEncoding('utf8').on('data', (text: string) => {
+      heard += text;
+    });
+    await hears('before');
+    for (let n = 0; n < 12; n++) await log(`${n} ${'x'.repeat(900)}`);
+    await log('the last one');
+    await hears('the last one');
+    tail.kill();
+    await logger.close();
+    expect(heard.split('\n').map((line) => /Error: (\d+|before|the last one)/.exec(line)?.[1])).toEqual([
+      'before',
+      ...Array.from({ length: 12 }, (_, n) => String(n)),
+      'the last one',
+      undefined,
+    ]);
+  });
+});
+
+let made = 0;
+function reportOf(message: string): Parameters<ErrorLogger['logError']>[0] {
+  return {
+    error_id: `id-${made++}`,
+    timestamp: Date.now() / 1000,
+    category: 'timeout_error',
+    severity: 'high',
+    component: 'test',
+    message,
+    exception_type: 'TimeoutError',
+    traceback: null,
+    context: { topic: 'a.b' },
+    recovery_attempted: false,
+    recovery_successful: false,
+    retry_count: 0,
+  };
+}
