@@ -23,8 +23,11 @@ export function controlOf(parts: BusParts, folder: string, health: () => HealthS
       case 'letters':
       case 'letter':
       case 'letter-stats':
+      case 'letter-groups':
+      case 'edit':
       case 'replay':
       case 'archive':
+      case 'unarchive':
       case 'purge':
         return answerAboutLetters(desk, asked as Exclude<ControlRequest, BreakerRequest | { ask: 'health' }>);
       default:

@@ -36,7 +36,7 @@ export function choiceFrom(args: Arguments): Choice {
 /** Seconds since 1970; the beginning of time when nothing is said. */
 export function sinceFrom(args: Arguments): number {
   const since = args.text('since');
-  return since === undefined ? Number.NEGATIVE_INFINITY : parseWhen(since);
+  return since === undefined ? Number.NEGATIVE_INFINITY : parseWhen('since', since);
 }
 
 /** For programs: the preview of the payload is left out, unless payloads are wanted. */

@@ -3,6 +3,7 @@
 import { Arguments, type Command, helpOf } from './command.js';
 import { breakerList, breakerOpen, breakerReset } from './commands/breaker.js';
 import { dlqArchive } from './commands/dlq-archive.js';
+import { dlqEdit } from './commands/dlq-edit.js';
 import { dlqList } from './commands/dlq-list.js';
 import { dlqPurge } from './commands/dlq-purge.js';
 import { dlqReplay } from './commands/dlq-replay.js';
@@ -17,7 +18,7 @@ import { asCliError, CliError, Exit } from './exit.js';
 import { note, print, safeJson, safeLines } from './terminal.js';
 
 const COMMANDS: readonly Command[] = [
-  ...[health, watch, dlqStats, dlqList, dlqShow, dlqReplay, dlqArchive, dlqPurge],
+  ...[health, watch, dlqStats, dlqList, dlqShow, dlqReplay, dlqEdit, dlqArchive, dlqPurge],
   ...[errorsTail, errorsList, errorsStats, breakerList, breakerReset, breakerOpen],
 ];
 

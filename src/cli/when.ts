@@ -9,14 +9,14 @@ const SECONDS_OF = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
  *
  * @throws CliError
  */
-export function parseWhen(text: string): number {
+export function parseWhen(option: string, text: string): number {
   const ago = /^(\d{1,9}(?:\.\d{1,3})?)([smhd])$/.exec(text);
   if (ago !== null) return systemClock.now() / 1000 - Number(ago[1]) * SECONDS_OF[ago[2] as keyof typeof SECONDS_OF];
   const date = Date.parse(text);
   if (!Number.isNaN(date)) return date / 1000;
   throw new CliError(
     Exit.USAGE,
-    `--since must be a time, as 15m, 8h, 2d or 2026-01-31T22:00; received ${JSON.stringify(text)}`,
+    `--${option} must be a time, as 15m, 8h, 2d or 2026-01-31T22:00; received ${JSON.stringify(text)}`,
   );
 }
 

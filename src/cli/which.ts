@@ -8,7 +8,10 @@ import { parseWhen } from './when.js';
 
 /** @throws CliError */
 export function filterFrom(args: Arguments): LetterFilter {
-  const since = args.text('since');
+  const time = (option: 'since' | 'until'): number | undefined => {
+    const text = args.text(option);
+    return text === undefined ? undefined : parseWhen(option, text);
+  };
   const fields = {
     topic: args.text('topic'),
     subscriberId: args.text('subscriber'),
@@ -16,7 +19,8 @@ export function filterFrom(args: Arguments): LetterFilter {
     reason: args.text('reason'),
     signature: args.text('signature'),
     state: args.text('state'),
-    since: since === undefined ? undefined : parseWhen(since),
+    since: time('since'),
+    until: time('until'),
     limit: args.number('limit', 1),
   };
   const categories: readonly string[] = Object.values(ErrorCategory);

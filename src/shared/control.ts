@@ -1,6 +1,7 @@
 // What the command line and a running bus say to each other over the local socket: one line of JSON each way.
 import type { HealthStatus } from './health-status.js';
-import type { LetterFilter, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
+import type { LetterFilter, LetterGroup, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
+import type { Headers, Priority } from './message.js';
 import type { ReplayOptions, ReplayResult } from './replay.js';
 
 /** The socket's name in the error log folder. */
@@ -20,8 +21,11 @@ export type LetterRequest =
   | { readonly ask: 'letters'; readonly filter: LetterFilter }
   | { readonly ask: 'letter'; readonly id: string }
   | { readonly ask: 'letter-stats' }
+  | { readonly ask: 'letter-groups'; readonly filter: LetterFilter }
+  | { readonly ask: 'edit'; readonly id: string; readonly changes: WireChanges }
   | { readonly ask: 'replay'; readonly which: Which; readonly options: ReplayOptions }
   | { readonly ask: 'archive'; readonly which: Which }
+  | { readonly ask: 'unarchive'; readonly which: Which }
   | { readonly ask: 'purge'; readonly which: Which };
 
 /** What can be asked of a running bus. Names are those of `circuitBreakerStatus`. */
@@ -37,9 +41,13 @@ export interface ControlAnswers {
   /** Null: there is no such letter. */
   readonly letter: WireLetter | null;
   readonly 'letter-stats': LetterStats;
+  readonly 'letter-groups': readonly LetterGroup[];
+  /** Null: there is no such letter, or it is being replayed. */
+  readonly edit: WireLetter | null;
   readonly replay: ReplayResult;
   /** How many. */
   readonly archive: number;
+  readonly unarchive: number;
   readonly purge: number;
   /** False: there is none of this name. */
   readonly breaker: boolean;
@@ -49,6 +57,14 @@ export interface ControlAnswers {
 export interface WireLetter {
   readonly letter: Omit<StoredLetter, 'message'> & { readonly message: Omit<StoredLetter['message'], 'payload'> };
   readonly payload: { readonly codec: string; readonly base64: string };
+}
+
+/** What an edit changes; what is not named stays. A payload comes as JSON. */
+export interface WireChanges {
+  readonly payload?: unknown;
+  readonly key?: string | null;
+  readonly priority?: Priority;
+  readonly headers?: Headers | null;
 }
 
 /** One line back. */

@@ -1,7 +1,7 @@
 // Answers requests about letters out of a dead-letter queue: the same for a running bus and for a stopped one's folder.
 import { codecFromName, codecName, decodePayload, type Encoded, encodeLossy, encodePayload } from './codec.js';
-import type { ControlAnswers, LetterRequest, Which, WireLetter } from './control.js';
-import type { LetterFilter, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
+import type { ControlAnswers, LetterRequest, Which, WireChanges, WireLetter } from './control.js';
+import type { LetterFilter, LetterGroup, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
 import type { ReplayOptions, ReplayResult } from './replay.js';
 
 /** What answering needs of a dead-letter queue. */
@@ -9,8 +9,11 @@ export interface LetterDesk {
   list(filter: LetterFilter): Promise<LetterSummary[]>;
   show(id: string): Promise<StoredLetter | undefined>;
   stats(): Promise<LetterStats>;
+  groups(filter: LetterFilter): Promise<LetterGroup[]>;
+  edit(id: string, changes: WireChanges): Promise<StoredLetter | undefined>;
   replay(which: Which, options: ReplayOptions): Promise<ReplayResult>;
   archive(which: Which): Promise<number>;
+  unarchive(which: Which): Promise<number>;
   purge(which: Which): Promise<number>;
 }
 
@@ -23,13 +26,19 @@ export function answerAboutLetters(
     case 'letters':
       return desk.list(request.filter);
     case 'letter':
-      return desk.show(request.id).then((letter) => (letter === undefined ? null : wireLetter(letter)));
+      return desk.show(request.id).then(wireLetter);
     case 'letter-stats':
       return desk.stats();
+    case 'letter-groups':
+      return desk.groups(request.filter);
+    case 'edit':
+      return desk.edit(request.id, request.changes).then(wireLetter);
     case 'replay':
       return desk.replay(request.which, request.options);
     case 'archive':
       return desk.archive(request.which);
+    case 'unarchive':
+      return desk.unarchive(request.which);
     case 'purge':
       return desk.purge(request.which);
   }
@@ -43,7 +52,8 @@ export function letterFromWire({ letter, payload }: WireLetter): StoredLetter {
   return { ...letter, message: { ...letter.message, payload: decoded } };
 }
 
-function wireLetter(stored: StoredLetter): WireLetter {
+function wireLetter(stored: StoredLetter | undefined): WireLetter | null {
+  if (stored === undefined) return null;
   const { payload, ...message } = stored.message;
   const { codec, bytes } = encodeAnything(payload);
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');

@@ -8,14 +8,13 @@ import { whichFrom } from '../which.js';
 export const dlqArchive: Command = {
   words: 'dlq archive',
   operands: '[<id>…]',
-  says: 'Keeps letters, but out of the way of replays by filter.',
-  options: [...LETTER_FILTERS, 'all'],
+  says: 'Keeps letters, but out of the way of replays by filter. With --undo: puts them back.',
+  options: [...LETTER_FILTERS, 'all', 'undo'],
   async run(args) {
     const which = whichFrom(args);
-    const archived = await withSession(existingFolder(args.folder), (session) =>
-      session.ask({ ask: 'archive', which }),
-    );
-    print(args.has('json') ? safeJson({ archived }) : `${archived} archived`);
-    return archived === 0 && args.operands.length > 0 ? Exit.BAD_NEWS : Exit.DONE;
+    const ask = args.has('undo') ? 'unarchive' : 'archive';
+    const count = await withSession(existingFolder(args.folder), (session) => session.ask({ ask, which }));
+    print(args.has('json') ? safeJson({ [`${ask}d`]: count }) : `${count} ${ask}d`);
+    return count === 0 && args.operands.length > 0 ? Exit.BAD_NEWS : Exit.DONE;
   },
 };

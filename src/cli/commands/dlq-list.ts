@@ -44,6 +44,7 @@ function printLetters(letters: readonly LetterSummary[]): void {
     'reason',
     'retries',
     'replays',
+    'edits',
     'state',
     'cause',
   ];
@@ -56,6 +57,7 @@ function printLetters(letters: readonly LetterSummary[]): void {
     letter.reason,
     letter.retry_count,
     letter.replays,
+    letter.edits,
     letter.state,
     letter.signature,
   ]);

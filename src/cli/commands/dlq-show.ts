@@ -45,7 +45,7 @@ function printLetter(found: WireLetter, masking: Masking): void {
     ['message', `${message.id} on ${message.topic}, published ${showTime(message.published_at)}`],
     ['priority', message.key === null ? message.priority : `${message.priority}, key ${message.key}`],
     ['attempts', `${letter.started} started, ${letter.failed} failed`],
-    ['state', `${letter.state}, replayed ${letter.replays} times`],
+    ['state', `${letter.state}, replayed ${letter.replays} times, edited ${letter.edits} times`],
     ['cause', letter.signature],
   ];
   for (const [name, text] of fields) print(`${paint('dim', name.padEnd(11))} ${safe(text)}`);

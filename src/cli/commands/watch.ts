@@ -1,15 +1,15 @@
 // The command `busbar watch`: a running bus on the whole terminal, drawn anew once a second, until q or Ctrl-C.
 import { systemClock } from '../../shared/clock.js';
 import type { HealthStatus } from '../../shared/health-status.js';
-import type { LetterStats } from '../../shared/logging-task.js';
+import type { LetterGroup } from '../../shared/logging-task.js';
 import type { Command } from '../command.js';
 import { asCliError, CliError, Exit } from '../exit.js';
 import { nameOf, statusLines, subscriptionLines, totalLines } from '../health-view.js';
 import { LiveBus } from '../live-bus.js';
 import { existingFolder } from '../session.js';
-import { table } from '../table.js';
 import { paint, print, safe, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
+import { causeLines } from './dlq-stats.js';
 
 const PERIOD_MS = 1000;
 const MOST_CAUSES = 12;
@@ -48,7 +48,7 @@ interface Seen {
   readonly error: string | null;
   readonly pid: number;
   readonly health: HealthStatus | null;
-  readonly letters: LetterStats | null;
+  readonly causes: readonly LetterGroup[];
   /** Deliveries settled in the last second, by subscription. */
   readonly rates: ReadonlyMap<string, number>;
   readonly errorsPerSecond: number;
@@ -65,14 +65,14 @@ class Watcher {
   }
 
   async look(): Promise<Seen> {
-    const seen = { at: systemClock.now() / 1000, folder: this.#folder, pid: 0, health: null, letters: null };
+    const seen = { at: systemClock.now() / 1000, folder: this.#folder, pid: 0, health: null, causes: [] };
     const nothing = { ...seen, rates: new Map<string, number>(), errorsPerSecond: 0 };
     try {
       this.#bus ??= await LiveBus.connect(this.#folder);
       if (this.#bus === undefined) return { ...nothing, error: 'no bus answers' };
       const { pid, health } = await this.#bus.ask({ ask: 'health' });
-      const letters = await this.#bus.ask({ ask: 'letter-stats' });
-      return { ...seen, error: null, pid, health, letters, ...this.#ratesOf(health) };
+      const causes = await this.#bus.ask({ ask: 'letter-groups', filter: {} });
+      return { ...seen, error: null, pid, health, causes, ...this.#ratesOf(health) };
     } catch (error) {
       await this.close();
       return { ...nothing, error: asCliError(error).message };
@@ -104,14 +104,12 @@ function settledOf({ subscriptions }: HealthStatus): Map<string, number> {
 }
 
 function frame(seen: Seen, columns: number): string[] {
-  const { health, letters, rates, errorsPerSecond } = seen;
+  const { health, causes, rates, errorsPerSecond } = seen;
   const head = `${paint('bold', 'busbar watch')}  ${safe(seen.folder)}  ${showTime(seen.at)}  ${paint('dim', 'q quits')}`;
   if (health === null) return [head, '', paint('red', safe(seen.error ?? '')), 'waiting for it'];
   const lines = [head, '', ...statusLines(seen.pid, health), '', ...subscriptionLines(health, columns, rates), ''];
   lines.push(...totalLines(health), `${errorsPerSecond} errors in the last second`);
-  const causes = Object.entries(letters?.bySignature ?? {}).sort(([, a], [, b]) => b - a);
-  if (causes.length > 0)
-    lines.push('', ...table(['dead letters by cause', 'letters'], causes.slice(0, MOST_CAUSES), columns));
+  if (causes.length > 0) lines.push('', ...causeLines(causes.slice(0, MOST_CAUSES), columns));
   return lines;
 }
 
