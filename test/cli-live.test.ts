@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
-import { busbar, type Ended, UNSAFE } from './command-line.js';
+import { busbar, busbarProcess, type Ended, UNSAFE } from './command-line.js';
 
 const EVIL = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202egnp\n\rfake line\u2028';
 const folder = mkdtempSync(join(tmpdir(), 'busbar-cli-'));
@@ -58,7 +58,8 @@ async function on(...args: string[]): Promise<Ended> {
 
 describe('the command line on a running bus', () => {
   it('says how the bus is and why, and ends with 1 when that is not well', async () => {
-    const [told, json] = await Promise.all([on('health'), on('health', '--json')]);
+    const told = await busbarProcess('health', '--dir', folder);
+    const json = await on('health', '--json');
     expect(told).toMatchObject({ exit: 1, err: '' });
     expect(told.out).toMatch(
       /^critical {2}process \d+, running for \d+s\n {2}only 0\.0 % of the deliveries succeeded\n/,
@@ -101,7 +102,7 @@ describe('the command line on a running bus', () => {
       show('--payload'),
       show('--unmask'),
       show('--json'),
-      show('--json', '--unmask'),
+      busbarProcess('dlq', 'show', first.error_id, '--json', '--unmask', '--dir', folder),
     ]);
     expect(masked.out).toMatch(/password: text of 7/);
     expect(masked.out + json.out + redacted.out).not.toContain('hunter2');
@@ -166,7 +167,7 @@ describe('the command line on a running bus', () => {
   it('archives, and purges only when it is told so in so many words', async () => {
     expect(await on('dlq', 'archive', '--subscriber', 'feed')).toMatchObject({ exit: 0, out: '4 archived\n' });
     expect(await on('dlq', 'replay', '--all')).toMatchObject({ exit: 0, out: '0 replayed\n' });
-    const refused = await on('dlq', 'purge', '--state', 'archived');
+    const refused = await busbarProcess('dlq', 'purge', '--state', 'archived', '--dir', folder);
     expect(refused.exit).toBe(3);
     expect(refused.err).toContain('--yes');
     expect((await on('dlq', 'purge', '--yes')).err).toContain('say which letters: ids, a filter, or --all');
@@ -186,7 +187,12 @@ describe('the command line on a running bus', () => {
   });
 
   it('lets nothing through, in all of the above, that a terminal acts on, and no line that a message made up', async () => {
-    await Promise.all([on(EVIL), on('dlq', 'show', EVIL, '--json'), on('health', `--${EVIL}`)]);
+    await Promise.all([
+      on(EVIL),
+      on('dlq', 'show', `${EVIL}\n    at x`),
+      on('dlq', 'show', EVIL, '--json'),
+      on('health', `--${EVIL}`),
+    ]);
     for (const { out, err } of said) {
       expect(out + err).not.toMatch(UNSAFE);
       expect(out + err).not.toMatch(/^\s*fake line/m);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { DeadLetterQueue, ErrorLogger } from '../src/index.js';
-import { busbar, MAIN } from './command-line.js';
+import { busbar, busbarProcess, MAIN } from './command-line.js';
 import { fixture, startBus, temporaryFolder } from './test-bus.js';
 
 const BUILDS_A_BUS = fileURLToPath(fixture('builds-a-bus'));
@@ -39,11 +39,14 @@ describe('the command line on a stopped bus', () => {
     expect(health.out).toMatch(/^not running .*\n3 errors in all, .*\n {2}message_processing_error 3\n$/);
     expect(JSON.parse(errors.out).map(({ message }: { message: string }) => message)).toEqual(Array(3).fill('not yet'));
     expect(JSON.parse(stats.out)).toMatchObject({ total_errors: 3, categories: { message_processing_error: 3 } });
+  }, 60_000);
 
+  it('changes letters in the folder, one command after the other', async () => {
+    const dir = await folderWithLetters(3);
     // Two at once: the second waits for the folder's lock.
     const [listed, other] = await Promise.all([
       busbar('dlq', 'list', '--dir', dir, '--json'),
-      busbar('dlq', 'stats', '--dir', dir),
+      busbarProcess('dlq', 'stats', '--dir', dir),
     ]);
     expect(other.out).toMatch(/^3 letters/);
     const [first, second] = JSON.parse(listed.out);
@@ -55,13 +58,31 @@ describe('the command line on a stopped bus', () => {
       exit: 0,
       out: '1 purged\n',
     });
+    const edited = await busbar(
+      'dlq',
+      'edit',
+      first.error_id,
+      '--set',
+      '{"n":99}',
+      '--priority',
+      'high',
+      '--yes',
+      '--dir',
+      dir,
+    );
+    expect(edited).toMatchObject({ exit: 0, err: '' });
+    const shown = await busbar('dlq', 'show', first.error_id, '--unmask', '--dir', dir);
+    expect(shown.out).toMatch(/^priority +high\n[\s\S]*edited 1 times\n[\s\S]*\{ n: 99 \}/m);
+    expect(await busbar('dlq', 'edit', first.error_id, '--set', '{half', '--yes', '--dir', dir)).toMatchObject({
+      exit: 2,
+    });
     const left = JSON.parse((await busbar('dlq', 'list', '--dir', dir, '--json')).out);
     expect(left.map(({ state }: { state: string }) => state)).toEqual(['archived', 'dead']);
-  });
+  }, 60_000);
 
   it('does not replay without a bus, and says what to do instead', async () => {
     const dir = await folderWithLetters(1);
-    const refused = await busbar('dlq', 'replay', '--all', '--dir', dir, '--json');
+    const refused = await busbarProcess('dlq', 'replay', '--all', '--dir', dir, '--json');
     expect(refused).toMatchObject({ exit: 3, out: '' });
     const { code, message } = JSON.parse(refused.err).error;
     expect(code).toBe('REFUSED');
@@ -70,9 +91,9 @@ describe('the command line on a stopped bus', () => {
 
   it('replays with a module that builds the bus, if that is the bus of this folder', async () => {
     const dir = await folderWithLetters(2);
-    const env = (folder: string) => ({ TEST_FOLDER: folder });
     const replay = ['dlq', 'replay', '--all', '--dir', dir, '--app'];
-    const elsewhere = await busbar.with(env(temporaryFolder()))(...replay, BUILDS_A_BUS);
+    process.env['TEST_FOLDER'] = temporaryFolder();
+    const elsewhere = await busbar(...replay, BUILDS_A_BUS);
     expect(elsewhere).toMatchObject({ exit: 4, out: '' });
     expect(elsewhere.err).toMatch(/does not answer in .*: its socket is /);
     const [none, missing] = await Promise.all([
@@ -81,9 +102,10 @@ describe('the command line on a stopped bus', () => {
     ]);
     expect(none).toMatchObject({ exit: 2 });
     expect(missing).toMatchObject({ exit: 5 });
-    expect(await busbar.with(env(dir))(...replay, BUILDS_A_BUS)).toEqual({ exit: 0, out: '2 replayed\n', err: '' });
+    process.env['TEST_FOLDER'] = dir;
+    expect(await busbarProcess(...replay, BUILDS_A_BUS)).toEqual({ exit: 0, out: '2 replayed\n', err: '' });
     expect((await busbar('dlq', 'list', '--dir', dir)).out).toBe('no letters\n');
-  });
+  }, 60_000);
 
   it('refuses folders that are no bus’s, and one whose owner does not answer', async () => {
     const folder = temporaryFolder();
@@ -92,7 +114,7 @@ describe('the command line on a stopped bus', () => {
     const [none, plain, locked] = await Promise.all([
       busbar('dlq', 'list', '--dir', join(folder, 'nowhere')),
       busbar('health', '--dir', temporaryFolder()),
-      busbar('dlq', 'list', '--dir', folder),
+      busbarProcess('dlq', 'list', '--dir', folder),
     ]);
     await queue.close();
     expect(none).toMatchObject({ exit: 4, out: '' });

@@ -1,6 +1,8 @@
-// Runs the real command line as a process of its own.
+// Runs the command line: as a process of its own, or quickly, in the process of the test.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { jest } from '@jest/globals';
+import { runCommandLine } from '../src/cli/run.js';
 
 /** The bin. */
 export const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
@@ -12,19 +14,36 @@ export interface Ended {
   readonly err: string;
 }
 
-/** Nobody sits at its terminal. */
+let last: Promise<unknown> = Promise.resolve();
+
+/** All that the bin does, but for ending the process. One after the other: what is said is caught process-wide. */
 export function busbar(...args: string[]): Promise<Ended> {
-  return run(args, {});
+  const mine = last.then(() => runHere(args));
+  last = mine;
+  return mine;
 }
 
-/** The same with more in its environment. */
-busbar.with =
-  (env: NodeJS.ProcessEnv) =>
-  (...args: string[]): Promise<Ended> =>
-    run(args, env);
+async function runHere(args: readonly string[]): Promise<Ended> {
+  const said = { out: '', err: '' };
+  const catcher = (to: 'out' | 'err') => (text: unknown) => {
+    said[to] += text;
+    return true;
+  };
+  const spies = [
+    jest.spyOn(process.stdout, 'write').mockImplementation(catcher('out')),
+    jest.spyOn(process.stderr, 'write').mockImplementation(catcher('err')),
+  ];
+  try {
+    const exit = await runCommandLine(args);
+    return { exit, ...said };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
 
-function run(args: readonly string[], more: NodeJS.ProcessEnv): Promise<Ended> {
-  const env = { ...process.env, NODE_OPTIONS: '', TZ: 'UTC', ...more };
+/** The real bin; nobody sits at its terminal. */
+export function busbarProcess(...args: string[]): Promise<Ended> {
+  const env = { ...process.env, NODE_OPTIONS: '' };
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
     const said = { out: '', err: '' };

@@ -1,35 +1,7 @@
 #!/usr/bin/env node
-// The command `busbar`: finds the command that was typed, runs it, and ends with its exit code.
-import { Arguments, type Command, helpOf } from './command.js';
-import { breakerList, breakerOpen, breakerReset } from './commands/breaker.js';
-import { dlqArchive } from './commands/dlq-archive.js';
-import { dlqEdit } from './commands/dlq-edit.js';
-import { dlqList } from './commands/dlq-list.js';
-import { dlqPurge } from './commands/dlq-purge.js';
-import { dlqReplay } from './commands/dlq-replay.js';
-import { dlqShow } from './commands/dlq-show.js';
-import { dlqStats } from './commands/dlq-stats.js';
-import { errorsList } from './commands/errors-list.js';
-import { errorsStats } from './commands/errors-stats.js';
-import { errorsTail } from './commands/errors-tail.js';
-import { health } from './commands/health.js';
-import { watch } from './commands/watch.js';
-import { asCliError, CliError, Exit } from './exit.js';
-import { note, print, safeJson, safeLines } from './terminal.js';
-
-const COMMANDS: readonly Command[] = [
-  ...[health, watch, dlqStats, dlqList, dlqShow, dlqReplay, dlqEdit, dlqArchive, dlqPurge],
-  ...[errorsTail, errorsList, errorsStats, breakerList, breakerReset, breakerOpen],
-];
-
-const EXIT_CODES: readonly [Exit, string][] = [
-  [Exit.DONE, 'done; for health: healthy'],
-  [Exit.BAD_NEWS, 'done, with bad news: not healthy, no such letter, letters that failed again or were skipped'],
-  [Exit.USAGE, 'the command line is wrong; nothing was done'],
-  [Exit.REFUSED, 'refused: --yes is missing, or a running bus; nothing was done'],
-  [Exit.UNREACHABLE, 'neither a bus nor a folder to work on: missing, locked, not permitted'],
-  [Exit.FAILED, 'failed on the way'],
-];
+// The command `busbar`: runs what was typed, and ends with its exit code.
+import { Exit } from './exit.js';
+import { runCommandLine } from './run.js';
 
 /** `busbar errors list | head` closes the pipe: that is no error. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -37,42 +9,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-async function run(argv: readonly string[]): Promise<Exit> {
-  const command = COMMANDS.find(({ words }) => words.split(' ').every((word, index) => argv[index] === word));
-  if (command === undefined) {
-    const isHelp = argv.length === 0 || argv[0] === 'help' || argv.includes('--help') || argv.includes('-h');
-    if (!isHelp)
-      throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(argv.join(' '))}: see busbar --help`);
-    for (const line of help(argv[0])) print(line);
-    return argv.length === 0 ? Exit.USAGE : Exit.DONE;
-  }
-  const args = new Arguments(command, argv.slice(command.words.split(' ').length));
-  if (!args.has('help')) return command.run(args);
-  for (const line of helpOf(command)) print(line);
-  return Exit.DONE;
-}
-
-/** @param group of commands, such as `dlq`; all of them where there is no such group */
-function help(group: string | undefined): string[] {
-  const ofGroup = COMMANDS.filter(({ words }) => words.split(' ')[0] === group);
-  const commands = ofGroup.length > 0 ? ofGroup : COMMANDS;
-  const width = Math.max(...commands.map(({ words }) => words.length));
-  return [
-    'busbar <command> [options]: looks into the folder of a bus, running or stopped',
-    '',
-    ...commands.map(({ words, says }) => `  ${words.padEnd(width)}  ${says}`),
-    '',
-    'Everywhere: --dir <folder> (the errorLogDir of the bus), --json, --help.',
-    'Exit codes:',
-    ...EXIT_CODES.map(([code, says]) => `  ${code}  ${says}`),
-  ];
-}
-
-try {
-  process.exitCode = await run(process.argv.slice(2));
-} catch (thrown) {
-  const { exit, code, message } = asCliError(thrown);
-  if (process.argv.includes('--json')) note(safeJson({ error: { code, message } }));
-  else for (const line of safeLines(`busbar: ${message}`)) note(line);
-  process.exitCode = exit;
-}
+process.exitCode = await runCommandLine(process.argv.slice(2));

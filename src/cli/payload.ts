@@ -59,7 +59,8 @@ function shapeOf(value: unknown, level = 0): string {
   }
   if (Array.isArray(value)) return value.length === 0 ? '[]' : `[${value.length} × ${shapeOf(value[0], level + 1)}]`;
   if (value instanceof Map || value instanceof Set) return `${value.constructor.name} of ${value.size}`;
-  if (Object.getPrototypeOf(value) !== Object.prototype) return Object.prototype.toString.call(value);
+  const tag = Object.prototype.toString.call(value);
+  if (tag !== '[object Object]') return tag.slice('[object '.length, -1);
   const keys = Object.keys(value);
   if (level >= DEEPEST) return `{ ${keys.length} fields }`;
   const fields = keys

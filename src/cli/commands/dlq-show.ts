@@ -63,7 +63,10 @@ function printLetter(found: WireLetter, masking: Masking): void {
 
 function printError(error: ErrorRecord, indent: string): void {
   const code = error.code === undefined ? '' : ` (${error.code})`;
-  for (const line of safeLines(`${error.name}: ${error.message}${code}`)) print(indent + paint('red', line));
+  // Marked, so that no line of a message stands where one of ours would.
+  const [first = '', ...more] = safeLines(`${error.name}: ${error.message}${code}`);
+  print(indent + paint('red', first));
+  for (const line of more) print(`${indent}  | ${paint('red', line)}`);
   const stack = safeLines(error.stack ?? '').filter((line) => line.trim().startsWith('at '));
   for (const line of stack.slice(0, MOST_STACK_LINES)) print(`${indent}  ${line.trim()}`);
   if (error.cause === undefined) return;

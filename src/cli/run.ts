@@ -1,0 +1,74 @@
+// Finds the command that was typed, runs it, and tells how it ended.
+import { Arguments, type Command, helpOf } from './command.js';
+import { breakerList, breakerOpen, breakerReset } from './commands/breaker.js';
+import { dlqArchive } from './commands/dlq-archive.js';
+import { dlqEdit } from './commands/dlq-edit.js';
+import { dlqList } from './commands/dlq-list.js';
+import { dlqPurge } from './commands/dlq-purge.js';
+import { dlqReplay } from './commands/dlq-replay.js';
+import { dlqShow } from './commands/dlq-show.js';
+import { dlqStats } from './commands/dlq-stats.js';
+import { errorsList } from './commands/errors-list.js';
+import { errorsStats } from './commands/errors-stats.js';
+import { errorsTail } from './commands/errors-tail.js';
+import { health } from './commands/health.js';
+import { watch } from './commands/watch.js';
+import { asCliError, CliError, Exit } from './exit.js';
+import { note, print, safe, safeJson } from './terminal.js';
+
+const COMMANDS: readonly Command[] = [
+  ...[health, watch, dlqStats, dlqList, dlqShow, dlqReplay, dlqEdit, dlqArchive, dlqPurge],
+  ...[errorsTail, errorsList, errorsStats, breakerList, breakerReset, breakerOpen],
+];
+
+const EXIT_CODES: readonly [Exit, string][] = [
+  [Exit.DONE, 'done; for health: healthy'],
+  [Exit.BAD_NEWS, 'done, with bad news: not healthy, no such letter, letters that failed again or were skipped'],
+  [Exit.USAGE, 'the command line is wrong; nothing was done'],
+  [Exit.REFUSED, 'refused: --yes is missing, or a running bus; nothing was done'],
+  [Exit.UNREACHABLE, 'neither a bus nor a folder to work on: missing, locked, not permitted'],
+  [Exit.FAILED, 'failed on the way'],
+];
+
+/** Never rejects: what goes wrong is told on standard error, as JSON where that is asked for. */
+export async function runCommandLine(argv: readonly string[]): Promise<Exit> {
+  try {
+    return await run(argv);
+  } catch (thrown) {
+    const { exit, code, message } = asCliError(thrown);
+    if (argv.includes('--json')) note(safeJson({ error: { code, message } }));
+    else note(safe(`busbar: ${message}`));
+    return exit;
+  }
+}
+
+async function run(argv: readonly string[]): Promise<Exit> {
+  const command = COMMANDS.find(({ words }) => words.split(' ').every((word, index) => argv[index] === word));
+  if (command === undefined) {
+    const isHelp = argv.length === 0 || argv[0] === 'help' || argv.includes('--help') || argv.includes('-h');
+    if (!isHelp)
+      throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(argv.join(' '))}: see busbar --help`);
+    for (const line of help(argv[0])) print(line);
+    return argv.length === 0 ? Exit.USAGE : Exit.DONE;
+  }
+  const args = new Arguments(command, argv.slice(command.words.split(' ').length));
+  if (!args.has('help')) return command.run(args);
+  for (const line of helpOf(command)) print(line);
+  return Exit.DONE;
+}
+
+/** @param group of commands, such as `dlq`; all of them where there is no such group */
+function help(group: string | undefined): string[] {
+  const ofGroup = COMMANDS.filter(({ words }) => words.split(' ')[0] === group);
+  const commands = ofGroup.length > 0 ? ofGroup : COMMANDS;
+  const width = Math.max(...commands.map(({ words }) => words.length));
+  return [
+    'busbar <command> [options]: looks into the folder of a bus, running or stopped',
+    '',
+    ...commands.map(({ words, says }) => `  ${words.padEnd(width)}  ${says}`),
+    '',
+    'Everywhere: --dir <folder> (the errorLogDir of the bus), --json, --help.',
+    'Exit codes:',
+    ...EXIT_CODES.map(([code, says]) => `  ${code}  ${says}`),
+  ];
+}
