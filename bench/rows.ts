@@ -2,6 +2,7 @@
 import { errorHandling } from './rows/error-handling.js';
 import { errorParts } from './rows/error-parts.js';
 import { eventLoop } from './rows/event-loop.js';
+import { failingPath } from './rows/failing-path.js';
 import { fidelity } from './rows/fidelity.js';
 import { growth } from './rows/growth.js';
 import { latency } from './rows/latency.js';
@@ -18,6 +19,7 @@ export const ROWS: readonly Row[] = [
   ...growth,
   ...errorHandling,
   ...errorParts,
+  ...failingPath,
   ...resources,
   ...fidelity,
 ];

@@ -37,7 +37,7 @@ export async function comeback(rounds = 20): Promise<Figure[]> {
 }
 
 /** What the machine itself allows where no thread stands by. */
-async function bareComeback(rounds: number): Promise<number> {
+export async function bareComeback(rounds: number): Promise<number> {
   const script = `require('node:worker_threads').parentPort.once('message', () => process.exit(1)).postMessage('up')`;
   const samples: number[] = [];
   let worker = new Worker(script, { eval: true });
@@ -54,7 +54,8 @@ async function bareComeback(rounds: number): Promise<number> {
   return median(samples);
 }
 
-async function medianComeback(rounds: number, spareThreads: number): Promise<number> {
+/** Milliseconds from an exit to the next handler that begins. */
+export async function medianComeback(rounds: number, spareThreads: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'busbar-comeback-'));
   const file = join(folder, 'exits');
   const bus = new MessageBus({ threads: 1, spareThreads, enableErrorHandling: false });
