@@ -14,6 +14,7 @@ import { countsForBreaker } from './shared/classify.js';
 import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
+import { withStableId } from './shared/letter-id.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
 import { type DeadLetterReason, ErrorCategory, type ErrorReport } from './shared/report.js';
 import type { SettledDelivery } from './shared/settled-delivery.js';
@@ -145,7 +146,9 @@ export class Settler {
       return;
     }
     const id = errorId ?? reporter.failed(subscription, delivery, failure, reason);
-    const header = notes.letter(subscription, delivery, failure, reason, id);
+    const letter = notes.letter(subscription, delivery, failure, reason, id);
+    // A process that ends before it has let go of the message leaves a letter, and the next one would write it again.
+    const header = remote === null ? letter : withStableId(letter);
     subscription.trails.end(delivery.number);
     subscription.release(delivery);
     const isReplay = replays.has(delivery.number);

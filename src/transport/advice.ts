@@ -3,6 +3,7 @@
 // Busbar quarantines such a message itself, when it comes. But where each process vanishes with it, the server gives it up
 // first, and says so in a note: the notes are kept in a stream, and whoever reads one stores the letter, then removes the note.
 import type { Clock, Timer } from '../shared/clock.js';
+import { withStableId } from '../shared/letter-id.js';
 import type { LetterHeader } from '../shared/logging-task.js';
 import type { EncodedMessage } from '../shared/message.js';
 import { ErrorCategory } from '../shared/report.js';
@@ -87,7 +88,7 @@ export class Advice {
     });
     const subscribed = subscribedOf(described, topic, consumer);
     const header = letterOf(message, subscribed, deliveries, `${consumer}-${sequence}`, clock.now() / 1000);
-    await new Promise<void>((stored) => letters.letter(header, message.bytes, stored));
+    await new Promise<void>((stored) => letters.letter(withStableId(header), message.bytes, stored));
   }
 }
 

@@ -1,0 +1,11 @@
+// The id of a dead letter that several processes may write: the same for the same message and subscription.
+import { createHash } from 'node:crypto';
+import type { LetterHeader } from './logging-task.js';
+
+const CHARACTERS = 21;
+
+/** The letter with an id made from what it is about: written twice, it is one letter. */
+export function withStableId(letter: LetterHeader): LetterHeader {
+  const about = `${letter.pattern}\n${letter.subscriber_id}\n${letter.message.id}`;
+  return { ...letter, error_id: createHash('sha256').update(about).digest('base64url').slice(0, CHARACTERS) };
+}
