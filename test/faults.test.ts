@@ -20,7 +20,7 @@ interface Scene {
 }
 
 async function setScene(options: Partial<SubscribeOptions> = {}): Promise<Scene> {
-  const bus = await startBus({ resourceLimits: SMALL_HEAP });
+  const bus = await startBus({ resourceLimits: SMALL_HEAP, spareThreads: 1 });
   const ledger = join(temporaryFolder(), 'ledger');
   await bus.subscribe('deeds', misbehaves, {
     subscriberId: 's',
