@@ -67,5 +67,6 @@ export {
   ErrorSeverity,
 } from './shared/report.js';
 export type { Subscription } from './subscription.js';
+export type { RateLimitOptions } from './threads/rate-limit.js';
 export type { ThreadLimits } from './threads/thread-limits.js';
 export type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';

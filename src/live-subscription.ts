@@ -5,8 +5,10 @@ import { type QueueDepth, QueueLimit } from './queue-limit.js';
 import type { ResolvedSubscribeOptions } from './resolved-options.js';
 import { laneOfKey } from './routing/partition.js';
 import type { SharedBreaker } from './shared/breaker.js';
+import type { Clock } from './shared/clock.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
+import { RateLimit } from './threads/rate-limit.js';
 import type { AnyLane } from './threads/threads.js';
 import { Trails } from './trails.js';
 
@@ -28,6 +30,8 @@ export class LiveSubscription {
   /** Filled once by its maker. */
   readonly lanes: AnyLane[] = [];
   readonly trails = new Trails();
+  /** What its lanes share; null: no limit. */
+  readonly rate: RateLimit | null;
   readonly #limit: QueueLimit;
   #nextLane = 0;
   /** False once its maker has taken it back. */
@@ -53,11 +57,13 @@ export class LiveSubscription {
     pattern: string,
     options: ResolvedSubscribeOptions,
     breaker: SharedBreaker | null,
+    clock: Clock,
     onPressure: (subscription: LiveSubscription) => void,
   ) {
     this.pattern = pattern;
     this.options = options;
     this.breaker = breaker;
+    this.rate = options.rateLimit === undefined ? null : new RateLimit(options.rateLimit, clock);
     this.#onPressure = onPressure;
     this.#limit = new QueueLimit({ deliveries: options.maxQueueSize, bytes: options.maxQueueBytes });
   }

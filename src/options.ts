@@ -9,6 +9,7 @@ import type { Ordering } from './shared/message.js';
 import type { ReconnectHook } from './shared/reconnector.js';
 import type { RedactOptions } from './shared/redact.js';
 import type { ErrorReport } from './shared/report.js';
+import type { RateLimitOptions } from './threads/rate-limit.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 import type { TransportMaker } from './transport/transport.js';
 
@@ -102,6 +103,8 @@ export interface SubscribeOptions {
    * `ordering` is 'strict'. Default 1.
    */
   readonly concurrency?: number;
+  /** How often handlers may be started, in all lanes together. What waits for its turn waits on the main thread. Default: no limit. */
+  readonly rateLimit?: RateLimitOptions;
   /** How each category is retried; replaces the bus's. */
   readonly retry?: RetryOverrides;
   /**

@@ -14,6 +14,7 @@ import { createRedactor } from './shared/redact.js';
 import { ErrorCategory } from './shared/report.js';
 import { allocateRing } from './shared/ring.js';
 import { TEST_HOOKS, type TestHooks } from './shared/test-hooks.js';
+import type { RateLimitOptions } from './threads/rate-limit.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 import type { TransportMaker } from './transport/transport.js';
 
@@ -85,6 +86,7 @@ export function resolveSubscribeOptions(
     whenExhausted: oneOf('whenExhausted', options.whenExhausted ?? 'dead-letter', ['dead-letter', 'discard']),
     maxQueueSize: whole('maxQueueSize', options.maxQueueSize ?? bus.maxQueueSize, 1),
     maxQueueBytes: whole('maxQueueBytes', options.maxQueueBytes ?? bus.maxQueueBytes, 1),
+    rateLimit: rateLimit(options.rateLimit),
     overflow: options.overflow === undefined ? undefined : oneOf('overflow', options.overflow, OVERFLOWS),
     validate,
     bytes: oneOf('bytes', options.bytes ?? 'copy', ['copy', 'view']),
@@ -119,6 +121,7 @@ const SUBSCRIBE_OPTIONS = [
   'adaptiveTimeout',
   'graceMs',
   'concurrency',
+  'rateLimit',
   'retry',
   'reconnect',
   'breaker',
@@ -163,6 +166,17 @@ function deadlineRule(timeoutMs: number, adaptive: unknown = {}): DeadlineRule {
 /** Under a key that only busbar/testing has. */
 function hooksOf(options: MessageBusOptions & { readonly [TEST_HOOKS]?: TestHooks }): TestHooks | null {
   return options[TEST_HOOKS] ?? null;
+}
+
+function rateLimit(value: unknown): RateLimitOptions | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'object' || value === null) throw invalidOption('rateLimit', '{ perSecond, burst }', value);
+  assertKnown('rateLimit', value, ['perSecond', 'burst']);
+  const { perSecond, burst } = value as { perSecond?: unknown; burst?: unknown };
+  if (!(typeof perSecond === 'number' && Number.isFinite(perSecond) && perSecond > 0)) {
+    throw invalidOption('rateLimit.perSecond', 'a number > 0', perSecond);
+  }
+  return burst === undefined ? { perSecond } : { perSecond, burst: whole('rateLimit.burst', burst, 1) };
 }
 
 function assertSubscriberId(id: unknown): void {

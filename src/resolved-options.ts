@@ -7,6 +7,7 @@ import type { StandardSchema } from './shared/handler.js';
 import type { ReconnectHook } from './shared/reconnector.js';
 import type { ErrorReport } from './shared/report.js';
 import type { TestHooks } from './shared/test-hooks.js';
+import type { RateLimitOptions } from './threads/rate-limit.js';
 import type { ThreadLimits } from './threads/thread-limits.js';
 import type { TransportMaker } from './transport/transport.js';
 
@@ -23,10 +24,19 @@ export type ResolvedBusOptions = Required<Omit<MessageBusOptions, 'resourceLimit
 export type ResolvedSubscribeOptions = Required<
   Omit<
     SubscribeOptions,
-    'export' | 'validate' | 'lanes' | 'breaker' | 'reconnect' | 'timeoutMs' | 'adaptiveTimeout' | 'overflow'
+    | 'export'
+    | 'validate'
+    | 'lanes'
+    | 'breaker'
+    | 'reconnect'
+    | 'timeoutMs'
+    | 'adaptiveTimeout'
+    | 'overflow'
+    | 'rateLimit'
   >
 > & {
   readonly overflow: Overflow | undefined;
+  readonly rateLimit: RateLimitOptions | undefined;
   readonly reconnect: ReconnectHook<ErrorReport> | undefined;
   readonly deadline: DeadlineRule;
   readonly export: string;

@@ -30,6 +30,7 @@ import type { Subscription } from './subscription.js';
 import { Lane } from './threads/lane.js';
 import type { LaneEvents } from './threads/lane-contract.js';
 import { MainLane } from './threads/main-lane.js';
+import { burstOf } from './threads/rate-limit.js';
 import type { AnyLane, Threads } from './threads/threads.js';
 
 export interface SubscribeParts {
@@ -96,8 +97,12 @@ export class Subscriber {
     }
     const { breakers } = this.#parts;
     const breaker = options.breaker === false ? null : breakers.hold(options.breakerName, options.breaker);
-    const subscription = new LiveSubscription(pattern, options, breaker?.local ?? null, (pressed) =>
-      this.#parts.pressure.begin(pressed),
+    const subscription = new LiveSubscription(
+      pattern,
+      options,
+      breaker?.local ?? null,
+      this.#parts.options.clock,
+      (pressed) => this.#parts.pressure.begin(pressed),
     );
     this.#parts.options.testing?.subscribed(subscription);
     // Reserved before the first wait, so that two calls at once do not both succeed.
@@ -174,6 +179,7 @@ export class Subscriber {
         graceMs: options.graceMs,
         bytes: options.bytes,
         order: this.#orderOf(options),
+        rate: subscription.rate,
         redact,
         describeErrors: enableErrorHandling,
         testing: testing?.laneTesting(subscription) ?? null,
@@ -204,6 +210,7 @@ export class Subscriber {
         concurrency,
         describer,
         order,
+        rate: subscription.rate,
         tellsSuccess,
         tellsHandled,
       },
@@ -269,8 +276,9 @@ export class Subscriber {
   }
 }
 
-function depthOf({ maxQueueSize, lanes, overflow }: ResolvedSubscribeOptions): number {
+function depthOf({ maxQueueSize, lanes, overflow, rateLimit }: ResolvedSubscribeOptions): number {
   const evicts = overflow === 'drop-oldest' || overflow === 'drop-low';
+  if (rateLimit !== undefined) return Math.min(burstOf(rateLimit), maxQueueSize);
   const part = (maxQueueSize / lanes) * (evicts ? PART_IN_RINGS_IF_EVICTED : PART_IN_RINGS);
   return Math.max(1, Math.min(DEEPEST_RING, Math.floor(part)));
 }

@@ -62,6 +62,9 @@ describe('a subscription is refused', () => {
     ['with a timeout that is no number', { subscriberId: 's', timeoutMs: Number.NaN }],
     ['with an unknown option', { subscriberId: 's', timeout: 5 }],
     ['with a breaker that never opens', { subscriberId: 's', breaker: { failureThreshold: 0 } }],
+    ['with a rate that lets nothing pass', { subscriberId: 's', rateLimit: { perSecond: 0 } }],
+    ['strict and concurrent at once', { subscriberId: 's', ordering: 'strict', concurrency: 2 }],
+    ['with an unknown overflow policy', { subscriberId: 's', overflow: 'drop' }],
     ['with an unknown whenOpen', { subscriberId: 's', whenOpen: 'drop' }],
     ['with something that is no schema', { subscriberId: 's', validate: {} }],
   ])('%s', async (_name, options) => {

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { MessageBus, PublishOptions, SubscribeOptions, Subscription } from '../src/index.js';
+import { SteppedClock } from '../src/testing/stepped-clock.js';
+import doubles from './fixtures/doubles.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
@@ -155,5 +157,32 @@ describe('a full queue', () => {
       .filter((line) => line.endsWith('done'))
       .map((line) => Number(line.split(' ')[1]));
     expect(done).toEqual([0, ...range(21 - succeeded, 20)]);
+  });
+});
+
+describe('a rate limit', () => {
+  const limits = { perSecond: 10, burst: 2 } as const;
+  const fewMs = () => new Promise((resume) => setTimeout(resume, 10));
+
+  it.each([
+    ['on main', undefined],
+    ['on workers, in all lanes together', doubles],
+  ])('lets handlers start so often, %s', async (_where, handler) => {
+    const clock = new SteppedClock();
+    const bus = await startBus({ clock });
+    const options = { subscriberId: 's', rateLimit: limits, lanes: 2 } as const;
+    await bus.subscribe('a', handler ?? (() => undefined), options);
+    for (let n = 0; n < 6; n++) expect(bus.publish('a', n, { key: `k${n}` })).toBe(true);
+    const counted: number[] = [];
+    for (const ms of [0, 99, 1, 100, 200]) {
+      clock.step(ms);
+      const { succeeded } = accountOf(bus, 's');
+      const due = counted.length === 0 ? 2 : Math.min(6, 2 + Math.floor(clock.elapsed() / 100));
+      while (accountOf(bus, 's').succeeded < due) await fewMs();
+      await fewMs();
+      counted.push(accountOf(bus, 's').succeeded);
+      expect(succeeded).toBeLessThanOrEqual(due);
+    }
+    expect(counted).toEqual([2, 2, 3, 4, 6]);
   });
 });

@@ -12,6 +12,7 @@ import type { RedactOptions } from '../shared/redact.js';
 import type { Reply } from '../shared/reply.js';
 import type { RingShape } from './lane-ring.js';
 import type { Pool } from './pool.js';
+import type { RateLimit } from './rate-limit.js';
 import type { Turns } from './turns.js';
 
 /** Why a delivery's thread ended under it. */
@@ -59,6 +60,8 @@ export interface LaneOptions {
   readonly bytes: 'copy' | 'view';
   /** Null: none is kept. */
   readonly order: LaneOrder | null;
+  /** Null: none. Shared with the other lanes of the subscription. */
+  readonly rate: RateLimit | null;
   readonly redact: RedactOptions;
   readonly describeErrors: boolean;
   readonly testing: LaneTesting | null;

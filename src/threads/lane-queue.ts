@@ -6,16 +6,24 @@ import type { LaneOptions } from './lane-contract.js';
 import type { LaneAccount } from './lane-ring.js';
 import { LaneRings } from './lane-rings.js';
 import type { Parking } from './parking.js';
+import type { RateLimit } from './rate-limit.js';
 
 /** Belongs to one lane. Runs on the main thread; wakes nobody. */
 export class LaneQueue {
   readonly backlog = new Backlog();
   readonly rings: LaneRings;
   readonly parking: Parking;
+  readonly #rate: RateLimit | null;
   readonly #mayOpen: () => boolean;
+  readonly #onRate: () => void;
 
-  /** @param mayOpen called before a ring is opened, of which a drain that runs does not know */
-  constructor({ names, shape, order }: LaneOptions, mayOpen: () => boolean) {
+  /**
+   * @param mayOpen called before a ring is opened, of which a drain that runs does not know
+   * @param onRate called when the rate limit lets one more pass: {@link refill}
+   */
+  constructor({ names, shape, order, rate }: LaneOptions, mayOpen: () => boolean, onRate: () => void) {
+    this.#rate = rate;
+    this.#onRate = onRate;
     this.rings = new LaneRings(names, shape, order);
     this.parking = this.rings.parking;
     this.#mayOpen = mayOpen;
@@ -83,6 +91,13 @@ export class LaneQueue {
   }
 
   #write(delivery: Delivery): boolean {
+    if (this.#rate === null) return this.#writeNow(delivery);
+    const isWritten = this.#rate.isReady(this.#onRate) && this.#writeNow(delivery);
+    if (isWritten) this.#rate.spend();
+    return isWritten;
+  }
+
+  #writeNow(delivery: Delivery): boolean {
     if (this.rings.write(delivery)) return true;
     if (this.rings.has(delivery) || !this.#mayOpen()) return false;
     this.rings.open(delivery);

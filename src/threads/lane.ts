@@ -44,7 +44,8 @@ export class Lane implements TurnTaker {
     this.#options = options;
     this.#surroundings = surroundings;
     this.#events = events;
-    this.#queue = new LaneQueue(options, () => this.#mayOpenRing());
+    const refill = (): void => this.refill();
+    this.#queue = new LaneQueue(options, () => this.#mayOpenRing(), refill);
     this.backlog = this.#queue.backlog;
     this.parking = this.#queue.parking;
     this.#standstill = new Standstill(surroundings.clock, options.breaker?.local ?? null, (reason) => {

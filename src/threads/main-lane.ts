@@ -10,19 +10,15 @@ import type { FailureDescriber } from '../shared/describe.js';
 import { BusbarError } from '../shared/errors.js';
 import { type Handler, type HandlerVerdict, isVerdict, type StandardSchema } from '../shared/handler.js';
 import type { LaneOrder } from '../shared/order.js';
-import {
-  type DetailedOutcome,
-  type Failure,
-  Outcome,
-  type OutcomeDetails,
-  type ReadOutcome,
-} from '../shared/outcome.js';
+import { type DetailedOutcome, type Failure, Outcome, type OutcomeDetails } from '../shared/outcome.js';
 import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import type { LaneEvents, LaneState, LaneSurroundings } from './lane-contract.js';
+import { outcome } from './main-outcome.js';
 import { Parking } from './parking.js';
 import { Patience } from './patience.js';
+import type { RateLimit } from './rate-limit.js';
 
 export interface MainLaneOptions {
   readonly handle: Handler;
@@ -36,6 +32,8 @@ export interface MainLaneOptions {
   readonly describer: FailureDescriber;
   /** Null: none is kept. */
   readonly order: LaneOrder | null;
+  /** Null: none. Shared with the other lanes of the subscription. */
+  readonly rate: RateLimit | null;
   /** Tells of successes: the bus is under test. */
   readonly tellsSuccess: boolean;
   readonly tellsHandled: boolean;
@@ -43,7 +41,6 @@ export interface MainLaneOptions {
 
 /** No rings: all that waits is on main. */
 const PASSED = { isPassed: () => true };
-const NOWHERE = { place: 0, sequence: 0 };
 const HELD_POLL_MS = 50;
 
 /** The same to its subscription as a lane on a worker. Runs on the main thread, one turn of the loop for each call. */
@@ -58,6 +55,7 @@ export class MainLane {
   readonly #events: LaneEvents;
   readonly #running = new Set<Attempt>();
   readonly #outlet: ContextOutlet;
+  readonly #onRate = (): void => this.refill();
   #state: LaneState = 'idle';
   #isPaused = false;
   #timer: Timer | undefined;
@@ -168,6 +166,7 @@ export class MainLane {
       this.#hold();
       return;
     }
+    if (this.backlog.size === 0 || this.#options.rate?.isReady(this.#onRate) === false) return;
     let next: Delivery | undefined;
     this.backlog.moveTo((delivery) => {
       if (next !== undefined) return false;
@@ -202,6 +201,7 @@ export class MainLane {
       return;
     }
     this.parking.park(delivery);
+    this.#options.rate?.spend();
     const startedAt = this.#clock.elapsed();
     const timeoutMs = this.#patience.timeoutMs(delivery.timeouts);
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
@@ -290,11 +290,4 @@ export class MainLane {
   #news<K extends DetailedOutcome>(news: { kind: K; detail: OutcomeDetails[K] }, bytes?: Uint8Array): void {
     this.#events.news(outcome(news, bytes));
   }
-}
-
-function outcome<K extends DetailedOutcome>(
-  { kind, detail }: { kind: K; detail: OutcomeDetails[K] },
-  bytes: Uint8Array = new Uint8Array(0),
-): ReadOutcome {
-  return { kind, address: NOWHERE, detail, bytes, bodyOffset: 0 } as ReadOutcome;
 }
