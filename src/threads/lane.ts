@@ -224,6 +224,8 @@ export class Lane implements TurnTaker {
     const cause = end === 'killed' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
     for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
+    // An innocent may have been a probe, whose place would otherwise be taken for lost only after a minute.
+    if (culprits.length < suspects.length) this.#options.breaker?.local.releaseProbes();
     const taken = culprits.map((culprit) => [this.#queue.rings.take(culprit), now - culprit.startedAt] as const);
     this.#queue.rings.releaseDone();
     this.#killedAt = 0;
