@@ -1,8 +1,10 @@
 // Handlers that throw, hang, loop, exit and hoard: each hurts its own delivery, and no other pays.
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { MessageBus, SubscribeOptions } from '../src/index.js';
 import exitsAfterwards from './fixtures/exits-afterwards.js';
+import exitsAtImport, { mark } from './fixtures/exits-at-import.js';
 import type { Deed } from './fixtures/misbehaves.js';
 import misbehaves from './fixtures/misbehaves.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
@@ -236,6 +238,22 @@ describe('a lane whose threads keep dying', () => {
     await scene.act(...Array<string>(7).fill('exit'), undefined);
     expect(scene.done()).toEqual([7]);
     expect(scene.bus.getHealthStatus().subscriptions).toMatchObject([{ held: false, deadLettered: 7, succeeded: 1 }]);
+  });
+});
+
+describe('a module that ends its thread at import', () => {
+  it('on every thread but the first does not have threads made without end', async () => {
+    rmSync(mark, { force: true });
+    const bus = await startBus({ threads: 1, spareThreads: 1 });
+    await bus.subscribe('numbers', exitsAtImport, { subscriberId: 's', breaker: false });
+    expect(await bus.request('numbers', 7)).toBe(7);
+    // The first one, one that was asked to, and two that followed: then threads begin without it.
+    const deadline = Date.now() + 10_000;
+    while (linesOf(mark).length < 4 && Date.now() < deadline) await new Promise((resume) => setTimeout(resume, 20));
+    await new Promise((resume) => setTimeout(resume, 1200));
+    expect(linesOf(mark)).toHaveLength(4);
+    expect(await bus.request('numbers', 8)).toBe(8);
+    rmSync(mark);
   });
 });
 

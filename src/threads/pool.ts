@@ -12,6 +12,9 @@ export interface PoolOptions {
   readonly limits: ThreadLimits;
 }
 
+/** Threads that may end on their own before new ones begin without handlers. */
+const MOST_UNEXPLAINED = 2;
+
 /** How a thread ended under a task. */
 export type ThreadEnd = 'killed' | 'exited' | 'out-of-memory';
 
@@ -31,7 +34,10 @@ export class Pool {
   readonly #piscina: Piscina<LaneTask, LaneTaskResult>;
   /** What new threads load when they begin; read by Piscina each time it makes one. */
   readonly #handlers: HandlerSource[] = [];
+  /** Tasks under way, but for those that warm up. */
   #busy = 0;
+  /** Threads that ended without a task to tell of it. */
+  #unexplained = 0;
   #closing = false;
   /** Threads that ended and were replaced. */
   threadsReplaced = 0;
@@ -52,6 +58,7 @@ export class Pool {
     });
     // A thread that dies without a task would otherwise be an uncaught 'error' event.
     this.#piscina.on('error', () => undefined);
+    this.#piscina.on('workerDestroy', () => this.#ended());
   }
 
   /** Ids of the threads that live now. */
@@ -70,6 +77,7 @@ export class Pool {
       return await this.#piscina.run(task, { signal: kill });
     } catch (cause) {
       if (!this.#closing) this.threadsReplaced++;
+      this.#unexplained--;
       throw new ThreadLost(endOf(cause, kill), cause);
     } finally {
       this.#busy--;
@@ -78,6 +86,7 @@ export class Pool {
 
   /** From here on new threads load these when they begin. */
   expect(handlers: Iterable<HandlerSource>): void {
+    if (this.#unexplained > MOST_UNEXPLAINED) return;
     this.#handlers.splice(0, this.#handlers.length, ...handlers);
   }
 
@@ -86,6 +95,11 @@ export class Pool {
     for (let idle = this.#piscina.threads.length - this.#busy; idle > 0; idle--) {
       this.#piscina.run(task).catch(() => undefined);
     }
+  }
+
+  /** A module that ends its thread at import would have threads made and ended without end: then they load nothing early. */
+  #ended(): void {
+    if (++this.#unexplained > MOST_UNEXPLAINED) this.#handlers.length = 0;
   }
 
   /** Ends all threads, whatever they do. */
