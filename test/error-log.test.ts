@@ -1,5 +1,5 @@
 // The error log on disk: its lines, its limits, its totals, and what happens when the disk does not play along.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ErrorLogger, type ErrorLoggerOptions, type ErrorReport, type ErrorSeverity } from '../src/index.js';
@@ -143,7 +143,6 @@ describe('the error log', () => {
     rmSync(folder, { recursive: true });
     logger.logError(reportOf({ message: 'nowhere to go' }));
     await logger.flush();
-    mkdirSync(folder);
     logger.logError(reportOf({ message: 'back again' }));
     await logger.flush();
     const messages = linesOf(file).map((line) => JSON.parse(line).message);

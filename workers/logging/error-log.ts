@@ -1,10 +1,22 @@
 // The error log on disk: pino writes the lines, rotation keeps the file below its limit.
-import { closeSync, fstatSync, openSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type Level, type Logger, pino } from 'pino';
 import type { LogLimits } from '../../src/shared/logging-task.js';
-import type { ErrorReport, ErrorSeverity } from '../../src/shared/report.js';
-import { FILE_MODE } from './folder.js';
+import { ErrorCategory, type ErrorReport, type ErrorSeverity } from '../../src/shared/report.js';
+import { type Damage, FILE_MODE, moveAside, readGoodLines } from './repair.js';
 
 const NAME = 'message_bus_errors.json';
 const ROTATED = /^message_bus_errors_\d{8}T\d{9}Z_\d+\.json$/;
@@ -18,6 +30,14 @@ const LEVEL_OF: Readonly<Record<ErrorSeverity, Level>> = {
 
 /** Lines that could not be written are kept up to this many bytes. */
 const MOST_PENDING_BYTES = 1024 * 1024;
+
+/** For appending; a link is not followed, and a pipe without a reader does not block. */
+const APPEND =
+  constants.O_APPEND |
+  constants.O_CREAT |
+  constants.O_WRONLY |
+  (constants.O_NOFOLLOW ?? 0) |
+  (constants.O_NONBLOCK ?? 0);
 
 /** Belongs to the logging worker. Nothing here throws: a disk that fails is counted, and tried again. */
 export class ErrorLog {
@@ -47,6 +67,23 @@ export class ErrorLog {
     this.#pino = pino(options, { write: (line: string) => this.#add(Buffer.from(line)) });
   }
 
+  /** Takes damaged lines out of the file that an earlier process left, and returns the reports of the others. */
+  restore(damage: Damage): ErrorReport[] {
+    const there = lstatSync(this.#path, { throwIfNoEntry: false });
+    // One that is far too large is not ours; it is rotated before the first line.
+    if (there === undefined || (there.isFile() && there.size > this.#limits.maxLogBytes * 2)) return [];
+    const reports: ErrorReport[] = [];
+    readGoodLines(
+      this.#path,
+      (bytes, start, end) => {
+        const report = reportOf(bytes.toString('utf8', start, end));
+        return report !== undefined && reports.push(report) > 0;
+      },
+      damage,
+    );
+    return reports;
+  }
+
   /** Adds one line; {@link flush} brings it to the disk. */
   write(report: ErrorReport): void {
     this.#pino[LEVEL_OF[report.severity] ?? 'error'](report);
@@ -59,6 +96,7 @@ export class ErrorLog {
       this.#reopenIfReplaced();
       while (this.#pending.length > 0) this.#writeSome();
     } catch (error) {
+      this.#cutBack();
       this.close();
       this.#onFailure(error, this.#dropExcess());
     }
@@ -98,7 +136,9 @@ export class ErrorLog {
 
   #open(): number {
     if (this.#file === undefined) {
-      this.#file = openSync(this.#path, 'a', FILE_MODE);
+      const there = lstatSync(this.#path, { throwIfNoEntry: false });
+      if (there !== undefined && !there.isFile()) moveAside(this.#path);
+      this.#file = openSync(this.#path, APPEND, FILE_MODE);
       this.#bytes = fstatSync(this.#file).size;
     }
     return this.#file;
@@ -111,6 +151,15 @@ export class ErrorLog {
       if (there?.ino !== fstatSync(this.#file).ino) this.close();
     }
     this.#open();
+  }
+
+  /** After a write that failed half-way: its lines are written again, and must not be there twice. */
+  #cutBack(): void {
+    try {
+      if (this.#file !== undefined) ftruncateSync(this.#file, this.#bytes);
+    } catch {
+      // The start of the next process finds the torn line.
+    }
   }
 
   #rotate(): void {
@@ -150,4 +199,21 @@ function byAge(a: string, b: string): number {
 function partsOf(name: string): [time: string, number: number] {
   const [, , , time = '', number = ''] = name.split('_');
   return [time, Number.parseInt(number, 10)];
+}
+
+/** The report of a line, or undefined when it is damaged. */
+function reportOf(line: string): ErrorReport | undefined {
+  try {
+    const { level: _level, ...report } = JSON.parse(line) as ErrorReport & { level: string };
+    const isReport =
+      typeof report.error_id === 'string' &&
+      typeof report.timestamp === 'number' &&
+      Object.values(ErrorCategory).includes(report.category) &&
+      Object.hasOwn(LEVEL_OF, report.severity) &&
+      typeof report.context === 'object' &&
+      report.context !== null;
+    return isReport ? report : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,13 +1,27 @@
 // The log folder: made, checked, and owned by one process at a time.
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import lockfile from 'proper-lockfile';
+import { systemClock } from '../../src/shared/clock.js';
 import type { OpenResult } from '../../src/shared/logging-task.js';
+import { FILE_MODE, moveAside } from './repair.js';
 
 const FOLDER_MODE = 0o700;
-export const FILE_MODE = 0o600;
 /** proper-lockfile refreshes the lock this often at least, so that an older one belongs to nobody. */
 const STALE_MS = 10_000;
+/** Between two looks at a lock whose owner is not known, or that another process is about to take over. */
+const LOOK_AGAIN_MS = 100;
 
 interface Owner {
   readonly pid: number;
@@ -21,6 +35,8 @@ export class Folder {
   readonly #isReplacement: boolean;
   readonly #onCompromised: (error: Error) => void;
   #release: (() => Promise<void>) | undefined;
+  /** Things that were in the way when it was opened, and were set aside. */
+  setAside = 0;
 
   /** @param isReplacement a dead thread of this process may have left its lock */
   constructor(path: string, isReplacement: boolean, onCompromised: (error: Error) => void) {
@@ -31,10 +47,12 @@ export class Folder {
 
   async open(subfolder: string): Promise<OpenResult> {
     try {
-      for (const folder of [this.path, subfolder]) {
-        makeFolder(folder);
-        accessSync(folder, constants.W_OK | constants.X_OK);
-      }
+      makeFolder(this.path);
+      if (subfolder !== this.path) this.#clear(subfolder, 'isDirectory');
+      this.make(subfolder);
+      for (const folder of [this.path, subfolder]) accessSync(folder, constants.W_OK | constants.X_OK);
+      this.#clear(this.#lockFolder, 'isDirectory');
+      this.#clear(this.#ownerFile, 'isFile');
     } catch (error) {
       return {
         ok: false,
@@ -42,7 +60,12 @@ export class Folder {
         message: `log folder ${this.path} cannot be used: ${(error as Error).message}`,
       };
     }
-    return this.#lock(true);
+    return this.#lock(systemClock.elapsed() + STALE_MS + 1000);
+  }
+
+  /** Makes the folders that are missing. Throws what the disk throws. */
+  make(subfolder: string): void {
+    for (const folder of [this.path, subfolder]) makeFolder(folder);
   }
 
   async close(): Promise<void> {
@@ -61,12 +84,18 @@ export class Folder {
     return join(this.path, '.owner.json');
   }
 
-  async #lock(mayTakeOver: boolean): Promise<OpenResult> {
+  get #lockFolder(): string {
+    return join(this.path, '.lock');
+  }
+
+  /** @param until how long to wait for a lock whose owner cannot be told: if it is dead, the lock becomes stale */
+  async #lock(until: number): Promise<OpenResult> {
     try {
       this.#release = await lockfile.lock(this.path, {
-        lockfilePath: join(this.path, '.lock'),
+        lockfilePath: this.#lockFolder,
         stale: STALE_MS,
         onCompromised: this.#onCompromised,
+        fs: { ...fs, mkdir: (path: string, done: fs.NoParamCallback) => fs.mkdir(path, FOLDER_MODE, done) },
       });
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'ELOCKED') {
@@ -74,16 +103,52 @@ export class Folder {
         return { ok: false, code: 'BUSBAR_LOG_FOLDER', message };
       }
       const owner = this.#readOwner();
-      if (!mayTakeOver || !this.#isGone(owner)) {
-        const who = owner === undefined ? 'another process' : `process ${owner.pid}`;
-        return { ok: false, code: 'BUSBAR_FOLDER_LOCKED', message: `log folder ${this.path} is in use by ${who}` };
+      if (owner !== undefined && !this.#isGone(owner)) {
+        const message = `log folder ${this.path} is in use by process ${owner.pid}`;
+        return { ok: false, code: 'BUSBAR_FOLDER_LOCKED', message };
       }
-      rmSync(join(this.path, '.lock'), { recursive: true, force: true });
-      return this.#lock(false);
+      if (systemClock.elapsed() > until) {
+        const message = `log folder ${this.path} is in use by another process`;
+        return { ok: false, code: 'BUSBAR_FOLDER_LOCKED', message };
+      }
+      if (owner === undefined || !this.#breakLock()) {
+        await new Promise<void>((resume) => systemClock.after(LOOK_AGAIN_MS, resume, true));
+      }
+      return this.#lock(until);
     }
     const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? '' };
     writeFileSync(this.#ownerFile, JSON.stringify(owner), { mode: FILE_MODE });
     return { ok: true };
+  }
+
+  /**
+   * Removes the lock of a dead process. One at a time, and looking once more: or of two that come at once, the slower one
+   * would remove the lock of the faster. False: another process is at it.
+   */
+  #breakLock(): boolean {
+    const guard = join(this.path, '.takeover');
+    try {
+      mkdirSync(guard, { mode: FOLDER_MODE });
+    } catch {
+      const since = statSync(guard, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      if (systemClock.now() - since > STALE_MS) rmSync(guard, { recursive: true, force: true });
+      return false;
+    }
+    try {
+      if (this.#isGone(this.#readOwner())) {
+        rmSync(this.#lockFolder, { recursive: true, force: true });
+        rmSync(this.#ownerFile, { force: true });
+      }
+      return true;
+    } finally {
+      rmdirSync(guard);
+    }
+  }
+
+  /** Sets aside what is not what it has to be. */
+  #clear(path: string, kind: 'isFile' | 'isDirectory'): void {
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    if (there !== undefined && !there[kind]() && moveAside(path)) this.setAside++;
   }
 
   #readOwner(): Owner | undefined {

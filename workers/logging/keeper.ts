@@ -59,7 +59,7 @@ export class Keeper {
     this.#bell = new Doorbell(start.bell);
     this.#mainBell = new Doorbell(start.mainBell);
     this.#status = new Int32Array(start.status);
-    this.#folder = new Folder(start.folder, start.isReplacement, (error) => this.#noteFailure(error));
+    this.#folder = new Folder(start.folder, start.isReplacement, (error) => this.#lostFolder(error));
     this.#log = new ErrorLog(start.folder, start.limits, clock.now, (error, lost) => {
       this.#noteFailure(error);
       Atomics.add(this.#status, Status.LOST_LINES, lost);
@@ -72,9 +72,10 @@ export class Keeper {
   async open(): Promise<OpenResult> {
     const result = await this.#folder.open(this.#start.letterFolder);
     if (!result.ok) return result;
-    this.#statistics = new Statistics(this.#start.folder);
     const damage = this.letters.restore(this.#start.isReplacement);
-    Atomics.add(this.#status, Status.CORRUPT_LINES, damage.corruptLines);
+    this.#statistics = new Statistics(this.#start.folder, this.#log.restore(damage));
+    const aside = this.#folder.setAside + this.#statistics.damaged;
+    Atomics.add(this.#status, Status.CORRUPT_LINES, damage.corruptLines + aside);
     Atomics.add(this.#status, Status.TORN_TAILS, damage.tornTails);
     this.showLetters();
     void this.#run();
@@ -218,8 +219,28 @@ export class Keeper {
     this.#log.write(this.#troubles.retired(count, bytes, age, now));
   }
 
+  /** The folder was deleted under us. */
+  #remake(): void {
+    try {
+      this.#folder.make(this.#start.letterFolder);
+    } catch {
+      // Counted with the failure that led here.
+    }
+  }
+
+  /**
+   * The lock is no longer ours: the folder was deleted, or this process stood still so long that another one took it.
+   * This worker ends; the next one locks the folder and reads it again, or waits until it can.
+   */
+  #lostFolder(error: unknown): void {
+    this.#noteFailure(error);
+    this.#log.flush();
+    process.exit(1);
+  }
+
   /** The disk failed: counted, so that health can say so, and told in the log once that can be written again. */
   #noteFailure(error: unknown): void {
+    if ((error as { code?: unknown }).code === 'ENOENT') this.#remake();
     Atomics.add(this.#status, Status.FAILED_WRITES, 1);
     this.#troubles.add(error, this.seconds());
   }

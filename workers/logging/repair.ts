@@ -9,8 +9,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
-import { FILE_MODE } from './folder.js';
-import { nextStart } from './sealed-line.js';
+import { nextStart, sealedEnd } from './sealed-line.js';
 
 /** What was found wrong. */
 export interface Damage {
@@ -26,6 +25,9 @@ export interface GoodLines {
   readonly bytes: Buffer;
   readonly spans: readonly number[];
 }
+
+/** Of every file that busbar makes: they may hold what is private. */
+export const FILE_MODE = 0o600;
 
 const NEWLINE = 10;
 const NOTHING: GoodLines = { bytes: Buffer.alloc(0), spans: [] };
@@ -72,7 +74,7 @@ export function readGoodLines(path: string, isGood: LineCheck, damage: Damage): 
 }
 
 /** Renames what is in the way. Returns whether that could be done. */
-function moveAside(path: string): boolean {
+export function moveAside(path: string): boolean {
   for (let n = 0; n < 1000; n++) {
     const target = n === 0 ? `${path}.corrupt` : `${path}.${n}.corrupt`;
     try {
@@ -96,9 +98,11 @@ function salvage(bytes: Buffer, start: number, end: number, isGood: LineCheck, s
   while (from < end) {
     const next = nextStart(bytes, from + 1, end);
     const to = next < 0 ? end : next;
-    if (isGood(bytes, from, to)) spans.push(from, to);
-    else if (to - from > 1 && isGood(bytes, from, to - 1)) spans.push(from, to - 1);
-    else bad.push(bytes.subarray(from, to));
+    const whole = sealedEnd(bytes, from, to);
+    if (whole >= 0 && isGood(bytes, from, whole)) {
+      spans.push(from, whole);
+      if (whole < to) bad.push(bytes.subarray(whole, to));
+    } else bad.push(bytes.subarray(from, to));
     from = to;
   }
   return bad;
@@ -119,7 +123,7 @@ function rewrite(path: string, bytes: Buffer, spans: readonly number[], bad: rea
   const good = Buffer.concat(parts, offset);
   try {
     if (bad.length > 0) {
-      writeFileSync(`${path}.corrupt`, Buffer.concat(bad.flatMap((line) => [line, end])), {
+      writeFileSync(placeForDamage(path), Buffer.concat(bad.flatMap((line) => [line, end])), {
         mode: FILE_MODE,
         flag: 'a',
       });
@@ -131,6 +135,14 @@ function rewrite(path: string, bytes: Buffer, spans: readonly number[], bad: rea
   } catch {
     // The disk refuses: the lines are good all the same, where they are.
     return { bytes, spans };
+  }
+}
+
+/** `<file>.corrupt`, unless something is there that cannot be written to. */
+function placeForDamage(path: string): string {
+  for (let n = 0; ; n++) {
+    const target = n === 0 ? `${path}.corrupt` : `${path}.${n}.corrupt`;
+    if (lstatSync(target, { throwIfNoEntry: false })?.isFile() !== false) return target;
   }
 }
 

@@ -21,6 +21,20 @@ export function isSealed(bytes: Buffer, start: number, end: number): boolean {
   return digits === checksum(bytes, start + SEALED_FROM, end);
 }
 
+/** Where the sealed line that begins at `start` ends, when something follows it that is no line's end; -1: there is none. */
+export function sealedEnd(bytes: Buffer, start: number, end: number): number {
+  if (bytes.toString('latin1', start, start + START.length) !== START) return -1;
+  const wanted = Number.parseInt(bytes.toString('latin1', start + START.length, start + START.length + DIGITS), 16);
+  let sum = 0;
+  let from = start + SEALED_FROM;
+  for (let brace = bytes.indexOf('}', from); brace >= 0 && brace < end; brace = bytes.indexOf('}', from)) {
+    sum = crc32(bytes.subarray(from, brace + 1), sum);
+    from = brace + 1;
+    if (sum === wanted) return from;
+  }
+  return -1;
+}
+
 /** Where the next line may begin inside of a damaged one; -1: nowhere before `end`. No text in JSON contains it. */
 export function nextStart(bytes: Buffer, from: number, end: number): number {
   const found = bytes.indexOf(START, from, 'latin1');

@@ -12,8 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { FILE_MODE } from './folder.js';
-import { type Damage, type LineCheck, readGoodLines } from './repair.js';
+import { type Damage, FILE_MODE, type LineCheck, readGoodLines } from './repair.js';
 import { isSealed } from './sealed-line.js';
 
 const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json$/;

@@ -1,10 +1,10 @@
 // Totals of the error log: kept in memory, written to error_metrics.json, read again at the next start.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ErrorCounters } from '../../src/shared/error-counters.js';
 import type { ErrorFilter, ErrorStatistics } from '../../src/shared/logging-task.js';
 import type { ErrorReport } from '../../src/shared/report.js';
-import { FILE_MODE } from './folder.js';
+import { FILE_MODE, moveAside } from './repair.js';
 
 const NAME = 'error_metrics.json';
 const MOST_RECENT = 1000;
@@ -16,11 +16,15 @@ export class Statistics {
   readonly #path: string;
   readonly #counters = new ErrorCounters();
   /** The last ones, oldest first. */
-  readonly #recent: ErrorReport[] = [];
+  readonly #recent: ErrorReport[];
   #isChanged = false;
+  /** 1: the file of an earlier start was damaged, and is set aside. */
+  damaged: 0 | 1 = 0;
 
-  constructor(folder: string) {
+  /** @param history reports of earlier starts, oldest first */
+  constructor(folder: string, history: readonly ErrorReport[]) {
     this.#path = join(folder, NAME);
+    this.#recent = history.slice(-MOST_RECENT);
     this.#load();
   }
 
@@ -72,7 +76,8 @@ export class Statistics {
         .map(({ category, severity, timestamp, component }) => ({ category, severity, timestamp, component })),
     };
     const temporary = `${this.#path}.tmp`;
-    writeFileSync(temporary, JSON.stringify(metrics), { mode: FILE_MODE });
+    rmSync(temporary, { recursive: true, force: true });
+    writeFileSync(temporary, JSON.stringify(metrics), { mode: FILE_MODE, flush: true });
     renameSync(temporary, this.#path);
     this.#isChanged = false;
   }
@@ -81,9 +86,13 @@ export class Statistics {
   #load(): void {
     let metrics: Record<string, unknown>;
     try {
+      if (lstatSync(this.#path, { throwIfNoEntry: false }) === undefined) return;
+      if (!lstatSync(this.#path).isFile()) throw new Error('not a plain file');
       metrics = JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, unknown>;
-      if (typeof metrics !== 'object' || metrics === null) return;
+      if (typeof metrics !== 'object' || metrics === null) throw new Error('not metrics');
     } catch {
+      this.damaged = 1;
+      moveAside(this.#path);
       return;
     }
     this.#counters.total = countOf(metrics['total_errors']);
