@@ -1,4 +1,5 @@
 // All rows of the benchmark, in the order in which they run. A new file in bench/rows is added here.
+import { deadLetters } from './rows/dead-letters.js';
 import { errorHandling } from './rows/error-handling.js';
 import { errorParts } from './rows/error-parts.js';
 import { eventLoop } from './rows/event-loop.js';
@@ -20,6 +21,7 @@ export const ROWS: readonly Row[] = [
   ...errorHandling,
   ...errorParts,
   ...failingPath,
+  ...deadLetters,
   ...resources,
   ...fidelity,
 ];

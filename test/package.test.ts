@@ -46,6 +46,7 @@ describe('the package', () => {
     const paths = packed.files.map(({ path }) => path);
     const isWanted = (path: string): boolean =>
       /^dist\/(src|workers)\/.*\.(c?js|d\.c?ts)$/.test(path) ||
+      /^src\/schemas\/[a-z-]+\.schema\.json$/.test(path) ||
       ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json'].includes(path);
     expect(paths.filter((path) => !isWanted(path))).toEqual([]);
     expect(paths).toEqual(

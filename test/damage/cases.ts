@@ -1,7 +1,7 @@
 // Damages a log folder by chance, starts the logging worker's work on it, and looks what it kept.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
+import { inspect } from 'node:util';
 import { storedLetter } from '../../src/observe/stored-letter.js';
 import { systemClock } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
@@ -65,7 +65,7 @@ async function lookAt(
     if (present.has(id)) faults.push(`${id} is there twice`);
     present.add(id);
     if (!intact.has(id)) faults.push(`${id} was damaged and is taken for good`);
-    if (!isDeepStrictEqual(message.payload, payloads.get(id))) faults.push(`${id} is not what it was`);
+    if (inspect(message.payload) !== inspect(payloads.get(id))) faults.push(`${id} is not what it was`);
   }
   for (const id of intact) if (!present.has(id)) faults.push(`${id} was intact and is lost`);
   if (isDamaged && first.counted === 0) faults.push('there was damage, and it was not counted');

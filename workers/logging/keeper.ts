@@ -85,6 +85,7 @@ export class Keeper {
   /** Writes everything, and gives the folder back. */
   async close(): Promise<void> {
     this.#isClosing = true;
+    this.#bell.ring();
     this.#retryAt = 0;
     this.takeAll();
     this.keepHouse(true);

@@ -30,6 +30,9 @@ type Columns = { [Name in keyof typeof COLUMNS]: InstanceType<(typeof COLUMNS)[N
 const STATES: readonly (LetterState | 'removed')[] = ['removed', 'dead', 'pending_replay', 'archived'];
 const FEWEST_ROWS = 1024;
 
+/** What the index keeps of a letter, beside its message's id and where it lies. */
+export type IndexedLetter = Omit<LetterSummary, 'message_id' | 'bytes'>;
+
 /** Belongs to the logging worker. Rows are in the order of time; a row's number is valid until {@link tidy}. */
 export class LetterIndex {
   #columns = columnsOf(FEWEST_ROWS);
@@ -62,13 +65,13 @@ export class LetterIndex {
   }
 
   /** Adds a letter that is not there. Returns its row. */
-  add(letter: LetterSummary, place: Place): number {
+  add(letter: IndexedLetter, messageId: string, place: Place): number {
     if (this.rows === this.#capacity) this.#grow();
     const row = this.rows++;
     this.size++;
     this.#columns.text[row] = this.#textBytes;
     this.#columns.idLength[row] = this.#write(letter.error_id);
-    this.#columns.messageIdLength[row] = this.#write(letter.message_id);
+    this.#columns.messageIdLength[row] = this.#write(messageId);
     this.#set(row, letter);
     this.#put(row, place);
     this.bytes += place.length;
@@ -77,7 +80,7 @@ export class LetterIndex {
   }
 
   /** The letter says something else now, on another line. */
-  replace(row: number, letter: LetterSummary, place: Place): void {
+  replace(row: number, letter: IndexedLetter, place: Place): void {
     this.#set(row, letter);
     this.move(row, place);
   }
@@ -153,7 +156,10 @@ export class LetterIndex {
     const { timestamp } = this.#columns;
     kept.sort((a, b) => (timestamp[a] as number) - (timestamp[b] as number) || a - b);
     const tidied = new LetterIndex();
-    for (const row of kept) tidied.add(this.summaryOf(row), this.placeOf(row));
+    for (const row of kept) {
+      const letter = this.summaryOf(row);
+      tidied.add(letter, letter.message_id, this.placeOf(row));
+    }
     this.#columns = tidied.#columns;
     this.#capacity = tidied.#capacity;
     this.rows = tidied.rows;
@@ -169,7 +175,7 @@ export class LetterIndex {
     return this.rows > FEWEST_ROWS && this.rows > this.size * 2;
   }
 
-  #set(row: number, letter: LetterSummary): void {
+  #set(row: number, letter: IndexedLetter): void {
     const c = this.#columns;
     c.timestamp[row] = letter.timestamp;
     c.topic[row] = this.#number(letter.topic);

@@ -41,8 +41,12 @@ type Payload = Pick<LetterLine, 'payload_codec' | 'payload_base64'> & { readonly
 
 /** @param payload as the bus encoded it */
 export function newLetterLine(header: LetterHeader, payload: Uint8Array): LetterLine {
-  const { payload_codec: codec, ...fields } = header;
-  return withPayload({ ...fields, ...FRESH } as unknown as LetterLine, codec, payload);
+  const { json, payload_codec, payload_base64 } = payloadOf(header.payload_codec, payload);
+  const { id, topic, key, priority, headers, published_at } = header.message;
+  const message = { id, topic, key, priority, headers, published_at, payload: json };
+  const line: LetterLine = { ...header, ...FRESH, format: FORMAT, message, payload_codec };
+  if (payload_base64 !== undefined) line.payload_base64 = payload_base64;
+  return line;
 }
 
 /** The line with another payload. */
@@ -62,15 +66,34 @@ function payloadOf(codec: LetterHeader['payload_codec'], bytes: Uint8Array): Pay
 
 /** In the order that {@link summaryOf} relies on: what the index needs comes first, then what anyone may have put in. */
 export function sealLetter(line: LetterLine): Buffer {
-  const { error_id, timestamp, error_category, retry_count, reason, signature, topic, subscriber_id, pattern } = line;
-  const { state, replays, replay_failures, edits, message, format: _format, ...rest } = line;
-  const { id, topic: its, ...more } = message;
+  const { id, topic, key, priority, headers, published_at, payload } = line.message;
+  // One literal: objects put together by spreading take several times as long.
   return seal(
     JSON.stringify({
-      ...{ format: FORMAT, error_id, timestamp, error_category, retry_count, reason, signature, topic, subscriber_id },
-      ...{ pattern, state, replays, replay_failures, edits },
-      message: { id, topic: its, ...more },
-      ...rest,
+      format: FORMAT,
+      error_id: line.error_id,
+      timestamp: line.timestamp,
+      error_category: line.error_category,
+      retry_count: line.retry_count,
+      reason: line.reason,
+      signature: line.signature,
+      topic: line.topic,
+      subscriber_id: line.subscriber_id,
+      pattern: line.pattern,
+      state: line.state,
+      replays: line.replays,
+      replay_failures: line.replay_failures,
+      edits: line.edits,
+      message: { id, topic, key, priority, headers, published_at, payload },
+      priority: line.priority,
+      key: line.key,
+      headers: line.headers,
+      started: line.started,
+      failed: line.failed,
+      history: line.history,
+      error: line.error,
+      payload_codec: line.payload_codec,
+      payload_base64: line.payload_base64,
     }),
   );
 }

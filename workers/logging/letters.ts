@@ -11,7 +11,7 @@ import type {
   ReplayOutcomes,
 } from '../../src/shared/logging-task.js';
 import { rowsOf } from './letter-filter.js';
-import { LetterIndex } from './letter-index.js';
+import { type IndexedLetter, LetterIndex } from './letter-index.js';
 import {
   type LetterLine,
   newLetterLine,
@@ -72,7 +72,7 @@ export class Letters {
         this.#applyState(line.state, line.error_ids);
         return;
       }
-      this.#insert(line, place);
+      this.#insert(line, line.message_id, place);
       if (line.timestamp < last) isOrdered = false;
       last = line.timestamp;
     });
@@ -228,7 +228,7 @@ export class Letters {
     if (lines.length === 0) return;
     const places = this.#segments.append(lines.map(sealLetter));
     lines.forEach((line, at) => {
-      this.#insert({ ...line, message_id: line.message.id, bytes: 0 }, places[at] as Place);
+      this.#insert(line, line.message.id, places[at] as Place);
     });
   }
 
@@ -251,9 +251,9 @@ export class Letters {
     }
   }
 
-  #insert(letter: LetterSummary, place: Place): void {
+  #insert(letter: IndexedLetter, messageId: string, place: Place): void {
     const row = this.index.find(letter.error_id);
-    if (row < 0) this.index.add(letter, place);
+    if (row < 0) this.index.add(letter, messageId, place);
     else this.index.replace(row, letter, place);
   }
 

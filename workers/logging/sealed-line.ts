@@ -17,6 +17,8 @@ export function seal(json: string): Buffer {
 export function isSealed(bytes: Buffer, start: number, end: number): boolean {
   if (end - start <= SEALED_FROM || bytes[start] !== 0x7b) return false;
   if (bytes.toString('latin1', start, start + START.length) !== START) return false;
+  // The checksum does not speak of its own end.
+  if (bytes[start + SEALED_FROM - 2] !== 0x22 || bytes[start + SEALED_FROM - 1] !== 0x2c) return false;
   const digits = bytes.toString('latin1', start + START.length, start + START.length + DIGITS);
   return digits === checksum(bytes, start + SEALED_FROM, end);
 }
