@@ -1,5 +1,5 @@
 // The main job on real input: indexes a folder on worker threads, sabotages itself, and shows what became of it all.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -55,12 +55,14 @@ async function run(paths: readonly string[]): Promise<boolean> {
   await tell(bus.getHealthStatus(), queue, loop);
   const left = await mendAndReplay(queue, causes);
 
+  await leaveSome(bus);
   printTitle('In the end');
   const addsUp = printAccounting(bus.getHealthStatus());
   await bus.stop();
   loop.disable();
   rmSync(scratch, { recursive: true, force: true });
-  console.log(`\n  error log and metrics: ${logs}`);
+  console.log(`\n  error log, metrics and the three letters that are left: ${logs}`);
+  console.log('  now be the operator: README, "Operating it"');
   return addsUp && left === 0;
 }
 
@@ -153,6 +155,19 @@ async function mendAndReplay(queue: DeadLetterQueue, { brokenJson, mended }: Cau
   const left = (await queue.list()).length;
   console.log(`  the dead-letter queue is ${left === 0 ? 'empty' : `NOT EMPTY: ${left} letters`}`);
   return left;
+}
+
+/** Three letters whose causes are still there, for a person to find and mend with the command line. */
+async function leaveSome(bus: MessageBus<Topics>): Promise<void> {
+  const home = resolve('data/demo');
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home, { recursive: true });
+  const broken = join(home, 'broken.json');
+  writeFileSync(broken, '{"half": ');
+  bus.publish('file.found', { path: broken });
+  bus.publish('sabotage.handler', { kind: 'loop for ever', mended: join(home, 'mended') });
+  bus.publish('sabotage.handler', { kind: 'exit the thread', mended: join(home, 'mended') });
+  await bus.idle();
 }
 
 /** All files below a folder, or undefined when it cannot be read. */

@@ -70,7 +70,9 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
   const notes = new FailureNotes(describer, clock, instance);
   const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
-  const logging = enableErrorHandling ? Logging.of(errorLogDir, undefined, {}, redact, loggingTesting(options)) : null;
+  const logging = enableErrorHandling
+    ? Logging.of(errorLogDir, undefined, logLimitsOf(options), redact, loggingTesting(options))
+    : null;
   const counters = new ErrorCounters();
   const escalation = new Escalation(options.onCritical, {
     onTrouble: (thrown) => reporter.log(notes.incident('onCritical', thrown, 'handler')),
@@ -141,4 +143,8 @@ function hostOf(instance: string, notes: FailureNotes, reporter: Reporter, event
     report: (component, thrown, context) => reporter.log(notes.incident(component, thrown, 'setup', context)),
     breakerChanged: (name, state, previous) => events.emit('breaker', { name, state, previous }),
   };
+}
+
+function logLimitsOf({ maxLogSize, maxLogFiles }: ResolvedBusOptions): { maxLogBytes: number; maxLogFiles: number } {
+  return { maxLogBytes: maxLogSize, maxLogFiles };
 }

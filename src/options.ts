@@ -23,6 +23,10 @@ export interface MessageBusOptions {
   readonly enableErrorHandling?: boolean;
   /** Folder of the error log, the metrics and the dead letters; resolved once, here. Default `data/logs/message_bus`. */
   readonly errorLogDir?: string;
+  /** The error log is rotated before it grows above this, in bytes, at least 1024. Default 10 485 760. */
+  readonly maxLogSize?: number;
+  /** Rotated error logs that are kept, 1 or more. Default 5. */
+  readonly maxLogFiles?: number;
   /** Worker threads that run handlers at the same time, 1 to 256. Default: the machine's parallelism less one, at least 1. */
   readonly threads?: number;
   /** Threads that stand by for one that dies, 0 to 16. Default 1 where there are two cores or more, else 0. */

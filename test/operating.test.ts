@@ -1,0 +1,95 @@
+// The symptoms of the README's "Operating it": a bus really in each state, the command that shows it, and what cures it.
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { busbar } from './command-line.js';
+import { startBus, temporaryFolder } from './test-bus.js';
+
+const refused = (): Error => Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' });
+
+describe('an operator', () => {
+  it('finds a high error rate and its category, and more retries carry the messages over it', async () => {
+    for (const maxRetries of [1, 5]) {
+      const dir = temporaryFolder();
+      const bus = await startBus({ errorLogDir: dir, retry: { connection_error: { maxRetries, backoffMs: 1 } } });
+      const attempts = new Map<unknown, number>();
+      const flaky = (n: unknown): void => {
+        attempts.set(n, (attempts.get(n) ?? 0) + 1);
+        if ((attempts.get(n) ?? 0) <= 3) throw refused();
+      };
+      await bus.subscribe('a', flaky, { subscriberId: 's', breaker: false });
+      for (let n = 0; n < 5; n++) bus.publish('a', n);
+      await bus.idle();
+      const health = await busbar('health', '--dir', dir);
+      const errors = JSON.parse((await busbar('errors', 'list', '--since', '1h', '--dir', dir, '--json')).out);
+      expect(errors[0]).toMatchObject({ category: 'connection_error', message: 'nobody listens' });
+      expect(health.exit).toBe(maxRetries === 1 ? 1 : 0);
+      expect(health.out).toMatch(
+        maxRetries === 1
+          ? /\nerrors 10, 10 in the last hour, 0\.17 a minute\n {2}connection_error 10/
+          : /5 recovered after errors/,
+      );
+    }
+  });
+
+  it('finds the breaker that is stuck open, and resets it', async () => {
+    const dir = temporaryFolder();
+    const bus = await startBus({ errorLogDir: dir, retry: { connection_error: { maxRetries: 0, backoffMs: 1 } } });
+    let isBack = false;
+    const call = (): void => {
+      if (!isBack) throw refused();
+    };
+    await bus.subscribe('a', call, { subscriberId: 's', breaker: { recoveryTimeoutMs: 3_600_000 } });
+    for (let n = 0; n < 8; n++) bus.publish('a', n);
+    while (bus.breaker('a#s').state !== 'open') await new Promise((resolve) => setTimeout(resolve, 5));
+    isBack = true;
+    expect((await busbar('health', '--dir', dir)).out).toMatch(/breaker a#s is open/);
+    expect(await busbar('breaker', 'reset', 'a#s', '--dir', dir)).toMatchObject({ exit: 0 });
+    await bus.idle();
+    expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ succeeded: 3, deadLettered: 5, breaker: 'closed' });
+  });
+
+  it('finds why dead letters grow, and replays that cause once it is mended', async () => {
+    const dir = temporaryFolder();
+    const bus = await startBus({
+      errorLogDir: dir,
+      retry: { message_processing_error: { maxRetries: 0, backoffMs: 1 } },
+    });
+    let isMended = false;
+    const parse = (): void => {
+      if (!isMended) throw new TypeError('no such field');
+    };
+    await bus.subscribe('a', parse, { subscriberId: 's', breaker: false });
+    for (let n = 0; n < 20; n++) bus.publish('a', n);
+    await bus.idle();
+    const stats = await busbar('dlq', 'stats', '--dir', dir);
+    const [, cause = ''] =
+      /^(v1:\w+) +20 .* s +message_processing_error +TypeError: no such field/m.exec(stats.out) ?? [];
+    isMended = true;
+    const replayed = await busbar('dlq', 'replay', '--signature', cause, '--canary', '5', '--dir', dir);
+    expect(replayed).toMatchObject({ exit: 0, out: '20 replayed\n' });
+    expect((await busbar('dlq', 'stats', '--dir', dir)).out).toMatch(/^0 letters/);
+  });
+
+  it('finds what fills the log, which never grows above the limits it was given', async () => {
+    const dir = temporaryFolder();
+    const retry = { message_processing_error: { maxRetries: 0, backoffMs: 1 } };
+    const bus = await startBus({ errorLogDir: dir, retry, maxLogSize: 16_384, maxLogFiles: 2 });
+    const word = (n: unknown): string =>
+      String.fromCharCode(97 + (Number(n) % 26), 97 + (Math.floor(Number(n) / 26) % 26));
+    const fail = (n: unknown): never => {
+      throw new Error(`${word(n)} ${'x'.repeat(500)}`);
+    };
+    await bus.subscribe('a', fail, { subscriberId: 's', breaker: false });
+    for (let n = 0; n < 150; n++) bus.publish('a', n);
+    await bus.idle();
+    await bus.errorLogger?.flush();
+    const sizes = readdirSync(dir)
+      .filter((name) => name.startsWith('message_bus_errors'))
+      .map((name) => statSync(join(dir, name)).size);
+    expect(sizes).toHaveLength(3);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(16_384);
+    const stats = await busbar('errors', 'stats', '--dir', dir);
+    expect(stats.out).toMatch(/message_processing_error +150/);
+  });
+});
