@@ -110,8 +110,8 @@ function subjectsOf(random: Random): Subject[] {
       graceMs: 50,
       adaptiveTimeout: false,
       maxQueueSize: random.pick(QUEUE_SIZES),
-      // One holds its messages back whenever a few fail in a row, and sends probes; the others never.
-      breaker: index === 0 ? { failureThreshold: 3, recoveryTimeoutMs: 5 } : false,
+      // Two hold their messages back whenever a few fail in a row, and send probes; the others never.
+      breaker: index === 0 || index === 2 ? { failureThreshold: 3, recoveryTimeoutMs: 5 } : false,
     };
     return { topic: `chaos.${index}`, isQuick, isConcurrent: concurrency > 1, options };
   });
