@@ -20,6 +20,7 @@ const WRONG_SEQUENCE = new Set([10071, 10164]);
 const NOT_FOUND = new Set([10014, 10037, 10059]);
 const REQUEST_TIMEOUT_MS = 3000;
 const GOODBYE_MS = 500;
+const SOON_MS = 1;
 
 /** Runs on the main thread. */
 export class Connection {
@@ -27,6 +28,7 @@ export class Connection {
   readonly #manager: JetStreamManager;
   #isUp = true;
   #isClosing = false;
+  readonly #soon: [subject: string, data: Uint8Array][] = [];
 
   private constructor(client: NatsConnection, manager: JetStreamManager) {
     this.#client = client;
@@ -91,6 +93,16 @@ export class Connection {
     }
     this.#client.publish(subject, data, { ...options, headers: headersOf(header) });
     return true;
+  }
+
+  /** As `send`, but together with others: each write to the socket costs more than what is written. */
+  sendSoon(subject: string, data: Uint8Array): void {
+    this.#soon.push([subject, data]);
+    if (this.#soon.length === 1) systemClock.after(SOON_MS, () => this.#sendAll());
+  }
+
+  #sendAll(): void {
+    for (const [subject, data] of this.#soon.splice(0)) this.send(subject, data);
   }
 
   /** @param onMessage must not throw */
@@ -224,6 +236,7 @@ export class Connection {
 
   /** Disconnects. What was sent goes out first, if there is a connection. */
   async close(): Promise<void> {
+    this.#sendAll();
     if (this.#isUp) await within(systemClock, GOODBYE_MS, this.#client.flush());
     this.#isClosing = true;
     await this.#client.close();

@@ -197,7 +197,8 @@ export class Feed {
       void this.#assure();
       return;
     }
-    if (delivery.sequence > lease.mark - MARK_STEP / 2) void lease.raiseMark(lease.mark + MARK_STEP);
+    const isNear = delivery.sequence > lease.mark - MARK_STEP / 2;
+    if (isNear && !lease.isWriting) void lease.raiseMark(lease.mark + MARK_STEP);
     this.#hand(message, delivery);
   }
 
@@ -250,7 +251,7 @@ export class Feed {
       this.#acknowledged.add(entry.reply, answer);
     }
     // Without a connection nothing is sent: the server brings it again, and it is remembered.
-    this.#parts.connection.send(entry.reply, answer);
+    this.#parts.connection.sendSoon(entry.reply, answer);
     if (this.#unsettled.size === 0) for (const done of this.#onSettled.splice(0)) done();
     if (this.#asked === 0) this.ask();
   }

@@ -81,6 +81,11 @@ export class Lease {
     return !this.#isLost && this.#parts.clock.elapsed() - this.#confirmedAt < this.#parts.leaseMs * TRUSTED;
   }
 
+  /** True while the server is asked for something. */
+  get isWriting(): boolean {
+    return this.#writing !== undefined;
+  }
+
   /** See {@link LeaseRecord.mark}. */
   get mark(): number {
     return this.#mark;
