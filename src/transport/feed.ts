@@ -260,7 +260,8 @@ export class Feed {
   #extend(): void {
     const { connection, clock, ackWaitMs, lease } = this.#parts;
     this.ask();
-    if (lease.isLost) return;
+    // Else a successor would get what is extended now after what is not, and keys would lose their order.
+    if (!lease.isTrusted) return;
     const now = clock.elapsed();
     for (const entry of this.#unsettled.values()) {
       if (now - entry.heardAt < ackWaitMs / 4) continue;
