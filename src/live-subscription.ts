@@ -12,6 +12,9 @@ import { RateLimit } from './threads/rate-limit.js';
 import type { AnyLane } from './threads/threads.js';
 import { Trails } from './trails.js';
 
+/** Of more lanes, so many in turn are looked at for the one with the least work: each look costs about 10 ns. */
+const MOST_LOOKS = 8;
+
 const NONE: readonly Delivery[] = [];
 
 /** What {@link LiveSubscription.accept} came to; what was evicted must be settled. */
@@ -177,14 +180,21 @@ export class LiveSubscription {
     }
   }
 
-  /** A key always has the same lane; without one, the lane with the least work of two. */
+  /** A key always has the same lane; without one, it is the lane with the least work, in turn where several have as little. */
   #laneFor(delivery: Delivery): AnyLane {
     const { lanes } = this;
     if (lanes.length === 1) return lanes[0] as AnyLane;
     if (delivery.key !== null) return lanes[laneOfKey(delivery.key, lanes.length)] as AnyLane;
     this.#nextLane = (this.#nextLane + 1) % lanes.length;
-    const one = lanes[this.#nextLane] as AnyLane;
-    const other = lanes[(this.#nextLane + 1) % lanes.length] as AnyLane;
-    return other.unsettled < one.unsettled ? other : one;
+    let least = lanes[this.#nextLane] as AnyLane;
+    let work = least.unsettled;
+    for (let look = 1; look < lanes.length && look < MOST_LOOKS && work > 0; look++) {
+      const lane = lanes[(this.#nextLane + look) % lanes.length] as AnyLane;
+      const itsWork = lane.unsettled;
+      if (itsWork >= work) continue;
+      least = lane;
+      work = itsWork;
+    }
+    return least;
   }
 }

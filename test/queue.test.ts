@@ -2,10 +2,14 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { LiveSubscription } from '../src/live-subscription.js';
 import { QueueLimit } from '../src/queue-limit.js';
+import type { ResolvedSubscribeOptions } from '../src/resolved-options.js';
+import { systemClock } from '../src/shared/clock.js';
 import type { Delivery } from '../src/shared/delivery.js';
 import { PRIORITIES, type Priority } from '../src/shared/message.js';
 import { Backlog } from '../src/threads/backlog.js';
+import type { AnyLane } from '../src/threads/threads.js';
 import { Turns, type TurnTaker } from '../src/threads/turns.js';
 import tallies from './fixtures/tallies.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
@@ -154,6 +158,32 @@ describe('turns', () => {
     c.end();
     await settle();
     expect(turns.running.size).toBe(0);
+  });
+});
+
+describe('a message without a key', () => {
+  it.each([[3], [8]])('goes to the lane with the least work, of %s', (count) => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(20), { minLength: count, maxLength: count }), fc.nat(100), (work, messages) => {
+        const options = { maxQueueSize: 1e6, maxQueueBytes: 1e6, concurrency: 1 } as ResolvedSubscribeOptions;
+        const subscription = new LiveSubscription('a', options, null, systemClock, () => undefined);
+        const lanes = work.map((unsettled) => ({ unsettled, waitingBytes: 0, state: 'idle', offer: () => true }));
+        subscription.lanes.push(...(lanes as unknown as AnyLane[]));
+        for (let n = 0; n < messages; n++) {
+          const least = Math.min(...lanes.map(({ unsettled }) => unsettled));
+          for (const lane of lanes) {
+            lane.offer = () => {
+              expect(lane.unsettled).toBe(least);
+              lane.unsettled++;
+              return true;
+            };
+          }
+          subscription.accept({ key: null, bytes: new Uint8Array(1) } as Delivery, () => 0);
+        }
+        expect(lanes.reduce((sum, { unsettled }) => sum + unsettled, 0)).toBe(work.reduce((a, b) => a + b, messages));
+      }),
+      { numRuns: 30 },
+    );
   });
 });
 
