@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ErrorCategory } from '../src/index.js';
+import { Logging } from '../src/observe/logging.js';
+import { DiskFaults } from '../src/shared/disk-faults.js';
 import { drawFault, FAULT_KINDS } from '../src/shared/fault-plan.js';
 import {
   createTestBus,
@@ -15,7 +17,7 @@ import {
 import counts from './fixtures/counts-its-calls.js';
 import misbehaves from './fixtures/misbehaves.js';
 import publishes from './fixtures/publishes.js';
-import { linesOf } from './test-bus.js';
+import { linesOf, temporaryFolder } from './test-bus.js';
 
 const STEP = { step: true } as const;
 const open: TestBus[] = [];
@@ -89,7 +91,6 @@ describe('faults', () => {
   it.each<[FaultKind, ErrorCategory, string, number]>([
     ['throw', ErrorCategory.MESSAGE_PROCESSING_ERROR, 'retries_exhausted', 3],
     ['kill', ErrorCategory.CONNECTION_ERROR, 'poison', 2],
-    ['hang', ErrorCategory.TIMEOUT_ERROR, 'retries_exhausted', 3],
     ['outOfMemory', ErrorCategory.RESOURCE_EXHAUSTION, 'not_retryable', 1],
   ])('%s at every attempt: exactly the chosen ones are given up', async (kind, category, reason, failed) => {
     const { bus, ids, hit } = await suffering({ [kind]: 0.15, seed: 1, attempts: Number.POSITIVE_INFINITY }, 7);
@@ -164,6 +165,19 @@ describe('a full disk', () => {
     expect(bus.getHealthStatus().logging).toMatchObject({ unpersisted: 0, lostLetters: 0 });
     await bus.errorLogger?.flush();
     expect(linesOf(join(bus.folder, 'message_bus_errors.json')).length).toBeGreaterThan(2);
+  });
+
+  it('is told when a log folder is opened, which it can be once there is room', async () => {
+    const disk = DiskFaults.allocate(0);
+    disk.isFull = true;
+    const logging = Logging.of(temporaryFolder(), undefined, {}, {}, { time: null, disk: disk.memory });
+    await expect(logging.open()).rejects.toMatchObject({
+      code: 'BUSBAR_LOG_FOLDER',
+      message: expect.stringContaining('ENOSPC'),
+    });
+    disk.isFull = false;
+    await logging.open();
+    await logging.close();
   });
 
   it('at a rate: every letter is on the disk in the end', async () => {

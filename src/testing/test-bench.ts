@@ -16,6 +16,8 @@ const DAMAGE = new Uint8Array(8).fill(0xff);
 export interface Motion {
   /** True: nothing will happen until time passes. */
   readonly isStill: boolean;
+  /** Handlers only wait, but a worker may be about to start another one, or may not: it does not tell. */
+  readonly mayBeStill: boolean;
   /** `Clock.elapsed()` at which the first handler that merely waits has waited long enough; Infinity: there is none. */
   readonly idleUntil: number;
 }
@@ -59,9 +61,11 @@ export class TestBench implements TestHooks {
     );
     const isSettling = [...this.#lanes.keys()].some(({ settling }) => settling > 0);
     const idleUntil = Math.min(...lanes.map(({ until }) => until), Number.POSITIVE_INFINITY);
+    const isOver = isSettling || idleUntil <= elapsed;
     return {
       // Those whose time has come are about to go on, or to be ended.
-      isStill: !isSettling && lanes.every(({ isStill }) => isStill) && idleUntil > elapsed,
+      isStill: !isOver && lanes.every(({ isStill }) => isStill),
+      mayBeStill: !isOver && lanes.every(({ isStill, onlyIdle }) => isStill || onlyIdle),
       idleUntil,
     };
   }
@@ -92,6 +96,7 @@ function motionOf(lane: TestedLane, marks: IdleMarks | undefined) {
   const isResting = ['held', 'storm', 'idle'].includes(state) && inFlight === 0;
   return {
     isStill: unsettled === 0 || isFull || isResting,
+    onlyIdle: idle > 0 && idle === inFlight,
     until: idle > 0 && marks !== undefined ? marks.until : Number.POSITIVE_INFINITY,
   };
 }

@@ -117,8 +117,14 @@ export class Folder {
       return this.#lock(until);
     }
     const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? '' };
-    writeFileSync(this.#ownerFile, JSON.stringify(owner), { mode: FILE_MODE });
-    return { ok: true };
+    try {
+      writeFileSync(this.#ownerFile, JSON.stringify(owner), { mode: FILE_MODE });
+      return { ok: true };
+    } catch (error) {
+      await this.close();
+      const message = `log folder ${this.path} cannot be written: ${(error as Error).message}`;
+      return { ok: false, code: 'BUSBAR_LOG_FOLDER', message };
+    }
   }
 
   /**
