@@ -1,6 +1,6 @@
 // Adds dead letters until it is killed; tells each one that was accepted. Run by the crash test.
-import { writeSync } from 'node:fs';
 import { DeadLetterQueue, type ErrorReport } from '../../src/index.js';
+import { tell } from './tell.js';
 
 const [, , folder = '', prefix = ''] = process.argv;
 const SIDE_BY_SIDE = 64;
@@ -28,7 +28,7 @@ const adder = async (): Promise<void> => {
     const payload = { n: `${prefix}-${n}`, fill: 'x'.repeat((n * 37) % 2000) };
     const id = await queue.addMessage({ topic: 'crash.letter', payload }, report);
     // Synchronously, so that nothing is told later than a kill.
-    writeSync(1, `${id} ${payload.n}\n`);
+    tell(`${id} ${payload.n}\n`);
   }
 };
 await Promise.all(Array.from({ length: SIDE_BY_SIDE }, adder));

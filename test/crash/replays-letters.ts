@@ -1,6 +1,6 @@
 // Replays dead letters, a few at a time, until it is killed or done; tells what was handled and what was resolved.
-import { writeSync } from 'node:fs';
 import { MessageBus } from '../../src/index.js';
+import { tell } from './tell.js';
 
 const [, , folder = ''] = process.argv;
 const AT_ONCE = 5;
@@ -10,7 +10,7 @@ await bus.start();
 await bus.subscribe(
   'crash.*',
   (payload) => {
-    writeSync(1, `handled ${(payload as { n: string }).n}\n`);
+    tell(`handled ${(payload as { n: string }).n}\n`);
   },
   { subscriberId: 's' },
 );
@@ -18,6 +18,6 @@ const queue = bus.deadLetterQueue;
 const ids = (await queue?.list())?.map(({ error_id: id }) => id) ?? [];
 for (let start = 0; start < ids.length; start += AT_ONCE) {
   const result = await queue?.replay(ids.slice(start, start + AT_ONCE));
-  writeSync(1, result?.replayed.map((id) => `resolved ${id}\n`).join('') ?? '');
+  tell(result?.replayed.map((id) => `resolved ${id}\n`).join('') ?? '');
 }
 await bus.stop();
