@@ -179,7 +179,8 @@ describe('an error record', () => {
     [{ retryAfterMs: 250 }, 250],
     [{ retryAfter: 2 }, 2000],
     [{ response: { headers: new Headers({ 'retry-after': '7' }) } }, 7000],
-    [{ headers: { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' } }, undefined],
+    [{ headers: { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' } }, 0],
+    [{ headers: { 'retry-after': 'some day' } }, undefined],
     [{ retryAfterMs: -5 }, undefined],
     [{ retryAfter: 1e12 }, 86_400_000],
   ])('reads a retry hint from %j', (fields, expected) => {

@@ -191,8 +191,7 @@ describe('while a delivery waits for its retry', () => {
       ['a', 0, ['throw'], { key: 'a' }],
       ['a', 1, [], { key: 'a' }],
     ]);
-    await until(() => lines().includes('a 1 done'));
-    expect(pendingOf(bus)).toBe(1);
+    await until(() => lines().includes('a 1 done') && pendingOf(bus) === 1);
     clock.step(RETRY_MS);
     await until(() => pendingOf(bus) === 0);
   });

@@ -1,4 +1,4 @@
-// npm run jetstream:chaos [-- --messages 200000 --seed 1 --every 3000 --cluster]: the long form of the chaos trial. Exit code 1: a promise was broken.
+// npm run jetstream:chaos [-- --messages 200000 --seed 1 --every 3000 --cluster]: the chaos trial. Exit code 1: a promise was broken.
 import { parseArgs } from 'node:util';
 import { startCluster, startServer } from './nats-server.js';
 import { TcpProxy } from './proxy.js';
