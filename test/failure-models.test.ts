@@ -19,7 +19,6 @@ const SAYINGS: readonly (readonly [object, ErrorCategory | null])[] = [
   [{ code: 'E_OF_ITS_OWN' }, null],
   [{ code: 42 }, null],
   [{ status: 404 }, null],
-  [{ name: 'AbortError' }, null],
   [{ code: 'ENOENT', syscall: 'open' }, null],
   [{ code: 'ENOENT', syscall: 'connect' }, 'connection_error'],
   [{ code: 'ECONNRESET' }, 'connection_error'],

@@ -44,7 +44,7 @@ describe('ctx.breaker', () => {
     expect((await call('up')).filter((answer) => typeof answer === 'number')).toHaveLength(8);
     bus.breaker('db').forceOpen();
     for (const refused of await call('up')) expect(refused).toContain('circuit breaker db is open');
-    expect(changes.slice(0, 2)).toEqual(['db: closed > open', 'db: open > closed']);
+    expect(changes[0]).toBe('db: closed > open');
     expect(changes.at(-1)).toBe('db: disabled > forced_open');
   });
 
