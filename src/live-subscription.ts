@@ -92,10 +92,7 @@ export class LiveSubscription {
   accept(delivery: Delivery, elapsed: () => number, isLater = false): Acceptance {
     const hasRoom = this.#limit.hasRoom(delivery.bytes.byteLength);
     const { isAccepted, evicted } = hasRoom ? ACCEPTED : this.#makeRoom(delivery, elapsed());
-    if (isAccepted && !isLater) {
-      const lane = this.#laneFor(delivery);
-      if (!lane.offer(delivery)) lane.queue(ownDelivery(delivery));
-    }
+    if (isAccepted && !isLater) this.bring(delivery);
     if (!hasRoom && this.#limit.presses(this.depth())) this.#onPressure(this);
     return hasRoom ? ACCEPTED : { isAccepted, evicted };
   }
@@ -128,7 +125,7 @@ export class LiveSubscription {
     for (const lane of this.lanes) if (lane.release(number)) return;
   }
 
-  /** Takes in a delivery that the transport brought: it asks for no more than there is room for. Copies its bytes. */
+  /** Takes a delivery in that was admitted, or that the transport brought: it asks for no more than there is room for. Copies its bytes. */
   bring(delivery: Delivery): void {
     const lane = this.#laneFor(delivery);
     if (!lane.offer(delivery)) lane.queue(ownDelivery(delivery));

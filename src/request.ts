@@ -39,11 +39,13 @@ export class Requests {
   }
 
   #handlerOf(topic: string): LiveSubscription {
-    const subscriptions = this.#parts.router.match(topic);
-    if (subscriptions === undefined) assertTopic(topic);
-    const [subscription] = subscriptions ?? [];
-    if (subscription === undefined) throw new BusbarError('BUSBAR_NO_HANDLER', `nobody has subscribed to ${topic}`);
-    const matches = subscriptions?.length ?? 0;
+    const subscriptions = this.#parts.router.match(topic) ?? [];
+    const subscription = subscriptions[0];
+    if (subscription === undefined) {
+      assertTopic(topic);
+      throw new BusbarError('BUSBAR_NO_HANDLER', `nobody has subscribed to ${topic}`);
+    }
+    const matches = subscriptions.length;
     if (matches > 1) throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${matches} subscriptions match ${topic}`);
     const { breaker, options } = subscription;
     if (breaker?.admits() === false) throw new BreakerOpenError(options.breakerName, breaker.retryAfterMs);

@@ -1,4 +1,5 @@
 // The command line on the folder of a bus that has stopped, on folders that are none, and with a module that builds the bus.
+
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { DeadLetterQueue, ErrorLogger } from '../src/index.js';
 import { busbar, busbarProcess, MAIN } from './command-line.js';
+import { reportOf } from './reports.js';
 import { fixture, startBus, temporaryFolder } from './test-bus.js';
 
 const BUILDS_A_BUS = fileURLToPath(fixture('builds-a-bus'));
@@ -151,7 +153,7 @@ describe('the command line on a stopped bus', () => {
     const dir = temporaryFolder();
     const logger = new ErrorLogger({ logDir: dir, maxLogSize: 4096 });
     const log = async (message: string): Promise<void> => {
-      logger.logError(reportOf(message));
+      logger.logError(reportOf({ message }));
       await logger.flush();
     };
     await log('before');
@@ -181,21 +183,3 @@ describe('the command line on a stopped bus', () => {
     ]);
   });
 });
-
-let made = 0;
-function reportOf(message: string): Parameters<ErrorLogger['logError']>[0] {
-  return {
-    error_id: `id-${made++}`,
-    timestamp: Date.now() / 1000,
-    category: 'timeout_error',
-    severity: 'high',
-    component: 'test',
-    message,
-    exception_type: 'TimeoutError',
-    traceback: null,
-    context: { topic: 'a.b' },
-    recovery_attempted: false,
-    recovery_successful: false,
-    retry_count: 0,
-  };
-}

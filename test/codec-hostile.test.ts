@@ -1,10 +1,10 @@
 // Payloads that cannot be encoded, and bytes that cannot be decoded: coded errors, never a thread lost.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decodePayload, encodeLossy, encodePayload } from '../src/shared/codec.js';
 import { Codec, type CodecId } from '../src/shared/message.js';
+import { memoryInUse } from './heap.js';
 import { anything, refusalOf, roundTrip } from './payloads.js';
 
 function detachedView(): Uint8Array {
@@ -28,15 +28,6 @@ const unspeakable: object = new Proxy(
     },
   },
 );
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
-
-/** What is reachable, in bytes. */
-function heapInUse(): number {
-  collectGarbage();
-  return process.memoryUsage().heapUsed;
-}
 
 describe('a payload', () => {
   it.each([() => 1, Symbol('s'), { deep: { fn: () => 1 } }, new WeakMap(), Promise.resolve()])(
@@ -116,10 +107,10 @@ describe('a payload', () => {
   });
 
   it('of ever new keys does not fill the memory', () => {
-    const before = heapInUse();
+    const before = memoryInUse().heap;
     for (let n = 0; n < 20_000; n++) roundTrip({ [`generated key ${n}`]: n });
     // 20 000 shapes would be 10 MB and more; 4096 are kept.
-    expect(heapInUse() - before).toBeLessThan(8e6);
+    expect(memoryInUse().heap - before).toBeLessThan(8e6);
   });
 
   it('of 10 000 levels does not take the thread down', () => {

@@ -1,8 +1,10 @@
 // The error log on disk: its lines, its limits, its totals, and what happens when the disk does not play along.
+
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ErrorLogger, type ErrorLoggerOptions, type ErrorReport, type ErrorSeverity } from '../src/index.js';
+import { ErrorLogger, type ErrorLoggerOptions, type ErrorSeverity } from '../src/index.js';
+import { reportOf } from './reports.js';
 import { linesOf, temporaryFolder } from './test-bus.js';
 
 const loggers: ErrorLogger[] = [];
@@ -14,25 +16,6 @@ function loggerOn(logDir: string, options: Partial<ErrorLoggerOptions> = {}): Er
   const logger = new ErrorLogger({ logDir, ...options });
   loggers.push(logger);
   return logger;
-}
-
-let made = 0;
-function reportOf(more: Partial<ErrorReport> = {}): ErrorReport {
-  return {
-    error_id: `id-${made++}`,
-    timestamp: Date.now() / 1000,
-    category: 'timeout_error',
-    severity: 'high',
-    component: 'test',
-    message: 'too late',
-    exception_type: 'TimeoutError',
-    traceback: null,
-    context: { topic: 'a.b' },
-    recovery_attempted: true,
-    recovery_successful: false,
-    retry_count: 1,
-    ...more,
-  };
 }
 
 describe('the error log', () => {

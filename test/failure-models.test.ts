@@ -1,6 +1,5 @@
 // Classifier, retry budget and retry sequences against plain models; what waits for a retry is bounded.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { RetryBudget } from '../src/failure/budget.js';
@@ -12,6 +11,7 @@ import type { Failure } from '../src/shared/outcome.js';
 import { createRedactor } from '../src/shared/redact.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import { Trails } from '../src/trails.js';
+import { memoryInUse } from './heap.js';
 
 /** What an error says of itself, and what that means. Null: nothing. */
 const SAYINGS: readonly (readonly [object, ErrorCategory | null])[] = [
@@ -185,10 +185,8 @@ describe('a sequence of retries', () => {
 
 /** Bytes in use once all that can be freed is. */
 function held(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+  const { heap, buffers } = memoryInUse();
+  return heap + buffers;
 }
 
 describe('deliveries that wait for their retry', () => {

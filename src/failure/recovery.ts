@@ -6,6 +6,7 @@ import { invalidOption } from '../shared/errors.js';
 import { peekText } from '../shared/hostile.js';
 import { createRedactor } from '../shared/redact.js';
 import { type DeadLetterReason, ErrorCategory, type ErrorReport } from '../shared/report.js';
+import { within } from '../shared/within.js';
 import { backoffMs, type RetryConfig } from './backoff.js';
 
 /** What a strategy is told besides the report. */
@@ -120,17 +121,11 @@ export class ErrorRecoveryManager {
   }
 
   async #run(strategy: RecoveryStrategy, report: ErrorReport, context: RecoveryContext): Promise<boolean> {
-    let giveUp: { cancel(): void } | undefined;
-    const timeout = new Promise<boolean>((resolve) => {
-      giveUp = this.#clock.after(STRATEGY_TIMEOUT_MS, () => resolve(false));
-    });
     try {
-      return (await Promise.race([strategy(report, context), timeout])) === true;
+      return (await within(this.#clock, STRATEGY_TIMEOUT_MS, () => strategy(report, context), false)) === true;
     } catch (thrown) {
       report.context['recovery_error'] = redactor.text(peekText(thrown, 'message', 200) ?? `thrown ${typeof thrown}`);
       return false;
-    } finally {
-      giveUp?.cancel();
     }
   }
 }

@@ -1,4 +1,5 @@
 // The dead-letter queue for its users: add, look, replay, archive, purge.
+
 import { basename, dirname, resolve } from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from '../shared/codec.js';
@@ -17,6 +18,7 @@ import type { Headers, Priority } from '../shared/message.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
+import { copyOf } from '../shared/views.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
 import { assertFilter, assertIds } from './letter-choice.js';
 import { closedError, Logging } from './logging.js';
@@ -248,7 +250,7 @@ function encodeOrLess(payload: unknown): Encoded {
 /** A copy: what encoding returns is valid until the next encoding only. */
 function ownEncoding(payload: unknown): NonNullable<LetterEdit['payload']> {
   const { codec, bytes } = encodePayload(payload);
-  return { codec, bytes: Uint8Array.from(bytes) };
+  return { codec, bytes: copyOf(bytes) };
 }
 
 function assertMost(option: string, value: unknown): void {

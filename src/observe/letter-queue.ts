@@ -1,7 +1,9 @@
 // Dead letters on their way to the disk: through the ring while it has room, on main while it has none.
+
 import type { Doorbell } from '../shared/doorbell.js';
 import { type LetterHeader, LogRecord, Status } from '../shared/logging-task.js';
 import type { RingWriter } from '../shared/ring.js';
+import { copyOf } from '../shared/views.js';
 
 /** What may wait on main beside the ring, in bytes. */
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
@@ -59,7 +61,7 @@ export class LetterQueue {
     length.writeUInt32LE(json.length);
     const bytes = 4 + json.length + payload.byteLength;
     if (bytes > this.#ring.largestRecord) {
-      this.#store(header, Uint8Array.from(payload)).then(
+      this.#store(header, copyOf(payload)).then(
         () => onStored(true),
         () => {
           this.lost++;
@@ -106,7 +108,7 @@ export class LetterQueue {
     }
     // The payload is a view on memory that will be used again.
     const [length, json, payload] = letter.parts as readonly [Uint8Array, Uint8Array, Uint8Array];
-    this.#behind.push(Object.assign(letter, { parts: [length, json, Uint8Array.from(payload)] }));
+    this.#behind.push(Object.assign(letter, { parts: [length, json, copyOf(payload)] }));
     this.#behindBytes += letter.bytes;
   }
 

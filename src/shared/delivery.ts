@@ -15,6 +15,7 @@
 import { RECORD_HEADER_BYTES } from './layout.js';
 import type { CodecId, EncodedMessage, Headers } from './message.js';
 import type { RingWriter } from './ring.js';
+import { copyOf } from './views.js';
 
 /** Bytes before the payload. */
 export const DELIVERY_HEADER_BYTES = 56;
@@ -207,7 +208,5 @@ export function ownDelivery(delivery: Delivery): Delivery {
   const { buffer, byteLength } = delivery.bytes;
   // Shared memory that is no ring's is its own already.
   if (buffer instanceof SharedArrayBuffer && byteLength === buffer.byteLength) return { ...delivery };
-  const bytes = new Uint8Array(byteLength);
-  bytes.set(delivery.bytes);
-  return { ...delivery, bytes };
+  return { ...delivery, bytes: copyOf(delivery.bytes) };
 }

@@ -1,4 +1,5 @@
 // Which delivery suffers which injected fault: drawn from the seed and the delivery's name, the same on every thread.
+import { seededHashOf } from './key-hash.js';
 
 /** What can be done to a delivery. */
 export type FaultKind = 'throw' | 'delay' | 'hang' | 'loop' | 'kill' | 'outOfMemory' | 'corrupt';
@@ -28,21 +29,12 @@ export interface LaneTesting {
 
 /** The fault that this delivery suffers, if any. */
 export function drawFault({ seed, rates }: FaultPlan, subscriberId: string, messageId: string): FaultKind | null {
-  let left = hash(seed, `${subscriberId}\n${messageId}`) / 2 ** 32;
+  let left = seededHashOf(`${subscriberId}\n${messageId}`, seed) / 2 ** 32;
   for (const kind of FAULT_KINDS) {
     left -= rates[kind];
     if (left < 0) return kind;
   }
   return null;
-}
-
-/** FNV-1a, with the finalizer of MurmurHash3, for the last characters of FNV-1a reach its upper bits too weakly. */
-function hash(seed: number, text: string): number {
-  let h = 0x811c9dc5 ^ seed;
-  for (let index = 0; index < text.length; index++) h = Math.imul(h ^ text.charCodeAt(index), 0x01000193);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }
 
 /** More than can run at the same time in a lane. */

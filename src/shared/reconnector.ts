@@ -1,7 +1,9 @@
 // Calls a user's reconnect hook: one call at a time, not again and again while it fails, and never for long.
+
 import { SharedBreaker } from './breaker.js';
-import type { Clock, Timer } from './clock.js';
+import type { Clock } from './clock.js';
 import { peekText } from './hostile.js';
+import { within } from './within.js';
 
 /**
  * Brings a connection back, and is given what failed. Returning false, throwing, or not settling within 10 s says that it is
@@ -48,18 +50,13 @@ export class Reconnector<T> {
     const permit = this.#breaker.enter();
     if (permit === undefined)
       return { isBack: false, trouble: 'the reconnect hook rests, for it failed again and again' };
-    let timer: Timer | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = this.#clock.after(PATIENCE_MS, () => resolve(false));
-    });
     let reconnection: Reconnection;
     try {
-      const isBack = (await Promise.race([this.#hook(failed), late])) !== false;
+      const isBack = (await within(this.#clock, PATIENCE_MS, () => this.#hook(failed), false)) !== false;
       reconnection = isBack ? { isBack } : { isBack, trouble: 'the reconnect hook said no, or took too long' };
     } catch (thrown) {
       reconnection = { isBack: false, trouble: peekText(thrown, 'message', 200) ?? `thrown ${typeof thrown}` };
     }
-    timer?.cancel();
     if (reconnection.isBack) this.#breaker.success(permit);
     else this.#breaker.failure(permit);
     return reconnection;

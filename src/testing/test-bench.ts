@@ -1,10 +1,12 @@
 // A test's view of the inside of a bus: its lanes, what they wait for, and the faults it injects there.
+
 import type { Delivery } from '../shared/delivery.js';
 import { messageId } from '../shared/delivery.js';
 import { DiskFaults } from '../shared/disk-faults.js';
 import { drawFault, type FaultPlan, IdleMarks, type LaneTesting } from '../shared/fault-plan.js';
 import { Codec } from '../shared/message.js';
 import type { TestedSubscription, TestHooks } from '../shared/test-hooks.js';
+import { copyOf } from '../shared/views.js';
 import { Ledger } from './ledger.js';
 
 /** Ids of messages begin with it: a test can foretell them. */
@@ -74,7 +76,7 @@ export class TestBench implements TestHooks {
     const id = messageId(delivery, INSTANCE);
     const isRaw = delivery.codec >= Codec.BUFFER;
     if (drawFault(this.plan, subscription.subscriberId, id) !== 'corrupt') return delivery;
-    const bytes = Uint8Array.from(delivery.bytes);
+    const bytes = copyOf(delivery.bytes);
     for (let index = 0; index < Math.min(bytes.length, DAMAGE.length); index++)
       bytes[index] = isRaw ? (bytes[index] as number) ^ 0xff : (DAMAGE[index] as number);
     return { ...delivery, bytes };

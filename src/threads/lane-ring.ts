@@ -3,6 +3,7 @@ import {
   DELIVERY_HEADER_BYTES,
   type Delivery,
   type LaneNames,
+  ownDelivery,
   readDelivery,
   startedAtIndex,
   timeoutsOf,
@@ -185,7 +186,7 @@ export class LaneRing {
   /** Takes a culprit out of the lane. */
   take({ word, sequence }: Suspect, names: LaneNames): Delivery {
     const delivery = readDelivery(this.writer, (word << 2) + RECORD_HEADER_BYTES, names);
-    const owned = { ...delivery, bytes: Uint8Array.from(delivery.bytes) };
+    const owned = ownDelivery(delivery);
     this.#setState(word, DONE);
     this.#countHandedBack(sequence);
     return owned;

@@ -2,6 +2,7 @@
 import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { systemClock } from '../shared/clock.js';
+import { within } from '../shared/within.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -12,7 +13,6 @@ import type {
   Settings,
 } from './connection-words.js';
 import { transportError } from './transport-errors.js';
-import { within } from './within.js';
 
 const FIRST_RECONNECT_MS = 50;
 /** The server's answer to a write whose expected sequence is not the last. */
@@ -237,7 +237,8 @@ export class Connection {
   /** Disconnects. What was sent goes out first, if there is a connection. */
   async close(): Promise<void> {
     this.#sendAll();
-    if (this.#isUp) await within(systemClock, GOODBYE_MS, this.#client.flush());
+    if (this.#isUp)
+      await within(systemClock, GOODBYE_MS, () => this.#client.flush().catch(() => undefined), undefined, true);
     this.#isClosing = true;
     await this.#client.close();
   }

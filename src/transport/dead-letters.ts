@@ -1,4 +1,5 @@
 // The dead letters of all processes, in one stream: a letter is one message on a subject of its own, replaced when it changes.
+
 import type { Clock, Timer } from '../shared/clock.js';
 import type { LetterStore } from '../shared/letter-store.js';
 import type {
@@ -12,6 +13,7 @@ import type {
   ReadLetter,
   ReplayOutcomes,
 } from '../shared/logging-task.js';
+import { copyOf } from '../shared/views.js';
 import type { Connection } from './connection.js';
 import type { Kept } from './connection-words.js';
 import {
@@ -65,7 +67,7 @@ export class DeadLetters implements LetterStore {
   }
 
   letter(header: LetterHeader, payload: Uint8Array, onStored: () => void): void {
-    const waiting: Waiting = { letter: newLetter(header, Uint8Array.from(payload)), onStored };
+    const waiting: Waiting = { letter: newLetter(header, copyOf(payload)), onStored };
     this.#waiting.add(waiting);
     void this.#store(waiting);
   }

@@ -3,6 +3,7 @@ import { type CircuitState, SharedBreaker } from '../shared/breaker.js';
 import { BusbarError } from '../shared/errors.js';
 import type { TransportHealth } from '../shared/health-status.js';
 import type { EncodedMessage } from '../shared/message.js';
+import { within } from '../shared/within.js';
 import { Advice } from './advice.js';
 import { Connection } from './connection.js';
 import { DeadLetters } from './dead-letters.js';
@@ -14,7 +15,6 @@ import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
 import type { Inflow, Intake, OnStored, Transport, TransportHost, TransportMaker } from './transport.js';
 import { transportError } from './transport-errors.js';
 import { encodeMessage } from './wire.js';
-import { within } from './within.js';
 
 export type { JetStreamOptions } from './jetstream-options.js';
 export type { TransportMaker } from './transport.js';
@@ -173,7 +173,7 @@ class JetStream implements Transport {
   }
 
   async stop(timeoutMs: number): Promise<void> {
-    await within(this.#host.clock, timeoutMs, this.#leave());
+    await within(this.#host.clock, timeoutMs, () => this.#leave().catch(() => undefined), undefined, true);
     this.letters.close();
     await this.#outbox.close();
     await this.#connection.close();

@@ -1,21 +1,13 @@
 // How topics, keys and names become subjects and consumer names.
 import { createHash } from 'node:crypto';
+import { hashOf } from '../shared/key-hash.js';
 
-/**
- * The partition of a key: the same for the same key, as long as their number is the same.
- *
- * FNV-1a with another offset than the hash that picks a lane: else the keys of one partition would share few lanes.
- * The finaliser is MurmurHash3's (Appleby).
- */
+/** Not that of the hash which picks a lane: else the keys of one partition would share few lanes. */
+const PARTITION_OFFSET = 0x2545f491;
+
+/** The partition of a key: the same for the same key, as long as their number is the same. */
 export function partitionOf(key: string, partitions: number): number {
-  let hash = 0x2545f491;
-  for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
-  hash ^= hash >>> 16;
-  hash = Math.imul(hash, 0x85ebca6b);
-  hash ^= hash >>> 13;
-  hash = Math.imul(hash, 0xc2b2ae35);
-  hash ^= hash >>> 16;
-  return (hash >>> 0) % partitions;
+  return hashOf(key, PARTITION_OFFSET) % partitions;
 }
 
 /** The names of everything that one bus keeps on the servers; all are made from the stream's name. */

@@ -1,10 +1,12 @@
 // Kills a process that adds or replays dead letters, at random moments, and looks what is left.
+
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DeadLetterQueue, type StoredLetter } from '../../src/index.js';
 import { Logging } from '../../src/observe/logging.js';
+import { randomFrom } from '../random.js';
 
 export interface CrashResult {
   readonly rounds: number;
@@ -15,17 +17,6 @@ export interface CrashResult {
   readonly tornTails: number;
   /** What went wrong, in words; empty when nothing did. */
   readonly faults: readonly string[];
-}
-
-/** Numbers from 0 to 1 that a seed repeats: mulberry32, by Tommy Ettinger. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Every `REPLAY_EVERY`th round kills a replay instead; every `CLEAR_EVERY`th removes all letters, which may not come back. */

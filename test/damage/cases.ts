@@ -8,7 +8,7 @@ import { Doorbell } from '../../src/shared/doorbell.js';
 import { type LoggingStart, STATUS_BYTES, Status } from '../../src/shared/logging-task.js';
 import { allocateRing } from '../../src/shared/ring.js';
 import { Keeper } from '../../workers/logging/keeper.js';
-import { randomFrom } from '../crash/rounds.js';
+import { randomFrom } from '../random.js';
 import { damage } from './damages.js';
 import { copyOf, makePristine, type Pristine } from './pristine.js';
 

@@ -1,5 +1,7 @@
 // npm run jetstream:chaos [-- --messages 200000 --seed 1 --every 3000 --cluster]: the chaos trial. Exit code 1: a promise was broken.
+
 import { parseArgs } from 'node:util';
+import { randomFrom } from '../random.js';
 import { startCluster, startServer } from './nats-server.js';
 import { TcpProxy } from './proxy.js';
 import { type Fault, runTrial } from './trial.js';
@@ -14,14 +16,6 @@ const { values } = parseArgs({
   },
 });
 const seed = Number(values.seed);
-let state = seed;
-/** Mulberry32, by Tommy Ettinger. */
-const random = (): number => {
-  state = (state + 0x6d2b79f5) | 0;
-  let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-};
 const servers = values.cluster ? await startCluster(3) : [await startServer()];
 const proxy = new TcpProxy(servers[0]?.port ?? 0);
 await proxy.listen();
@@ -47,7 +41,7 @@ const findings = await runTrial({
     maxDeliver: 100,
     replicas: values.cluster ? 3 : 1,
   },
-  random,
+  random: randomFrom(seed),
   log,
   settleMs: 60_000,
 });

@@ -43,7 +43,6 @@ export class Place {
   readonly reader: RingReader;
   /** Attempts whose records are not released, oldest first. */
   readonly #window: RingAttempt[] = [];
-
   /** Null: several handlers may run side by side. */
   readonly #running: RunningWord | null;
 

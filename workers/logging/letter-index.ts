@@ -1,4 +1,5 @@
 // What is known of each letter without reading it: in columns, about 120 bytes a letter, so that a million fit.
+import { hashOf } from '../../src/shared/key-hash.js';
 import type { LetterState, LetterSummary } from '../../src/shared/logging-task.js';
 import type { Place } from './segments.js';
 
@@ -238,11 +239,4 @@ export class LetterIndex {
 function columnsOf(capacity: number): Columns {
   const columns = Object.entries(COLUMNS).map(([name, Type]) => [name, new Type(capacity)]);
   return Object.fromEntries(columns) as Columns;
-}
-
-/** FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return (hash ^ (hash >>> 15)) >>> 0;
 }
