@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { MessageBus } from '../src/index.js';
+import { timerAt } from '../src/shared/clock.js';
 import { FollowingClock } from '../src/shared/stepped-time.js';
 import { SteppedClock } from '../src/testing/index.js';
 import heeds from './fixtures/heeds-its-signal.js';
@@ -54,6 +55,28 @@ describe('a stepped clock', () => {
     clock.step(5);
     expect(clock.elapsed()).toBe(10);
     expect(() => new SteppedClock({ startAt: Number.NaN })).toThrow('startAt');
+  });
+
+  it('keeps a point in time though another thread steps between a look and a timer', async () => {
+    const clock = new SteppedClock();
+    const other = new FollowingClock(clock.memory);
+    const look = other.elapsed;
+    // Whoever looks at the clock has it stepped behind their back, once.
+    other.elapsed = () => {
+      other.elapsed = look;
+      const now = look();
+      clock.step(99);
+      return now;
+    };
+    let hasFired = false;
+    const fired = new Promise<void>((resume) => timerAt(other, 100, resume)).then(() => {
+      hasFired = true;
+    });
+    await new Promise((resume) => setImmediate(resume));
+    expect(hasFired).toBe(false);
+    clock.step(1);
+    await fired;
+    expect(other.elapsed()).toBe(100);
   });
 
   it('is followed through its memory', async () => {

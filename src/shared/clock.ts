@@ -16,8 +16,18 @@ export interface Clock {
   elapsed(): number;
   /** Calls `run` once after `delayMs`. A timer does not keep the process alive unless `keepAlive` is set. */
   after(delayMs: number, run: () => void, keepAlive?: boolean): Timer;
+  /**
+   * Calls `run` once at this time of `elapsed()`. Needed only of a clock that another thread steps: it may go on between a
+   * look at it and a call of `after`.
+   */
+  at?(elapsedMs: number, run: () => void): Timer;
   /** Calls `run` every `periodMs` until cancelled. */
   every(periodMs: number, run: () => void, keepAlive?: boolean): Timer;
+}
+
+/** Calls `run` once at this time of `clock.elapsed()`. */
+export function timerAt(clock: Clock, elapsedMs: number, run: () => void): Timer {
+  return clock.at?.(elapsedMs, run) ?? clock.after(Math.max(0, elapsedMs - clock.elapsed()), run);
 }
 
 /** setTimeout fires at once for longer delays; the longest real timer is about 24.8 days. */

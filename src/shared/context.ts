@@ -1,6 +1,6 @@
 // What a handler is told about its delivery, and what it publishes and logs through it.
 
-import type { Clock, Timer } from './clock.js';
+import { type Clock, type Timer, timerAt } from './clock.js';
 import { encodePayload } from './codec.js';
 import { type Delivery, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
 import { BusbarError, show } from './errors.js';
@@ -89,7 +89,7 @@ export class AttemptContext implements HandlerContext {
       this.#abort = abort;
       const late = (): void => abort.abort(new DOMException(`handler ran past ${this.#timeoutMs} ms`, 'TimeoutError'));
       if (this.#remaining() <= 0) late();
-      else this.#timer = this.#outlet.clock.after(this.#remaining(), late);
+      else this.#timer = timerAt(this.#outlet.clock, this.#startedAt + this.#timeoutMs, late);
     }
     return this.#abort.signal as Signal;
   }

@@ -55,7 +55,11 @@ export class SharedTime implements Clock {
   }
 
   after(delayMs: number, run: () => void): Timer {
-    return this.#add({ dueAt: this.elapsed() + Math.max(0, delayMs), periodMs: undefined, run });
+    return this.at(this.elapsed() + Math.max(0, delayMs), run);
+  }
+
+  at(elapsedMs: number, run: () => void): Timer {
+    return this.#add({ dueAt: elapsedMs, periodMs: undefined, run });
   }
 
   every(periodMs: number, run: () => void): Timer {
