@@ -1,6 +1,7 @@
 // Dead letters on their way to the disk: through the ring while it has room, on main while it has none.
 
 import type { Doorbell } from '../shared/doorbell.js';
+import { FRESH, type LetterText, letterRecordBytes, letterText, writeLetterRecord } from '../shared/letter-text.js';
 import { type LetterHeader, LogRecord, Status } from '../shared/logging-task.js';
 import type { RingWriter } from '../shared/ring.js';
 import { copyOf } from '../shared/views.js';
@@ -9,10 +10,18 @@ import { copyOf } from '../shared/views.js';
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 
 interface Letter {
-  readonly parts: readonly Uint8Array[];
-  readonly bytes: number;
+  /** Null: it is in the ring. */
+  content: Content | null;
   onStored: ((isStored: boolean) => void) | undefined;
   readonly insists: boolean;
+}
+
+interface Content {
+  readonly text: LetterText;
+  readonly codec: LetterHeader['payload_codec'];
+  payload: Uint8Array;
+  /** Of its record in the ring. */
+  readonly bytes: number;
 }
 
 /** Runs on the main thread. */
@@ -56,10 +65,8 @@ export class LetterQueue {
   }
 
   add(header: LetterHeader, payload: Uint8Array, onStored: (isStored: boolean) => void, insists: boolean): void {
-    const json = Buffer.from(JSON.stringify(header));
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(json.length);
-    const bytes = 4 + json.length + payload.byteLength;
+    const text = letterText(header, FRESH);
+    const bytes = letterRecordBytes(text, payload);
     if (bytes > this.#ring.largestRecord) {
       this.#store(header, copyOf(payload)).then(
         () => onStored(true),
@@ -70,7 +77,7 @@ export class LetterQueue {
       );
       return;
     }
-    const letter: Letter = { parts: [length, json, payload], bytes, onStored, insists };
+    const letter: Letter = { content: { text, codec: header.payload_codec, payload, bytes }, onStored, insists };
     if (this.#behind.length > 0 || !this.#write(letter)) this.#wait(letter);
     if (this.#isFailing && !insists) this.#settle(letter, false);
     void this.#listen();
@@ -94,22 +101,25 @@ export class LetterQueue {
   }
 
   #write(letter: Letter): boolean {
-    if (!this.#ring.tryWrite(LogRecord.LETTER, ...letter.parts)) return false;
+    const { text, codec, payload, bytes } = letter.content as Content;
+    if (!writeLetterRecord(this.#ring, LogRecord.LETTER, text, codec, payload, bytes)) return false;
+    letter.content = null;
     this.#inRing.push(letter);
     this.#bell.ring();
     return true;
   }
 
   #wait(letter: Letter): void {
-    if (this.#behindBytes + letter.bytes > MOST_WAITING_BYTES) {
+    const content = letter.content as Content;
+    if (this.#behindBytes + content.bytes > MOST_WAITING_BYTES) {
       this.lost++;
       this.#settle(letter, false);
       return;
     }
-    // The payload is a view on memory that will be used again.
-    const [length, json, payload] = letter.parts as readonly [Uint8Array, Uint8Array, Uint8Array];
-    this.#behind.push(Object.assign(letter, { parts: [length, json, copyOf(payload)] }));
-    this.#behindBytes += letter.bytes;
+    // A view on memory that will be used again.
+    content.payload = copyOf(content.payload);
+    this.#behind.push(letter);
+    this.#behindBytes += content.bytes;
   }
 
   /** Wakes when the worker has stored letters, or says that it cannot. */
@@ -141,8 +151,9 @@ export class LetterQueue {
   #moveUp(): void {
     let moved = 0;
     for (const letter of this.#behind) {
+      const { bytes } = letter.content as Content;
       if (!this.#write(letter)) break;
-      this.#behindBytes -= letter.bytes;
+      this.#behindBytes -= bytes;
       moved++;
     }
     this.#behind.splice(0, moved);

@@ -1,13 +1,8 @@
 // The logging worker's work: empties the two rings onto the disk, in batches.
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
-import {
-  type LetterHeader,
-  type LoggingStart,
-  LogRecord,
-  type OpenResult,
-  Status,
-} from '../../src/shared/logging-task.js';
+import { type HandedLetter, readLetterRecord } from '../../src/shared/letter-text.js';
+import { type LoggingStart, LogRecord, type OpenResult, Status } from '../../src/shared/logging-task.js';
 import { createRedactor, type Redactor } from '../../src/shared/redact.js';
 import type { ErrorReport } from '../../src/shared/report.js';
 import { RingReader, type RingRecord } from '../../src/shared/ring.js';
@@ -160,13 +155,13 @@ export class Keeper {
   /** One group commit. True: there may be more. A group that cannot be written stays in the ring. */
   #takeLetters(): boolean {
     if (!this.#letterRing.hasNext || systemClock.elapsed() < this.#retryAt) return false;
-    const group: { header: LetterHeader; payload: Uint8Array }[] = [];
+    const group: HandedLetter[] = [];
     let bytes = 0;
     while (group.length < MOST_IN_GROUP && bytes < MOST_GROUP_BYTES) {
       const record = this.#letterRing.read();
       if (record === undefined) break;
       bytes += record.bytes.byteLength;
-      group.push(parseRecord(record.bytes));
+      group.push(readLetterRecord(record.bytes));
     }
     try {
       this.letters.add(group);
@@ -251,12 +246,4 @@ export class Keeper {
 function repeatsOf(report: ErrorReport): number {
   const { repeats } = report.context as { repeats?: unknown };
   return typeof repeats === 'number' && repeats > 0 ? repeats : 1;
-}
-
-/** The header's length, the header as JSON, the payload. */
-function parseRecord(bytes: Uint8Array): { header: LetterHeader; payload: Uint8Array } {
-  const buffer = Buffer.from(bytes);
-  const length = buffer.readUInt32LE(0);
-  const header = JSON.parse(buffer.toString('utf8', 4, 4 + length)) as LetterHeader;
-  return { header, payload: buffer.subarray(4 + length) };
 }

@@ -1,6 +1,7 @@
 // What is known of each letter without reading it: in columns, about 120 bytes a letter, so that a million fit.
 import { hashOf } from '../../src/shared/key-hash.js';
 import type { LetterState, LetterSummary } from '../../src/shared/logging-task.js';
+import type { LetterHead, LetterTraits } from './letter-head.js';
 import type { Place } from './segments.js';
 
 const COLUMNS = {
@@ -8,6 +9,8 @@ const COLUMNS = {
   segment: Uint32Array,
   offset: Uint32Array,
   length: Uint32Array,
+  /** Of its error_id: asked before the texts are compared. */
+  hash: Uint32Array,
   /** Where its error_id lies among all texts; its message_id follows. */
   text: Float64Array,
   idLength: Uint32Array,
@@ -30,9 +33,6 @@ type Columns = { [Name in keyof typeof COLUMNS]: InstanceType<(typeof COLUMNS)[N
 
 const STATES: readonly (LetterState | 'removed')[] = ['removed', 'dead', 'pending_replay', 'archived'];
 const FEWEST_ROWS = 1024;
-
-/** What the index keeps of a letter, beside its message's id and where it lies. */
-export type IndexedLetter = Omit<LetterSummary, 'message_id' | 'bytes'>;
 
 /** Belongs to the logging worker. Rows are in the order of time; a row's number is valid until {@link tidy}. */
 export class LetterIndex {
@@ -58,31 +58,36 @@ export class LetterIndex {
   /** The row of a letter, or -1. */
   find(id: string): number {
     const mask = this.#slots.length - 1;
-    for (let slot = hashOf(id) & mask; ; slot = (slot + 1) & mask) {
+    const hash = hashOf(id);
+    const { state, hash: hashes } = this.#columns;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = (this.#slots[slot] as number) - 1;
       if (row < 0) return -1;
-      if (this.#columns.state[row] !== 0 && this.idOf(row) === id) return row;
+      if (hashes[row] === hash && state[row] !== 0 && this.idOf(row) === id) return row;
     }
   }
 
   /** Adds a letter that is not there. Returns its row. */
-  add(letter: IndexedLetter, messageId: string, place: Place): number {
+  add({ error_id, timestamp, message_id, traits }: LetterHead, place: Place): number {
     if (this.rows === this.#capacity) this.#grow();
     const row = this.rows++;
     this.size++;
+    this.#columns.hash[row] = hashOf(error_id);
     this.#columns.text[row] = this.#textBytes;
-    this.#columns.idLength[row] = this.#write(letter.error_id);
-    this.#columns.messageIdLength[row] = this.#write(messageId);
-    this.#set(row, letter);
+    this.#columns.idLength[row] = this.#write(error_id);
+    this.#columns.messageIdLength[row] = this.#write(message_id);
+    this.#columns.timestamp[row] = timestamp;
+    this.#set(row, traits);
     this.#put(row, place);
     this.bytes += place.length;
-    this.#claimSlot(letter.error_id, row);
+    this.#claimSlot(row);
     return row;
   }
 
   /** The letter says something else now, on another line. */
-  replace(row: number, letter: IndexedLetter, place: Place): void {
-    this.#set(row, letter);
+  replace(row: number, { timestamp, traits }: LetterHead, place: Place): void {
+    this.#columns.timestamp[row] = timestamp;
+    this.#set(row, traits);
     this.move(row, place);
   }
 
@@ -119,13 +124,15 @@ export class LetterIndex {
   }
 
   summaryOf(row: number): LetterSummary {
+    const { error_id, timestamp, message_id, traits } = this.#headOf(row);
+    return { error_id, timestamp, message_id, ...traits, bytes: this.#columns.length[row] as number };
+  }
+
+  #headOf(row: number): LetterHead {
     const c = this.#columns;
     const at = (column: keyof Columns): number => c[column][row] as number;
     const from = at('text') + at('idLength');
-    return {
-      error_id: this.idOf(row),
-      timestamp: at('timestamp'),
-      message_id: this.#texts.toString('utf8', from, from + at('messageIdLength')),
+    const traits: LetterTraits = {
       topic: this.nameOf(at('topic')),
       subscriber_id: this.nameOf(at('subscriber')),
       pattern: this.nameOf(at('pattern')),
@@ -137,8 +144,9 @@ export class LetterIndex {
       replays: at('replays'),
       replay_failures: at('failures'),
       edits: at('edits'),
-      bytes: at('length'),
     };
+    const message_id = this.#texts.toString('utf8', from, from + at('messageIdLength'));
+    return { error_id: this.idOf(row), timestamp: at('timestamp'), message_id, traits };
   }
 
   nameOf(number: number): string {
@@ -157,10 +165,7 @@ export class LetterIndex {
     const { timestamp } = this.#columns;
     kept.sort((a, b) => (timestamp[a] as number) - (timestamp[b] as number) || a - b);
     const tidied = new LetterIndex();
-    for (const row of kept) {
-      const letter = this.summaryOf(row);
-      tidied.add(letter, letter.message_id, this.placeOf(row));
-    }
+    for (const row of kept) tidied.add(this.#headOf(row), this.placeOf(row));
     this.#columns = tidied.#columns;
     this.#capacity = tidied.#capacity;
     this.rows = tidied.rows;
@@ -176,9 +181,8 @@ export class LetterIndex {
     return this.rows > FEWEST_ROWS && this.rows > this.size * 2;
   }
 
-  #set(row: number, letter: IndexedLetter): void {
+  #set(row: number, letter: LetterTraits): void {
     const c = this.#columns;
-    c.timestamp[row] = letter.timestamp;
     c.topic[row] = this.#number(letter.topic);
     c.subscriber[row] = this.#number(letter.subscriber_id);
     c.pattern[row] = this.#number(letter.pattern);
@@ -217,9 +221,9 @@ export class LetterIndex {
     return written;
   }
 
-  #claimSlot(id: string, row: number): void {
+  #claimSlot(row: number): void {
     const mask = this.#slots.length - 1;
-    let slot = hashOf(id) & mask;
+    let slot = (this.#columns.hash[row] as number) & mask;
     while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
     this.#slots[slot] = row + 1;
   }
@@ -231,7 +235,7 @@ export class LetterIndex {
     this.#capacity *= 2;
     this.#slots = new Uint32Array(this.#capacity * 2);
     for (let row = 0; row < this.rows; row++) {
-      if (this.#columns.state[row] !== 0) this.#claimSlot(this.idOf(row), row);
+      if (this.#columns.state[row] !== 0) this.#claimSlot(row);
     }
   }
 }

@@ -1,25 +1,22 @@
-// How a dead letter stands on a line, and how it is read back: as a whole, or what the index needs of it.
+// How a dead letter stands on a line, and how it is read back as a whole.
 import { codecName, plainJsonOf } from '../../src/shared/codec.js';
+import {
+  FRESH,
+  type HandedLetter,
+  LETTER_FORMAT,
+  type LetterHistory,
+  letterText,
+} from '../../src/shared/letter-text.js';
 import type {
   LetterHeader,
   LetterState,
-  LetterSummary,
   ReadLetter,
+  ReplayFailure,
   StoredLetter,
 } from '../../src/shared/logging-task.js';
-import { seal } from './sealed-line.js';
-
-const FORMAT = 1;
-
-/** What a letter went through after it was given up. */
-export interface LetterHistory {
-  readonly state: LetterState;
-  readonly replays: number;
-  readonly replay_failures: number;
-  readonly edits: number;
-}
-
-const FRESH: LetterHistory = { state: 'dead', replays: 0, replay_failures: 0, edits: 0 };
+import type { CodecId } from '../../src/shared/message.js';
+import type { LineBatch } from './line-batch.js';
+import { SEAL_BYTES } from './sealed-line.js';
 
 /** A line that has a letter; of two lines with one error_id the later one holds. Payloads that JSON would change stand in base64. */
 export interface LetterLine extends Omit<LetterHeader, 'payload_codec' | 'message'>, LetterHistory {
@@ -37,26 +34,84 @@ export interface StateLine {
   readonly error_ids: readonly string[];
 }
 
-type Payload = Pick<LetterLine, 'payload_codec' | 'payload_base64'> & { readonly json: unknown };
-
-/** @param payload as the bus encoded it */
-export function newLetterLine(header: LetterHeader, payload: Uint8Array): LetterLine {
-  const { json, payload_codec, payload_base64 } = payloadOf(header.payload_codec, payload);
-  const { id, topic, key, priority, headers, published_at } = header.message;
-  const message = { id, topic, key, priority, headers, published_at, payload: json };
-  const line: LetterLine = { ...header, ...FRESH, format: FORMAT, message, payload_codec };
-  if (payload_base64 !== undefined) line.payload_base64 = payload_base64;
-  return line;
+/** A letter that was handed over on another way than the ring. */
+export function handedLetter(header: LetterHeader, payload: Uint8Array): HandedLetter {
+  const { head, tail } = letterText(header, FRESH);
+  return { codec: header.payload_codec, head: Buffer.from(head), tail: Buffer.from(tail), payload };
 }
 
+/** Writes the beginning of a letter's line: as far as the index reads it. */
+export function beginHanded(batch: LineBatch, { head }: HandedLetter): void {
+  batch.begin();
+  batch.copy(head);
+}
+
+/** Writes the rest of what {@link beginHanded} began. */
+export function endHanded(batch: LineBatch, { codec, tail, payload }: HandedLetter): void {
+  const { json, payload_codec, payload_base64 } = payloadOf(codec as CodecId, payload);
+  batch.text(JSON.stringify(json));
+  batch.copy(tail);
+  endLetter(batch, payload_codec, payload_base64);
+}
+
+export function writeLetter(batch: LineBatch, line: LetterLine): void {
+  const { head, tail } = letterText(line, line);
+  batch.begin();
+  batch.text(head);
+  batch.text(JSON.stringify(line.message.payload ?? null));
+  batch.text(tail);
+  endLetter(batch, line.payload_codec, line.payload_base64);
+}
+
+function endLetter(batch: LineBatch, codec: string, base64: string | undefined): void {
+  batch.text(JSON.stringify(codec));
+  if (base64 !== undefined) batch.text(`,"payload_base64":${JSON.stringify(base64)}`);
+  batch.text('}');
+  batch.seal();
+}
+
+export function writeState(
+  batch: LineBatch,
+  timestamp: number,
+  state: StateLine['state'],
+  ids: readonly string[],
+): void {
+  batch.begin();
+  batch.text(JSON.stringify({ format: LETTER_FORMAT, state, timestamp, error_ids: ids }).slice(1));
+  batch.seal();
+}
+
+type Payload = Pick<LetterLine, 'payload_codec' | 'payload_base64'> & { readonly json: unknown };
+
 /** The line with another payload. */
-export function withPayload(line: LetterLine, codec: LetterHeader['payload_codec'], bytes: Uint8Array): LetterLine {
+export function withPayload(line: LetterLine, codec: CodecId, bytes: Uint8Array): LetterLine {
   const { payload_base64: _old, ...rest } = line;
   const { json, ...payload } = payloadOf(codec, bytes);
   return { ...rest, ...payload, message: { ...line.message, payload: json } };
 }
 
-function payloadOf(codec: LetterHeader['payload_codec'], bytes: Uint8Array): Payload {
+/** The letter after a replay that failed again: the latest failure, and one count more. */
+export function failedAgain(line: LetterLine, failure: ReplayFailure): LetterLine {
+  const { error_category, reason, signature, error, started, failed, history } = failure;
+  const merged = line.history.map((entry) => ({ ...entry }));
+  for (const entry of history) {
+    const known = merged.find((one) => one.category === entry.category && one.signature === entry.signature);
+    if (known === undefined) merged.push(entry);
+    else Object.assign(known, { count: known.count + entry.count, last: entry.last });
+  }
+  return {
+    ...line,
+    ...{ error_category, reason, signature, error },
+    started: line.started + started,
+    failed: line.failed + failed,
+    retry_count: line.retry_count + failed,
+    history: merged,
+    state: 'dead',
+    replay_failures: line.replay_failures + 1,
+  };
+}
+
+function payloadOf(codec: CodecId, bytes: Uint8Array): Payload {
   const json = plainJsonOf(codec, bytes);
   const name = codecName(codec);
   if (json !== undefined) return { payload_codec: name, json };
@@ -64,68 +119,11 @@ function payloadOf(codec: LetterHeader['payload_codec'], bytes: Uint8Array): Pay
   return { payload_codec: name, payload_base64: base64, json: null };
 }
 
-/** In the order that {@link summaryOf} relies on: what the index needs comes first, then what anyone may have put in. */
-export function sealLetter(line: LetterLine): Buffer {
-  const { id, topic, key, priority, headers, published_at, payload } = line.message;
-  // One literal: objects put together by spreading take several times as long.
-  return seal(
-    JSON.stringify({
-      format: FORMAT,
-      error_id: line.error_id,
-      timestamp: line.timestamp,
-      error_category: line.error_category,
-      retry_count: line.retry_count,
-      reason: line.reason,
-      signature: line.signature,
-      topic: line.topic,
-      subscriber_id: line.subscriber_id,
-      pattern: line.pattern,
-      state: line.state,
-      replays: line.replays,
-      replay_failures: line.replay_failures,
-      edits: line.edits,
-      message: { id, topic, key, priority, headers, published_at, payload },
-      priority: line.priority,
-      key: line.key,
-      headers: line.headers,
-      started: line.started,
-      failed: line.failed,
-      history: line.history,
-      error: line.error,
-      payload_codec: line.payload_codec,
-      payload_base64: line.payload_base64,
-    }),
-  );
-}
-
-export function sealState(timestamp: number, state: StateLine['state'], ids: readonly string[]): Buffer {
-  return seal(JSON.stringify({ format: FORMAT, state, timestamp, error_ids: ids }));
-}
-
-const LETTER_START = '"format":1,"error_id":"';
 const STATE_START = '"format":1,"state":"';
-/** After `{"crc":"01234567",`. */
-const FIELDS_FROM = 18;
-const MESSAGE = ',"message":{"id":';
-const AFTER_MESSAGE_ID = ',"topic":';
-
-/** The letter of a sealed line as the index has it; undefined: the line has none, or makes no sense. */
-export function summaryOf(bytes: Buffer, start: number, end: number): LetterSummary | undefined {
-  const from = start + FIELDS_FROM;
-  if (bytes.toString('latin1', from, from + LETTER_START.length) !== LETTER_START) return undefined;
-  // No text in JSON contains either: a quotation mark in a text has a backslash before it.
-  const message = bytes.indexOf(MESSAGE, from, 'latin1');
-  const topic = message < 0 ? -1 : bytes.indexOf(AFTER_MESSAGE_ID, message, 'latin1');
-  if (topic < 0 || topic >= end) return undefined;
-  const head = parse(`{${bytes.toString('utf8', from, topic)}}}`) as Head | undefined;
-  if (head === undefined || !isSummary(head)) return undefined;
-  const { format: _format, message: its, ...fields } = head;
-  return { ...fields, message_id: its.id, bytes: end - start };
-}
 
 /** The change on a sealed line; undefined: the line has none, or makes no sense. */
 export function stateOf(bytes: Buffer, start: number, end: number): StateLine | undefined {
-  const from = start + FIELDS_FROM;
+  const from = start + SEAL_BYTES;
   if (bytes.toString('latin1', from, from + STATE_START.length) !== STATE_START) return undefined;
   const line = parse(bytes.toString('utf8', start, end)) as StateLine | undefined;
   const isGood =
@@ -153,19 +151,6 @@ export function openLetter(line: LetterLine, history: LetterHistory): ReadLetter
 }
 
 const STATES: readonly string[] = ['dead', 'pending_replay', 'archived'] satisfies LetterState[];
-const TEXTS = ['error_id', 'topic', 'subscriber_id', 'pattern', 'signature', 'reason', 'error_category'] as const;
-const NUMBERS = ['timestamp', 'retry_count', 'replays', 'replay_failures', 'edits'] as const;
-
-type Head = Omit<LetterSummary, 'message_id' | 'bytes'> & { format: number; message: { id: string } };
-
-function isSummary(head: Head): boolean {
-  return (
-    TEXTS.every((name) => typeof head[name] === 'string') &&
-    NUMBERS.every((name) => typeof head[name] === 'number') &&
-    STATES.includes(head.state) &&
-    typeof (head.message as { id?: unknown } | null)?.id === 'string'
-  );
-}
 
 function parse(text: string): unknown {
   try {

@@ -1,29 +1,31 @@
 // The dead-letter queue: an index in memory, lines in segments, and what may be done with letters.
+import type { HandedLetter } from '../../src/shared/letter-text.js';
 import type {
   LetterEdit,
   LetterFilter,
-  LetterHeader,
   LetterState,
   LetterSummary,
   LogLimits,
   ReadLetter,
-  ReplayFailure,
   ReplayOutcomes,
 } from '../../src/shared/logging-task.js';
 import { rowsOf } from './letter-filter.js';
-import { type IndexedLetter, LetterIndex } from './letter-index.js';
+import { headOf, type LetterHead } from './letter-head.js';
+import { LetterIndex } from './letter-index.js';
 import {
+  beginHanded,
+  endHanded,
+  failedAgain,
   type LetterLine,
-  newLetterLine,
   openLetter,
   parseLetter,
   type StateLine,
-  sealLetter,
-  sealState,
   stateOf,
-  summaryOf,
   withPayload,
+  writeLetter,
+  writeState,
 } from './letter-line.js';
+import { LineBatch } from './line-batch.js';
 import type { Damage } from './repair.js';
 import type { Place, Segments } from './segments.js';
 
@@ -46,6 +48,7 @@ export class Letters {
   readonly index = new LetterIndex();
   readonly #segments: Segments;
   readonly #limits: LogLimits;
+  readonly #batch = new LineBatch();
   /** Every row before it is gone. */
   #firstRow = 0;
   /** Lines that turned out damaged when they were read. */
@@ -65,14 +68,14 @@ export class Letters {
     const { index } = this;
     let last = Number.NEGATIVE_INFINITY;
     let isOrdered = true;
-    const parse = (bytes: Buffer, start: number, end: number): LetterSummary | StateLine | undefined =>
-      summaryOf(bytes, start, end) ?? stateOf(bytes, start, end);
+    const parse = (bytes: Buffer, start: number, end: number): LetterHead | StateLine | undefined =>
+      headOf(bytes, start, end) ?? stateOf(bytes, start, end);
     const damage = this.#segments.restore(parse, (line, place) => {
       if ('error_ids' in line) {
         this.#applyState(line.state, line.error_ids);
         return;
       }
-      this.#insert(line, line.message_id, place);
+      this.#insert(line, place);
       if (line.timestamp < last) isOrdered = false;
       last = line.timestamp;
     });
@@ -84,9 +87,24 @@ export class Letters {
   }
 
   /** Adds letters: when it returns they are on the disk. A letter that is there already is not added again. */
-  add(letters: readonly { header: LetterHeader; payload: Uint8Array }[]): void {
-    const fresh = letters.filter(({ header }) => this.index.find(header.error_id) < 0);
-    this.#writeLetters(fresh.map(({ header, payload }) => newLetterLine(header, payload)));
+  add(letters: readonly HandedLetter[]): void {
+    const batch = this.#batch;
+    const heads: (LetterHead | undefined)[] = [];
+    try {
+      for (const letter of letters) {
+        beginHanded(batch, letter);
+        const head = headOf(batch.memory, batch.lineStart, batch.end);
+        if (head !== undefined && this.index.find(head.error_id) >= 0) {
+          batch.cancel();
+          continue;
+        }
+        heads.push(head);
+        endHanded(batch, letter);
+      }
+      this.#append(heads);
+    } finally {
+      batch.clear();
+    }
   }
 
   list(filter: LetterFilter): LetterSummary[] {
@@ -225,20 +243,38 @@ export class Letters {
   }
 
   #writeLetters(lines: readonly LetterLine[]): void {
-    if (lines.length === 0) return;
-    const places = this.#segments.append(lines.map(sealLetter));
-    lines.forEach((line, at) => {
-      this.#insert(line, line.message.id, places[at] as Place);
+    const batch = this.#batch;
+    try {
+      for (const line of lines) writeLetter(batch, line);
+      const { memory, starts, end } = batch;
+      this.#append(starts.map((start, at) => headOf(memory, start, starts[at + 1] ?? end)));
+    } finally {
+      batch.clear();
+    }
+  }
+
+  /** Writes the batch, whose lines begin with these heads. */
+  #append(heads: readonly (LetterHead | undefined)[]): void {
+    if (heads.length === 0) return;
+    const places = this.#segments.append(this.#batch);
+    heads.forEach((head, at) => {
+      // Not as busbar makes it: it is on the disk, and the next start will set it aside.
+      if (head === undefined) this.damaged++;
+      else this.#insert(head, places[at] as Place);
     });
   }
 
   #change(ids: readonly string[], state: StateLine['state'], now: number): void {
     if (ids.length === 0) return;
-    const lines: Buffer[] = [];
-    for (let start = 0; start < ids.length; start += MOST_IDS_ON_LINE) {
-      lines.push(sealState(now, state, ids.slice(start, start + MOST_IDS_ON_LINE)));
+    const batch = this.#batch;
+    try {
+      for (let start = 0; start < ids.length; start += MOST_IDS_ON_LINE) {
+        writeState(batch, now, state, ids.slice(start, start + MOST_IDS_ON_LINE));
+      }
+      this.#segments.append(batch);
+    } finally {
+      batch.clear();
     }
-    this.#segments.append(lines);
     this.#applyState(state, ids);
   }
 
@@ -251,35 +287,14 @@ export class Letters {
     }
   }
 
-  #insert(letter: IndexedLetter, messageId: string, place: Place): void {
-    const row = this.index.find(letter.error_id);
-    if (row < 0) this.index.add(letter, messageId, place);
-    else this.index.replace(row, letter, place);
+  #insert(head: LetterHead, place: Place): void {
+    const row = this.index.find(head.error_id);
+    if (row < 0) this.index.add(head, place);
+    else this.index.replace(row, head, place);
   }
 
   #tidy(): void {
     this.index.tidy();
     this.#firstRow = 0;
   }
-}
-
-/** The letter after a replay that failed again: the latest failure, and one count more. */
-function failedAgain(line: LetterLine, failure: ReplayFailure): LetterLine {
-  const { error_category, reason, signature, error, started, failed, history } = failure;
-  const merged = line.history.map((entry) => ({ ...entry }));
-  for (const entry of history) {
-    const known = merged.find((one) => one.category === entry.category && one.signature === entry.signature);
-    if (known === undefined) merged.push(entry);
-    else Object.assign(known, { count: known.count + entry.count, last: entry.last });
-  }
-  return {
-    ...line,
-    ...{ error_category, reason, signature, error },
-    started: line.started + started,
-    failed: line.failed + failed,
-    retry_count: line.retry_count + failed,
-    history: merged,
-    state: 'dead',
-    replay_failures: line.replay_failures + 1,
-  };
 }

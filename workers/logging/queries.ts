@@ -17,6 +17,7 @@ import type {
 import type { ErrorReport } from '../../src/shared/report.js';
 import type { Keeper } from './keeper.js';
 import { groupsOf, statsOf } from './letter-groups.js';
+import { handedLetter } from './letter-line.js';
 import type { Letters } from './letters.js';
 
 /** Belongs to the logging worker. */
@@ -67,7 +68,7 @@ export class Queries implements LoggingQueries {
   }
 
   storeLetter(header: LetterHeader, payload: Uint8Array): Promise<void> {
-    return this.#withLetters((letters) => letters.add([{ header, payload }]));
+    return this.#withLetters((letters) => letters.add([handedLetter(header, payload)]));
   }
 
   moveLetters(ids: readonly string[], from: LetterState, to: LetterState): Promise<number> {

@@ -2,25 +2,39 @@
 import { crc32 } from 'node:zlib';
 
 const START = '{"crc":"';
+const START_BYTES = Buffer.from(START);
 const DIGITS = 8;
-/** `{"crc":"01234567",`: the checksum is of what follows, without the line's end. */
-const SEALED_FROM = START.length + DIGITS + 2;
+const DIGIT_BYTES = Buffer.from('0123456789abcdef');
+const QUOTE = 0x22;
+const COMMA = 0x2c;
 
-/** @param json an object with at least one field */
-export function seal(json: string): Buffer {
-  const line = Buffer.from(`${START}00000000",${json.slice(1)}\n`);
-  line.write(checksum(line, SEALED_FROM, line.length - 1), START.length, 'latin1');
-  return line;
+/** `{"crc":"01234567",`: the checksum is of what follows, without the line's end. */
+export const SEAL_BYTES = START.length + DIGITS + 2;
+
+/** Writes the seal before the rest of a line. @param start of the line, with {@link SEAL_BYTES} free; @param end of it */
+export function sealInPlace(memory: Buffer, start: number, end: number): void {
+  memory.set(START_BYTES, start);
+  let sum = crc32(memory.subarray(start + SEAL_BYTES, end));
+  for (let at = start + START.length + DIGITS - 1; at >= start + START.length; at--) {
+    memory[at] = DIGIT_BYTES[sum & 15] as number;
+    sum >>>= 4;
+  }
+  memory[start + SEAL_BYTES - 2] = QUOTE;
+  memory[start + SEAL_BYTES - 1] = COMMA;
 }
 
 /** Whether the bytes from `start` to `end` are a sealed line, as it was written. */
 export function isSealed(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start <= SEALED_FROM || bytes[start] !== 0x7b) return false;
-  if (bytes.toString('latin1', start, start + START.length) !== START) return false;
+  if (end - start <= SEAL_BYTES) return false;
+  for (let at = 0; at < START.length; at++) if (bytes[start + at] !== START_BYTES[at]) return false;
   // The checksum does not speak of its own end.
-  if (bytes[start + SEALED_FROM - 2] !== 0x22 || bytes[start + SEALED_FROM - 1] !== 0x2c) return false;
-  const digits = bytes.toString('latin1', start + START.length, start + START.length + DIGITS);
-  return digits === checksum(bytes, start + SEALED_FROM, end);
+  if (bytes[start + SEAL_BYTES - 2] !== QUOTE || bytes[start + SEAL_BYTES - 1] !== COMMA) return false;
+  const sum = crc32(bytes.subarray(start + SEAL_BYTES, end));
+  for (let at = 0; at < DIGITS; at++) {
+    const digit = (sum >>> (28 - at * 4)) & 15;
+    if (bytes[start + START.length + at] !== DIGIT_BYTES[digit]) return false;
+  }
+  return true;
 }
 
 /** Where the sealed line that begins at `start` ends, when something follows it that is no line's end; -1: there is none. */
@@ -28,7 +42,7 @@ export function sealedEnd(bytes: Buffer, start: number, end: number): number {
   if (bytes.toString('latin1', start, start + START.length) !== START) return -1;
   const wanted = Number.parseInt(bytes.toString('latin1', start + START.length, start + START.length + DIGITS), 16);
   let sum = 0;
-  let from = start + SEALED_FROM;
+  let from = start + SEAL_BYTES;
   for (let brace = bytes.indexOf('}', from); brace >= 0 && brace < end; brace = bytes.indexOf('}', from)) {
     sum = crc32(bytes.subarray(from, brace + 1), sum);
     from = brace + 1;
@@ -41,8 +55,4 @@ export function sealedEnd(bytes: Buffer, start: number, end: number): number {
 export function nextStart(bytes: Buffer, from: number, end: number): number {
   const found = bytes.indexOf(START, from, 'latin1');
   return found < 0 || found >= end ? -1 : found;
-}
-
-function checksum(bytes: Buffer, start: number, end: number): string {
-  return crc32(bytes.subarray(start, end)).toString(16).padStart(DIGITS, '0');
 }

@@ -12,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { LineBatch } from './line-batch.js';
 import { type Damage, FILE_MODE, type LineCheck, readGoodLines } from './repair.js';
 import { isSealed } from './sealed-line.js';
 
@@ -96,10 +97,8 @@ export class Segments {
   }
 
   /** Appends lines and brings them to the disk: when this returns they survive a power cut. One fsync for all. */
-  append(lines: readonly Buffer[]): Place[] {
-    const batch = Buffer.concat(lines);
-    const current = this.#open(batch.length);
-    const { segment, number, file } = current;
+  append({ bytes: batch, starts }: LineBatch): Place[] {
+    const { segment, number, file } = this.#open(batch.length);
     const start = segment.bytes;
     try {
       for (let written = 0; written < batch.length; ) written += writeSync(file, batch, written);
@@ -110,11 +109,9 @@ export class Segments {
     }
     segment.bytes += batch.length;
     this.bytes += batch.length;
-    let offset = start;
-    return lines.map(({ length }) => {
-      const place = { segment: number, offset, length: length - 1 };
-      offset += length;
-      return place;
+    return starts.map((at, line) => {
+      const end = starts[line + 1] ?? batch.length;
+      return { segment: number, offset: start + at, length: end - 1 - at };
     });
   }
 
