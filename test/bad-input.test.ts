@@ -14,7 +14,11 @@ import doubles from './fixtures/doubles.js';
 import makesABus from './fixtures/makes-a-bus.js';
 import { neverReady } from './fixtures/named.js';
 import { publishesAnything, throwsHugely } from './fixtures/publishes.js';
+import { shareBus } from './shared-bus.js';
 import { fixture, lettersOf, startBus, temporaryFolder } from './test-bus.js';
+
+const plain = shareBus({ enableErrorHandling: false });
+const logged = shareBus();
 
 /** What a function throws, or a promise rejects with. */
 async function errorOf(run: () => unknown): Promise<BusbarError> {
@@ -68,13 +72,13 @@ describe('a subscription is refused', () => {
     ['with an unknown whenOpen', { subscriberId: 's', whenOpen: 'drop' }],
     ['with something that is no schema', { subscriberId: 's', validate: {} }],
   ])('%s', async (_name, options) => {
-    const bus = await startBus({ enableErrorHandling: false });
+    const { bus } = plain;
     const error = await errorOf(() => bus.subscribe('a', doubles, options as SubscribeOptions));
     expect(error.code).toBe('BUSBAR_INVALID_OPTION');
   });
 
   it.each(['', 'a..b', '.a', 'a.', 'a b', 'a.>.b', 'a*', 'x'.repeat(300), 5])('for the pattern %j', async (pattern) => {
-    const bus = await startBus({ enableErrorHandling: false });
+    const { bus } = plain;
     const error = await errorOf(() => bus.subscribe(pattern as string, doubles, { subscriberId: 's' }));
     expect(error.code).toBe('BUSBAR_INVALID_TOPIC');
   });
@@ -85,22 +89,22 @@ describe('a subscription is refused', () => {
     ['whose module throws at import', fixture('throws-at-import'), 'thrown at import'],
     ['whose set-up fails', neverReady, 'no camera'],
   ])('for a handler %s', async (_name, handler, text) => {
-    const bus = await startBus();
+    const { bus } = logged;
     const error = await errorOf(() => bus.subscribe('a', handler as URL, { subscriberId: 's' }));
     expect(error.code).toBe('BUSBAR_HANDLER_LOAD');
     expect(error.message).toContain(text);
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error' }]);
+    expect(await logged.reports()).toMatchObject([{ category: 'configuration_error' }]);
     expect(bus.getHealthStatus().subscriptions).toEqual([]);
   });
 
   it.each([5, 'handler.js', 'https://example.org/handler.js', null])('for the handler %j', async (handler) => {
-    const bus = await startBus({ enableErrorHandling: false });
+    const { bus } = plain;
     const error = await errorOf(() => bus.subscribe('a', handler as string, { subscriberId: 's' }));
     expect(error.code).toBe('BUSBAR_INVALID_OPTION');
   });
 
   it('when it is there already, also when both are made at once', async () => {
-    const bus = await startBus({ enableErrorHandling: false });
+    const { bus } = plain;
     const both = await Promise.allSettled([1, 2].map(() => bus.subscribe('a', doubles, { subscriberId: 's' })));
     expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
     const error = await errorOf(() => bus.subscribe('a', doubles, { subscriberId: 's' }));
@@ -130,23 +134,19 @@ describe('publishing', () => {
     ['headers that are no texts', 'a', { headers: { n: 1 } }],
     ['options that are none', 'a', 5],
   ])('with %s returns false, and a report tells why', async (_name, topic, options) => {
-    const bus = await startBus();
+    const { bus } = logged;
     await bus.subscribe('a', doubles, { subscriberId: 's' });
     expect(bus.publish(topic as string, 1, options as object)).toBe(false);
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([
-      { category: 'configuration_error', component: 'publisher' },
-    ]);
+    expect(await logged.reports()).toMatchObject([{ category: 'configuration_error', component: 'publisher' }]);
     expect(bus.getHealthStatus().subscriptions[0]?.routed).toBe(0);
   });
 
   it('what cannot be encoded goes as far as it can, and is reported', async () => {
-    const bus = await startBus();
+    const { bus } = logged;
     await bus.subscribe('a', (payload) => payload, { subscriberId: 's' });
     bus.publish('a', { ok: 1, nope: () => 1 });
     await bus.idle();
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([
-      { category: 'serialization_error', recovery_successful: true },
-    ]);
+    expect(await logged.reports()).toMatchObject([{ category: 'serialization_error', recovery_successful: true }]);
     expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ succeeded: 1 });
   });
 
@@ -163,7 +163,7 @@ describe('publishing', () => {
 
 describe('a request is refused', () => {
   it('when nobody, or more than one, would answer', async () => {
-    const bus = await startBus({ enableErrorHandling: false });
+    const { bus } = plain;
     expect((await errorOf(() => bus.request('a', 1))).code).toBe('BUSBAR_NO_HANDLER');
     await bus.subscribe('a', doubles, { subscriberId: 's' });
     await bus.subscribe('*', doubles, { subscriberId: 't' });
@@ -174,7 +174,7 @@ describe('a request is refused', () => {
   });
 
   it('when no answer comes in time', async () => {
-    const bus = await startBus();
+    const { bus } = logged;
     await bus.subscribe('a', () => new Promise(() => undefined), { subscriberId: 's' });
     expect((await errorOf(() => bus.request('a', 1, { timeoutMs: 20 }))).code).toBe('BUSBAR_REQUEST_TIMEOUT');
   });
@@ -216,7 +216,7 @@ describe('handlers', () => {
   });
 
   it('cannot make a bus of their own', async () => {
-    const bus = await startBus();
+    const { bus } = logged;
     await bus.subscribe('a', makesABus, {
       subscriberId: 's',
       retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
@@ -238,7 +238,7 @@ describe('a handler that publishes', () => {
     ['bad headers', { topic: 'a', options: { headers: { h: 5 } } }],
     ['too much', { topic: 'a', payload: Buffer.alloc(1e6) }],
   ])('%s fails, and nothing else does', async (_name, payload) => {
-    const bus = await startBus();
+    const { bus } = logged;
     await bus.subscribe('in', publishesAnything, {
       subscriberId: 's',
       retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
@@ -250,13 +250,11 @@ describe('a handler that publishes', () => {
   });
 
   it('a malformed topic succeeds, and a report tells', async () => {
-    const bus = await startBus();
+    const { bus } = logged;
     await bus.subscribe('in', publishesAnything, { subscriberId: 's' });
     bus.publish('in', { topic: 'a..b' });
     await bus.idle();
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([
-      { category: 'configuration_error', component: 'publisher' },
-    ]);
+    expect(await logged.reports()).toMatchObject([{ category: 'configuration_error', component: 'publisher' }]);
   });
 });
 

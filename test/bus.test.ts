@@ -7,11 +7,14 @@ import logs from './fixtures/logs.js';
 import { onlyEven } from './fixtures/named.js';
 import publishes from './fixtures/publishes.js';
 import tallies from './fixtures/tallies.js';
+import { shareBus } from './shared-bus.js';
 import { accountOf, fixture, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+const shared = shareBus();
 
 describe('a bus', () => {
   it('hands a message to a handler on a worker, and counts it', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     await bus.subscribe('numbers.*', doubles, { subscriberId: 'doubler' });
     expect(bus.publish('numbers.one', 1)).toBe(true);
     await bus.idle();
@@ -19,13 +22,13 @@ describe('a bus', () => {
   });
 
   it('answers a request with what the handler returns', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     await bus.subscribe('numbers.*', doubles, { subscriberId: 'doubler' });
     expect(await bus.request('numbers.one', 21)).toBe(42);
   });
 
   it('tells the handler about its message', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     await bus.subscribe('a.>', echoes, { subscriberId: 'echo' });
     const options = { id: 'my-id', key: 'front', headers: { trace: 'ä' }, priority: 'high' } as const;
     expect(await bus.request('a.b.c', { deep: [1, { x: null }] }, options)).toEqual({
@@ -44,7 +47,7 @@ describe('a bus', () => {
     ['a text', 'grüße 👋'],
     ['an empty object', {}],
   ])('carries %s there and back', async (_name, payload) => {
-    const bus = await startBus();
+    const { bus } = shared;
     await bus.subscribe('a.b', echoes, { subscriberId: 'echo' });
     const { payload: answered } = await bus.request<{ payload: unknown }>('a.b', payload);
     expect(answered).toEqual(payload);
@@ -61,7 +64,7 @@ describe('a bus', () => {
   });
 
   it('gives every matching subscription its delivery, and nobody else', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     for (const [pattern, subscriberId] of [
       ['a.*', 'star'],
       ['a.b', 'exact'],
@@ -82,20 +85,22 @@ describe('a bus', () => {
   });
 
   it('counts messages that nobody wants', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
+    const { unrouted } = bus.getHealthStatus();
     expect(bus.publish('nobody.wants', 1)).toBe(true);
-    expect(bus.getHealthStatus().unrouted).toBe(1);
+    expect(bus.getHealthStatus().unrouted).toBe(unrouted + 1);
   });
 
   it('runs more lanes than it has threads', async () => {
-    const bus = await startBus({ threads: 1, spareThreads: 0 });
+    const { bus } = shared;
     for (let n = 0; n < 5; n++) await bus.subscribe(`topic.${n}`, doubles, { subscriberId: 'd', lanes: 2 });
     const answers = await Promise.all([0, 1, 2, 3, 4].map((n) => bus.request(`topic.${n}`, n, { key: `k${n}` })));
     expect(answers).toEqual([0, 2, 4, 6, 8]);
   });
 
   it('publishes what a handler publishes, once its attempt has succeeded', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
+    const { errorsRecovered } = bus.getHealthStatus();
     const seen: unknown[] = [];
     await bus.subscribe(
       'out.*',
@@ -109,11 +114,11 @@ describe('a bus', () => {
       ['out.second', new Map([[7, 'n']]), ':2', 'high'],
       ['out.first', { n: 7, bytes: new Uint8Array([7]) }, ':1', 'normal'],
     ]);
-    expect(bus.getHealthStatus().errorsRecovered).toBe(1);
+    expect(bus.getHealthStatus().errorsRecovered).toBe(errorsRecovered + 1);
   });
 
   it('runs a plain function on the main thread, with retries and dead letters', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     let calls = 0;
     const fails = (): never => {
       calls++;
@@ -129,7 +134,7 @@ describe('a bus', () => {
   });
 
   it('validates payloads on the worker, and classifies by the handler’s own rules', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     await bus.subscribe('even', onlyEven, { subscriberId: 'even' });
     expect(await bus.request('even', 8)).toBe(4);
     await expect(bus.request('even', 3)).rejects.toThrow('must be even');
@@ -137,13 +142,13 @@ describe('a bus', () => {
   });
 
   it('loads a handler from a module URL and an export name', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     await bus.subscribe('a', fixture('named'), { subscriberId: 's', export: 'triple' });
     expect(await bus.request('a', 5)).toBe(15);
   });
 
   it('passes on what handlers log', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const line = new Promise((resolve) => bus.once('log', resolve));
     await bus.subscribe('a', logs, { subscriberId: 's' });
     bus.publish('a', 5, { id: 'five' });
@@ -158,7 +163,7 @@ describe('a bus', () => {
   });
 
   it('drops messages that have outlived their time', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const subscription = await bus.subscribe('a', doubles, { subscriberId: 's' });
     subscription.pause();
     bus.publish('a', 1, { ttlMs: 1 });

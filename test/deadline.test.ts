@@ -5,9 +5,11 @@ import { type DeadlineRule, timeoutAfter } from '../src/shared/deadline.js';
 import { Patience } from '../src/threads/patience.js';
 import misbehaves from './fixtures/misbehaves.js';
 import tellsItsDeadline, { tellDeadline } from './fixtures/tells-its-deadline.js';
-import { lettersOf, startBus, temporaryFolder } from './test-bus.js';
+import { shareBus } from './shared-bus.js';
+import { lettersOf, temporaryFolder } from './test-bus.js';
 
 const RETRY = { timeout_error: { maxRetries: 5, backoffMs: 0 } };
+const shared = shareBus({ retry: RETRY });
 const rule = (timeoutMs: number, more: Partial<DeadlineRule> = {}): DeadlineRule => ({
   timeoutMs,
   maxTimeoutMs: 4 * timeoutMs,
@@ -35,7 +37,7 @@ describe('a deadline', () => {
     ['a worker', tellsItsDeadline],
     ['the main thread', tellDeadline],
   ])('reaches the handler on %s with each attempt', async (_where, handler) => {
-    const bus = await startBus({ retry: RETRY });
+    const { bus } = shared;
     const options = { breaker: false as const, timeoutMs: 10_000 };
     await bus.subscribe('grows', handler as typeof tellsItsDeadline, { subscriberId: 's', ...options });
     await bus.subscribe('stays', handler as typeof tellsItsDeadline, {
@@ -52,8 +54,9 @@ describe('a deadline', () => {
   });
 
   it('that has grown is the one after which the thread is ended', async () => {
-    const bus = await startBus({ retry: { timeout_error: { maxRetries: 1, backoffMs: 0 } } });
-    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', breaker: false, timeoutMs: 100, graceMs: 20 });
+    const { bus } = shared;
+    const retry = { timeout_error: { maxRetries: 1, backoffMs: 0 } };
+    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', breaker: false, timeoutMs: 100, graceMs: 20, retry });
     bus.publish('deeds', { n: 1, ledger: `${temporaryFolder()}/ledger`, deed: 'loop' });
     await bus.idle();
     expect(await lettersOf(bus)).toMatchObject([
@@ -70,7 +73,7 @@ describe('a deadline', () => {
     { minTimeoutMs: 401 },
     { p99: true },
   ])('is not to adapt by %j', async (adaptiveTimeout) => {
-    const bus = await startBus();
+    const { bus } = shared;
     const options = { subscriberId: 's', timeoutMs: 100, adaptiveTimeout } as { subscriberId: string };
     await expect(bus.subscribe('a', tellsItsDeadline, options)).rejects.toMatchObject({
       code: 'BUSBAR_INVALID_OPTION',
@@ -111,7 +114,7 @@ describe('an observed deadline', () => {
   });
 
   it('is fitted to what the handler takes on its thread, and told to it', async () => {
-    const bus = await startBus({ retry: RETRY });
+    const { bus } = shared;
     await bus.subscribe('quick', tellsItsDeadline, {
       subscriberId: 's',
       timeoutMs: 60_000,

@@ -6,7 +6,10 @@ import { SteppedClock } from '../src/testing/stepped-clock.js';
 import doubles from './fixtures/doubles.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
+import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+const shared = shareBus({ ringBytes: 65_536 });
 
 interface Queue {
   readonly bus: MessageBus;
@@ -18,8 +21,7 @@ interface Queue {
 }
 
 /** A queue that nobody reads until `handled` is called. */
-async function queueOf(options: Partial<SubscribeOptions>, ringBytes = 65_536): Promise<Queue> {
-  const bus = await startBus({ ringBytes });
+async function queueOf(options: Partial<SubscribeOptions>, bus = shared.bus): Promise<Queue> {
   const file = join(temporaryFolder(), 'tally');
   const subscription = await bus.subscribe('a', tallies, { subscriberId: 's', ...options });
   subscription.pause();
@@ -65,7 +67,7 @@ describe('a queue that fills up', () => {
   });
 
   it('lets publishers wait that want to, in their order, and loses nothing', async () => {
-    const { bus, subscription, handled } = await queueOf({ maxQueueSize: 8, overflow: 'reject' });
+    const { bus, subscription, handled } = await queueOf({ maxQueueSize: 8, overflow: 'reject' }, await startBus());
     const file = join(temporaryFolder(), 'tally');
     subscription.resume();
     await Promise.all(range(0, 200).map((n) => bus.publishAsync('a', { n, file })));
@@ -84,7 +86,7 @@ describe('a queue that fills up', () => {
   });
 
   it('counts the bytes that lie in rings', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const subscription = await bus.subscribe('a', tallies, {
       subscriberId: 's',
       maxQueueBytes: 1000,
@@ -138,11 +140,10 @@ describe('a full queue', () => {
   });
 
   it('counts, and evicts, what is parked behind a delivery that waits for its retry', async () => {
-    const bus = await startBus({
-      retry: { message_processing_error: { maxRetries: 1, backoffMs: 100, jitter: false } },
-    });
+    const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
-    const options = { subscriberId: 's', maxQueueSize: 8, overflow: 'drop-oldest' } as const;
+    const retry = { message_processing_error: { maxRetries: 1, backoffMs: 100, jitter: false } };
+    const options = { subscriberId: 's', maxQueueSize: 8, overflow: 'drop-oldest', retry } as const;
     await bus.subscribe('a', follows, options);
     const publish = (n: number) =>
       bus.publish('a', { stream: 'k', n, ledger, deeds: n === 0 ? ['throw'] : [] }, { key: 'k' });

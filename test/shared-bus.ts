@@ -1,0 +1,65 @@
+// A bus that the tests of a file share where starting one is not the point: threads cost more than most tests do.
+import { rmSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
+import type { ErrorReport, MessageBus, MessageBusOptions, Subscription } from '../src/index.js';
+import { assertAccounting, makeBus, makeFolder } from './test-bus.js';
+
+const MOST_REPORTS = 1000;
+
+/** Each test finds it without subscriptions and without letters. */
+export interface SharedBus {
+  readonly bus: MessageBus;
+  /** What was reported since the test began, the newest first. */
+  reports(): Promise<ErrorReport[]>;
+  /** Threads that died and were replaced since the test began. */
+  replaced(): number;
+}
+
+/** Started before the first test of the file or `describe` that calls this, stopped after its last one. */
+export function shareBus(options: MessageBusOptions = {}): SharedBus {
+  const folder = makeFolder();
+  let bus: MessageBus;
+  let before = { reports: 0, replaced: 0 };
+  const subscriptions: Subscription[] = [];
+
+  const allReports = async (): Promise<ErrorReport[]> =>
+    (await bus.errorLogger?.recentErrors({ limit: MOST_REPORTS })) ?? [];
+  const allReplaced = (): number => bus.getHealthStatus().threads.replaced;
+
+  beforeAll(async () => {
+    bus = makeBus({ errorLogDir: folder, ...options });
+    await bus.start();
+    const subscribe = bus.subscribe.bind(bus);
+    bus.subscribe = async (...args) => {
+      const subscription = await subscribe(...args);
+      subscriptions.push(subscription);
+      return subscription;
+    };
+  });
+
+  beforeEach(async () => {
+    before = { reports: (await allReports()).length, replaced: allReplaced() };
+  });
+
+  afterEach(async () => {
+    assertAccounting(bus.getHealthStatus());
+    await Promise.all(subscriptions.splice(0).map((subscription) => subscription.unsubscribe({ drain: false })));
+    await bus.deadLetterQueue?.clear();
+  });
+
+  afterAll(async () => {
+    await bus.stop({ drain: false });
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  return {
+    get bus() {
+      return bus;
+    },
+    reports: async () => {
+      const all = await allReports();
+      return all.slice(0, all.length - before.reports);
+    },
+    replaced: () => allReplaced() - before.replaced,
+  };
+}
