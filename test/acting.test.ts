@@ -7,12 +7,15 @@ import { SteppedClock } from '../src/testing/stepped-clock.js';
 import doubles from './fixtures/doubles.js';
 import fillsTheDisk from './fixtures/fills-the-disk.js';
 import holdsAConnection from './fixtures/holds-a-connection.js';
+import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, startBus, temporaryFolder } from './test-bus.js';
 
 const refused = (): Error => Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
 /** So long that a test which waits for it fails. */
 const SLOW = { connection_error: { maxRetries: 3, backoffMs: 600_000, jitter: false } };
 const QUICK = { connection_error: { maxRetries: 3, backoffMs: 1 } };
+
+const shared = shareBus({ retry: QUICK });
 
 async function until(isThere: () => boolean): Promise<void> {
   const deadline = Date.now() + 5000;
@@ -21,7 +24,7 @@ async function until(isThere: () => boolean): Promise<void> {
 
 describe('a reconnect hook', () => {
   it('on main brings the connection back once for all, and each attempt is repeated at once', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     let isConnected = false;
     const reports: ErrorReport[] = [];
     const handler = async (): Promise<void> => {
@@ -42,7 +45,7 @@ describe('a reconnect hook', () => {
     await bus.idle();
     expect(accountOf(bus, 's')).toMatchObject({ succeeded: 5 });
     expect(reports).toMatchObject([{ category: 'connection_error', context: { topic: 'a' } }]);
-    const logged = (await bus.errorLogger?.recentErrors()) ?? [];
+    const logged = await shared.reports();
     expect(logged).toHaveLength(5);
     for (const report of logged) {
       const context = { reconnected: true, verdict: 'retry' };
@@ -51,16 +54,16 @@ describe('a reconnect hook', () => {
   });
 
   it('lives with the connection on the worker', async () => {
-    const bus = await startBus({ retry: SLOW });
-    await bus.subscribe('orders', holdsAConnection, { subscriberId: 's' });
+    const { bus } = shared;
+    await bus.subscribe('orders', holdsAConnection, { subscriberId: 's', retry: SLOW });
     expect(await bus.request('orders', 'use')).toBe(0);
     expect(await bus.request('orders', 'break')).toBe(1);
     expect(await bus.request('orders', 'break')).toBe(2);
-    expect((await bus.errorLogger?.recentErrors())?.[0]).toMatchObject({ context: { reconnected: true } });
+    expect((await shared.reports())[0]).toMatchObject({ context: { reconnected: true } });
   });
 
   it('that only says so makes no more retries than there are', async () => {
-    const bus = await startBus({ retry: QUICK });
+    const { bus } = shared;
     await bus.subscribe('orders', holdsAConnection, { subscriberId: 's', breaker: false });
     for (let n = 0; n < 20; n++) bus.publish('orders', 'die');
     await bus.idle();
@@ -69,7 +72,7 @@ describe('a reconnect hook', () => {
   });
 
   it('that throws leaves the retries as they are, and says why in the report, without secrets', async () => {
-    const bus = await startBus({ retry: QUICK });
+    const { bus } = shared;
     const handler = (): void => {
       throw refused();
     };
@@ -80,7 +83,7 @@ describe('a reconnect hook', () => {
     bus.publish('a', 1);
     await bus.idle();
     expect(await lettersOf(bus)).toMatchObject([{ failed: 4, reason: 'retries_exhausted' }]);
-    const [last, ...earlier] = (await bus.errorLogger?.recentErrors()) ?? [];
+    const [last, ...earlier] = await shared.reports();
     expect(last).toMatchObject({ context: { recovery_error: expect.stringContaining('rests') } });
     for (const report of earlier) {
       const context = { reconnected: false, recovery_error: 'denied: token=[redacted]' };
@@ -164,9 +167,6 @@ describe('a critical failure', () => {
       message: expect.stringContaining(option),
     });
     if (option === 'onCritical') expect(() => new MessageBus(options)).toThrow(refusal);
-    else
-      await expect((await startBus()).subscribe('a', doubles, { subscriberId: 's', ...options })).rejects.toEqual(
-        refusal,
-      );
+    else await expect(shared.bus.subscribe('a', doubles, { subscriberId: 's', ...options })).rejects.toEqual(refusal);
   });
 });

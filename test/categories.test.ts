@@ -11,7 +11,8 @@ import {
 } from '../src/index.js';
 import doubles from './fixtures/doubles.js';
 import meetsTheWorld, { type Errand } from './fixtures/meets-the-world.js';
-import { accountOf, fixture, lettersOf, startBus } from './test-bus.js';
+import { shareBus } from './shared-bus.js';
+import { accountOf, fixture, lettersOf } from './test-bus.js';
 
 let server: Server;
 let closedPort: number;
@@ -35,10 +36,16 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-/** A bus with the default retries. Full jitter waits for a random part of each wait: here a very small one. */
-async function defaultBus(options: Partial<SubscribeOptions> = {}, share = 1e-6): Promise<MessageBus> {
+/** A bus with the default retries. */
+const shared = shareBus({ retry: {} });
+
+/** Full jitter waits for a random part of each wait: here a very small one. */
+async function defaultBus(
+  options: Partial<SubscribeOptions> = {},
+  share = 1e-6,
+  { bus }: { bus: MessageBus } = shared,
+): Promise<MessageBus> {
   jest.spyOn(Math, 'random').mockReturnValue(share);
-  const bus = await startBus({ retry: {} });
   await bus.subscribe('errands', meetsTheWorld, {
     subscriberId: 's',
     breaker: false,
@@ -115,8 +122,7 @@ describe('the default recovery of', () => {
     }
     await bus.idle();
     letters = await lettersOf(bus);
-    reports = (await bus.errorLogger?.recentErrors()) ?? [];
-    await bus.stop();
+    reports = await shared.reports();
   });
 
   it.each(ERRANDS)('%s', (name, make, expected) => {
@@ -138,18 +144,17 @@ describe('the default recovery of', () => {
   });
 
   it('a payload that cannot be encoded: it goes as far as it can, and a report says so', async () => {
-    const bus = await startBus({ retry: {} });
+    const { bus } = shared;
     const seen: unknown[] = [];
     await bus.subscribe('a', (payload) => void seen.push(payload), { subscriberId: 's' });
     expect(bus.publish('a', { n: 1, run: () => 2 })).toBe(true);
     await bus.idle();
     expect(seen).toMatchObject([{ n: 1 }]);
-    const reports = await bus.errorLogger?.recentErrors();
-    expect(reports).toMatchObject([{ category: 'serialization_error', recovery_successful: true }]);
+    expect(await shared.reports()).toMatchObject([{ category: 'serialization_error', recovery_successful: true }]);
   });
 
   it('a full queue: low priority gives way, the queue grows, then the newcomer is given up', async () => {
-    const bus = await startBus({ retry: {} });
+    const { bus } = shared;
     const subscription = await bus.subscribe('a', doubles, { subscriberId: 's', maxQueueSize: 4 });
     subscription.pause();
     bus.publish('a', 0, { priority: 'low' });
@@ -166,11 +171,11 @@ describe('the default recovery of', () => {
   });
 
   it('a handler that is not there: none, and subscribing says why', async () => {
-    const bus = await startBus({ retry: {} });
+    const { bus } = shared;
     await expect(bus.subscribe('a', fixture('nobody-wrote-this'), { subscriberId: 's' })).rejects.toMatchObject({
       code: 'BUSBAR_HANDLER_LOAD',
     });
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([
+    expect(await shared.reports()).toMatchObject([
       { category: 'configuration_error', severity: 'high', recovery_attempted: false },
     ]);
   });
@@ -185,19 +190,23 @@ describe('the first wait after', () => {
     const share = 0.05;
     const bus = await defaultBus({ timeoutMs: errand !== 'port' && errand.errand === 'wait' ? 30 : 10_000 }, share);
     const began = Date.now();
+    const countErrors = (): number => bus.getHealthStatus().errorStatistics?.totalErrors ?? 0;
+    const before = countErrors();
     bus.publish('errands', errand === 'port' ? { errand: 'connect', port: closedPort } : errand);
-    const isThere = (n: number): boolean => (bus.getHealthStatus().errorStatistics?.totalErrors ?? 0) >= n;
+    const isThere = (n: number): boolean => countErrors() >= before + n;
     while (!isThere(1)) await new Promise((resume) => setTimeout(resume, 2));
     const failed = Date.now();
     while (!isThere(2) && Date.now() - began < 5000) await new Promise((resume) => setTimeout(resume, 2));
     expect(Date.now() - failed).toBeGreaterThanOrEqual(mostMs * share - 10);
-    await bus.stop({ drain: false });
   });
 });
 
 describe('recovery is customised', () => {
+  const own = shareBus({ retry: {} });
+  const customBus = (options?: Partial<SubscribeOptions>): Promise<MessageBus> => defaultBus(options, 1e-6, own);
+
   it('by retryConfigs: five retries, the first after 3 s', async () => {
-    const bus = await defaultBus();
+    const bus = await customBus();
     if (bus.recoveryManager === null) throw new Error('error handling is on');
     bus.recoveryManager.retryConfigs[ErrorCategory.CONNECTION_ERROR] = { maxRetries: 5, backoffMs: 3_000 };
     bus.publish('errands', { errand: 'connect', port: closedPort });
@@ -209,7 +218,7 @@ describe('recovery is customised', () => {
   });
 
   it('by a strategy for timeouts, whose return value decides', async () => {
-    const bus = await defaultBus({ timeoutMs: 20 });
+    const bus = await customBus({ timeoutMs: 20 });
     if (bus.recoveryManager === null) throw new Error('error handling is on');
     const seen: unknown[] = [];
     bus.recoveryManager.recoveryStrategies[ErrorCategory.TIMEOUT_ERROR] = async (report, context) => {
@@ -223,8 +232,8 @@ describe('recovery is customised', () => {
       ['timeout_error', 'errands', 2],
     ]);
     expect(await lettersOf(bus)).toMatchObject([{ failed: 2, reason: 'not_retryable' }]);
-    const reports = await bus.errorLogger?.recentErrors();
-    expect(reports?.map(({ recovery_successful }) => recovery_successful)).toEqual([false, true]);
+    const reports = await own.reports();
+    expect(reports.map(({ recovery_successful }) => recovery_successful)).toEqual([false, true]);
   });
 
   it.each<[string, () => unknown]>([
@@ -236,7 +245,7 @@ describe('recovery is customised', () => {
     ],
     ['lies', () => 'yes'],
   ])('and a strategy that %s costs its delivery, and nothing else', async (_name, strategy) => {
-    const bus = await defaultBus({ timeoutMs: 20 });
+    const bus = await customBus({ timeoutMs: 20 });
     if (bus.recoveryManager === null) throw new Error('error handling is on');
     bus.recoveryManager.recoveryStrategies[ErrorCategory.TIMEOUT_ERROR] = strategy as () => boolean;
     bus.publish('errands', { errand: 'wait' });

@@ -6,14 +6,17 @@ import { SteppedClock } from '../src/testing/stepped-clock.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
 import wraps from './fixtures/wraps.js';
+import { shareBus } from './shared-bus.js';
 import { accountOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+
+const clock = new SteppedClock();
+const shared = shareBus({ clock, dedupeWindowMs: 1000 });
 
 const soon = () => new Promise((resume) => setTimeout(resume, 5));
 
 describe('a message with delayMs', () => {
   it('is handed over when its time has come, and counts as waiting until then', async () => {
-    const clock = new SteppedClock();
-    const bus = await startBus({ clock });
+    const { bus } = shared;
     const heard: number[] = [];
     await bus.subscribe('a', (n: number) => void heard.push(n), {
       subscriberId: 's',
@@ -47,8 +50,7 @@ describe('a message with delayMs', () => {
 
 describe('a message with an id', () => {
   it('is routed once within the window, for each topic, unless it was refused', async () => {
-    const clock = new SteppedClock();
-    const bus = await startBus({ clock, dedupeWindowMs: 1000 });
+    const { bus } = shared;
     const heard: number[] = [];
     const subscription = await bus.subscribe('*', (n: number) => void heard.push(n), {
       subscriberId: 's',
@@ -80,7 +82,7 @@ describe('a message with an id', () => {
 
 describe('middleware', () => {
   it('goes around the handler on its thread, and may change, stop or fail what passes', async () => {
-    const bus = await startBus({ retry: {} });
+    const { bus } = shared;
     await bus.subscribe('in', wraps, {
       subscriberId: 's',
       retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
@@ -95,7 +97,7 @@ describe('middleware', () => {
 
 describe('trace headers', () => {
   it('go on to what a handler publishes, and nothing else does', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const heard: unknown[] = [];
     await bus.subscribe('in', wraps, { subscriberId: 's' });
     await bus.subscribe('out', (_text, { headers }) => void heard.push(headers), { subscriberId: 'out' });
@@ -109,13 +111,10 @@ describe('trace headers', () => {
 
 describe('priorities', () => {
   it('are kept by a retry, and the lowest has one turn in 16 for each priority in use', async () => {
-    const clock = new SteppedClock();
-    const bus = await startBus({
-      clock,
-      retry: { message_processing_error: { maxRetries: 1, backoffMs: 1000, jitter: false } },
-    });
+    const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
-    const subscription = await bus.subscribe('a', follows, { subscriberId: 's', timeoutMs: 1e6 });
+    const retry = { message_processing_error: { maxRetries: 1, backoffMs: 1000, jitter: false } };
+    const subscription = await bus.subscribe('a', follows, { subscriberId: 's', timeoutMs: 1e6, retry });
     const publish = (stream: string, n: number, priority: 'low' | 'high' | 'critical', fails = false) =>
       bus.publish('a', { stream, n, ledger, deeds: fails ? ['throw'] : [] }, { priority });
     publish('high', 0, 'high', true);

@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { MessageBus, MessageBusOptions, Ordering, PublishOptions, SubscribeOptions } from '../src/index.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import follows, { type Deed } from './fixtures/follows.js';
-import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { shareBus } from './shared-bus.js';
+import { accountOf, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
 
 /** A linear congruential generator (Numerical Recipes): a seed tells the run. */
 function randomFrom(seed: number): () => number {
@@ -56,6 +57,7 @@ const SHAPES: readonly Shape[] = [
 
 describe('under random failures and deaths of threads', () => {
   const seed = Number(process.env['BUSBAR_SEED'] ?? Math.floor(Math.random() * 1e9));
+  const shared = shareBus({ threads: 2, retry: RETRIES });
 
   it.each(SHAPES)(
     `$name keeps the order of each stream (BUSBAR_SEED=${seed})`,
@@ -70,7 +72,7 @@ describe('under random failures and deaths of threads', () => {
           pick(['throw', 'throw', 'throw', 'later', 'give up', 'wait'] as const),
         );
       };
-      const bus = await startBus({ threads: 2, retry: RETRIES });
+      const { bus } = shared;
       const ledger = join(temporaryFolder(), 'ledger');
       const options = { subscriberId: 's', timeoutMs: 40, graceMs: 10, breaker: false, ...shape } as const;
       await bus.subscribe('a', follows, options);
@@ -98,12 +100,13 @@ describe('under random failures and deaths of threads', () => {
 
 describe('while a delivery waits for its retry', () => {
   const RETRY_MS = 1000;
+  const clock = new SteppedClock();
+  const retry = { message_processing_error: { maxRetries: 1, backoffMs: RETRY_MS, jitter: false } };
+  const shared = shareBus({ clock, retry });
   type Published = readonly [stream: string, n: number, deeds: readonly Deed[], options?: PublishOptions];
 
   async function run(ordering: Ordering, messages: readonly Published[], rest: Partial<SubscribeOptions> = {}) {
-    const clock = new SteppedClock();
-    const retry = { message_processing_error: { maxRetries: 1, backoffMs: RETRY_MS, jitter: false } };
-    const bus = await startBus({ clock, retry });
+    const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
     const options = { subscriberId: 's', ordering, timeoutMs: 1e6, ...rest } as const;
     await bus.subscribe('a', follows, options);

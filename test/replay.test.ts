@@ -1,26 +1,26 @@
 // Replaying dead letters: to the subscription that failed, once, carefully, and without losing or doubling any.
 import { describe, expect, it } from '@jest/globals';
 import type { DeadLetterQueue, MessageBus } from '../src/index.js';
+import { shareBus } from './shared-bus.js';
 import { lettersOf, startBus, temporaryFolder } from './test-bus.js';
 
+const NEVER = { message_processing_error: { maxRetries: 0, backoffMs: 0 } };
+const shared = shareBus();
+
 /** A bus with `count` letters of one subscription whose handler fails while `isBroken`. */
-async function busWithLetters(count: number, folder = temporaryFolder()) {
-  const control = { isBroken: true, seen: [] as unknown[], ids: [] as string[], running: 0 };
-  const bus = await startBus({
-    errorLogDir: folder,
-    retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
-  });
+async function busWithLetters(count: number, { bus }: { bus: MessageBus } = shared) {
+  const control = { isBroken: true, seen: [] as unknown[], ids: [] as string[] };
   const handler = (payload: unknown, { id }: { id: string }) => {
     control.seen.push(payload);
     control.ids.push(id);
     if (control.isBroken) throw new Error(`broken by ${JSON.stringify(payload)}`);
   };
-  await bus.subscribe('a.*', handler, { subscriberId: 's', breaker: false });
+  await bus.subscribe('a.*', handler, { subscriberId: 's', breaker: false, retry: NEVER });
   for (let n = 0; n < count; n++) bus.publish('a.b', n, { id: `m${n}` });
   await bus.idle();
   control.seen.length = 0;
   control.ids.length = 0;
-  return { bus, control, queue: queueOf(bus), folder };
+  return { bus, control, queue: queueOf(bus) };
 }
 
 function queueOf(bus: MessageBus): DeadLetterQueue {
@@ -109,7 +109,8 @@ describe('a replay', () => {
   });
 
   it('of a letter whose subscription is gone is skipped, and the letter stays', async () => {
-    const { bus, queue, folder } = await busWithLetters(1);
+    const folder = temporaryFolder();
+    const { bus, queue } = await busWithLetters(1, { bus: await startBus({ errorLogDir: folder }) });
     await bus.stop();
     const next = await startBus({ errorLogDir: folder });
     expect((await queueOf(next).replay()).skipped).toHaveLength(1);

@@ -2,13 +2,13 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { MessageBus } from '../src/index.js';
 import { timerAt } from '../src/shared/clock.js';
 import { FollowingClock } from '../src/shared/stepped-time.js';
 import { SteppedClock } from '../src/testing/index.js';
 import heeds from './fixtures/heeds-its-signal.js';
 import misbehaves from './fixtures/misbehaves.js';
-import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { shareBus } from './shared-bus.js';
+import { accountOf, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
 
 describe('a stepped clock', () => {
   it('fires timers in the order in which they are due, each at its time', () => {
@@ -99,18 +99,15 @@ describe('a stepped clock', () => {
 const NEVER = { timeout_error: { maxRetries: 0, backoffMs: 0 } };
 
 describe('a bus with a stepped clock', () => {
-  async function stepped(): Promise<{ bus: MessageBus; clock: SteppedClock; running: () => Promise<void> }> {
-    const clock = new SteppedClock();
-    const bus = await startBus({ clock, retry: {} });
-    const running = async (): Promise<void> => {
-      while (bus.getHealthStatus().subscriptions[0]?.inFlight !== 1)
-        await new Promise((resume) => setImmediate(resume));
-    };
-    return { bus, clock, running };
+  const clock = new SteppedClock();
+  const shared = shareBus({ clock, retry: {} });
+
+  async function running({ bus } = shared): Promise<void> {
+    while (bus.getHealthStatus().subscriptions[0]?.inFlight !== 1) await new Promise((resume) => setImmediate(resume));
   }
 
   it('aborts the signal of a handler on a worker at its deadline, and not before', async () => {
-    const { bus, clock, running } = await stepped();
+    const { bus } = shared;
     await bus.subscribe('a', heeds, { subscriberId: 's', timeoutMs: 60_000, retry: NEVER });
     const reply = bus.request('a', 'x', { timeoutMs: 90_000 });
     await running();
@@ -122,7 +119,7 @@ describe('a bus with a stepped clock', () => {
   });
 
   it('ends a thread that loops past deadline and grace, retries later, and gives up', async () => {
-    const { bus, clock, running } = await stepped();
+    const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
     const retry = { timeout_error: { maxRetries: 1, backoffMs: 3_600_000, jitter: false, maxBackoffMs: 3_600_000 } };
     await bus.subscribe('a', misbehaves, { subscriberId: 's', timeoutMs: 30_000, adaptiveTimeout: false, retry });
@@ -143,7 +140,7 @@ describe('a bus with a stepped clock', () => {
   });
 
   it('lets a message expire behind another one', async () => {
-    const { bus, clock, running } = await stepped();
+    const { bus } = shared;
     await bus.subscribe('a', heeds, { subscriberId: 's', timeoutMs: 10_000, retry: NEVER });
     bus.publish('a', 'x');
     await running();
@@ -154,7 +151,7 @@ describe('a bus with a stepped clock', () => {
   });
 
   it('lets the breaker that workers share try again when its time has come', async () => {
-    const { bus, clock } = await stepped();
+    const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
     const once = { message_processing_error: { maxRetries: 0, backoffMs: 0 } };
     const breaker = { failureThreshold: 2, recoveryTimeoutMs: 60_000 };
