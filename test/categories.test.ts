@@ -32,20 +32,21 @@ beforeAll(async () => {
 });
 
 afterAll(() => new Promise((resume) => server.close(resume)));
+
+/** The random part of a wait that is waited: full jitter. A bus looks for its source of it once, when it is made. */
+let share = 1e-6;
+jest.spyOn(Math, 'random').mockImplementation(() => share);
 afterEach(() => {
-  jest.restoreAllMocks();
+  share = 1e-6;
 });
 
 /** A bus with the default retries. */
 const shared = shareBus({ retry: {} });
 
-/** Full jitter waits for a random part of each wait: here a very small one. */
 async function defaultBus(
   options: Partial<SubscribeOptions> = {},
-  share = 1e-6,
   { bus }: { bus: MessageBus } = shared,
 ): Promise<MessageBus> {
-  jest.spyOn(Math, 'random').mockReturnValue(share);
   await bus.subscribe('errands', meetsTheWorld, {
     subscriberId: 's',
     breaker: false,
@@ -187,8 +188,8 @@ describe('the first wait after', () => {
     ['a timeout up to 1.5 s', { errand: 'wait' }, 1500],
     ['a handler’s own error up to 1 s', { errand: 'compute' }, 1000],
   ])('%s', async (_name, errand, mostMs) => {
-    const share = 0.05;
-    const bus = await defaultBus({ timeoutMs: errand !== 'port' && errand.errand === 'wait' ? 30 : 10_000 }, share);
+    share = 0.05;
+    const bus = await defaultBus({ timeoutMs: errand !== 'port' && errand.errand === 'wait' ? 30 : 10_000 });
     const began = Date.now();
     const countErrors = (): number => bus.getHealthStatus().errorStatistics?.totalErrors ?? 0;
     const before = countErrors();
@@ -203,7 +204,7 @@ describe('the first wait after', () => {
 
 describe('recovery is customised', () => {
   const own = shareBus({ retry: {} });
-  const customBus = (options?: Partial<SubscribeOptions>): Promise<MessageBus> => defaultBus(options, 1e-6, own);
+  const customBus = (options?: Partial<SubscribeOptions>): Promise<MessageBus> => defaultBus(options, own);
 
   it('by retryConfigs: five retries, the first after 3 s', async () => {
     const bus = await customBus();
@@ -213,7 +214,7 @@ describe('recovery is customised', () => {
     await bus.idle();
     expect(await lettersOf(bus)).toMatchObject([{ failed: 6, retry_count: 5, reason: 'retries_exhausted' }]);
     const facts = { category: ErrorCategory.CONNECTION_ERROR, failedInRow: 1, elapsedMs: 0 };
-    jest.spyOn(Math, 'random').mockReturnValue(1);
+    share = 1;
     expect(bus.recoveryManager.decide(facts)).toMatchObject({ kind: 'retry' });
   });
 
