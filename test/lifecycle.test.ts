@@ -63,15 +63,13 @@ describe('a bus runs whatever options its process was given', () => {
 describe('a thread that is ended while it loads', () => {
   it('does not take the process down', async () => {
     // The file that the pool gives to Piscina, loaded as Piscina loads it: an ES module there was fatal in 1 of 100 rounds.
-    const entry = new URL('../workers/lane-entry.cjs', import.meta.url);
-    expect(readFileSync(new URL('../src/threads/pool.js', import.meta.url), 'utf8')).toContain(
-      'workers/lane-entry.cjs',
-    );
+    const entry = new URL('../workers/lane.cjs', import.meta.url);
+    expect(readFileSync(new URL('../src/threads/pool.js', import.meta.url), 'utf8')).toContain('workers/lane.cjs');
     const output = await runProgram(`
       import { Worker } from 'node:worker_threads';
       import { fileURLToPath } from 'node:url';
       const entry = JSON.stringify(fileURLToPath('${entry.href}'));
-      const program = 'require(' + entry + ')({ kind: "none" }).catch(() => {}); setInterval(() => {}, 1000)';
+      const program = 'require(' + entry + ').default({ kind: "none" }).catch(() => {}); setInterval(() => {}, 1000)';
       await Promise.all([0, 1].map(async () => {
         for (let round = 0; round < 20; round++) {
           const worker = new Worker(program, { eval: true, execArgv: [] });

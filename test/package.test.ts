@@ -50,7 +50,7 @@ describe('the package', () => {
       ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json'].includes(path);
     expect(paths.filter((path) => !isWanted(path))).toEqual([]);
     expect(paths).toEqual(
-      expect.arrayContaining(['dist/src/index.js', 'dist/workers/lane.js', 'LICENSE', 'README.md']),
+      expect.arrayContaining(['dist/src/index.js', 'dist/workers/lane.cjs', 'LICENSE', 'README.md']),
     );
   });
 

@@ -1,4 +1,9 @@
 // The worker half of a lane: the Piscina task that main starts on a pool thread.
+//
+// The build makes one CommonJS file of this and all that it imports: a new thread has it after a few milliseconds, where
+// the modules one by one took forty. Piscina loads a task's file with require(), and a thread that is ended in the
+// middle of a require() of an ES module takes the whole process down (Node 20: "IsGraphAsync must be used on an
+// instantiated module"); one that is ended in the middle of an import() does not.
 import { workerData } from 'node:worker_threads';
 import type { HandlerSource, LaneTask, LaneTaskResult } from '../src/shared/lane-task.js';
 import { markLaneWorker } from '../src/shared/lane-worker.js';
@@ -8,9 +13,11 @@ import { describeLoadFailure, loadHandler } from './lane/load.js';
 
 markLaneWorker();
 containLateThrows();
+void preload();
 
-/** Loads the handlers that this thread may be asked for. One that fails tells so when it is asked for. */
-export async function preload(): Promise<void> {
+/** Loads the handlers that this thread may be asked for, as soon as it begins: a spare thread takes over within
+ * milliseconds. One that fails tells so when it is asked for. */
+async function preload(): Promise<void> {
   for (const handler of (workerData as readonly HandlerSource[] | null) ?? []) {
     await loadHandler(handler).catch(() => undefined);
   }

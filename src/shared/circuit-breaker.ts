@@ -2,7 +2,7 @@
 import { type BreakerOptions, type CircuitState, SharedBreaker } from './breaker.js';
 import { classifyError, countsForBreaker } from './classify.js';
 import { type Clock, systemClock } from './clock.js';
-import { BusbarError } from './errors.js';
+import { BusbarError, hasRaised } from './errors.js';
 import type { Breaker } from './handler.js';
 import { peekText } from './hostile.js';
 
@@ -16,6 +16,11 @@ export interface CircuitBreakerOptions extends BreakerOptions {
 
 /** The code of this error is BUSBAR_BREAKER_OPEN. */
 export class BreakerOpenError extends BusbarError {
+  /** Whatever copy of busbar raised it. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasRaised(value, 'BUSBAR_BREAKER_OPEN');
+  }
+
   /** Milliseconds until a probe is let through; 0 when that is not known. */
   readonly retryAfterMs: number;
   /** The breaker's name. */

@@ -66,8 +66,15 @@ export type ErrorCode =
   | 'BUSBAR_TRANSPORT_PERMISSION'
   | 'BUSBAR_TRANSPORT_SETTINGS';
 
+const RAISED = Symbol.for('busbar.error');
+
 /** An error raised by busbar itself. Runs on every thread. */
 export class BusbarError extends Error {
+  /** Whatever copy of busbar raised it: what runs the lanes is one on its own. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasRaised(value);
+  }
+
   override readonly name = 'BusbarError';
   /** Stable; see {@link ErrorCode}. */
   readonly code: ErrorCode;
@@ -75,7 +82,14 @@ export class BusbarError extends Error {
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
+    Object.defineProperty(this, RAISED, { value: true });
   }
+}
+
+/** True for an error that any copy of busbar raised, with this code if one is given. */
+export function hasRaised(value: unknown, code?: ErrorCode): value is BusbarError {
+  if (!(value instanceof Error) || !(RAISED in value)) return false;
+  return code === undefined || (value as unknown as BusbarError).code === code;
 }
 
 const SHOWN_CHARACTERS = 80;

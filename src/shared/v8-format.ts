@@ -1,5 +1,5 @@
 // The general format: what V8 serialises, with views as raw bytes, so that a view of a pool does not carry the pool along.
-import { Deserializer, Serializer } from 'node:v8';
+import type { Deserializer, Serializer } from 'node:v8';
 import type { CodecId } from './message.js';
 import { asBuffer, bytesOfView, codecOfView, copyOf, viewOn } from './views.js';
 
@@ -8,32 +8,46 @@ interface ViewsAsHostObjects {
   _setTreatArrayBufferViewsAsHostObjects(flag: boolean): void;
 }
 
-class GeneralSerializer extends Serializer {
-  constructor() {
-    super();
-    (this as unknown as ViewsAsHostObjects)._setTreatArrayBufferViewsAsHostObjects(true);
-  }
+type GeneralFormat = { readonly toWrite: () => Serializer; readonly toRead: (bytes: Uint8Array) => Deserializer };
 
-  /** Called by V8 for each view, and for objects of Node's that only Node could clone. */
-  _writeHostObject(value: object): void {
-    const codec = ArrayBuffer.isView(value) ? codecOfView(value) : undefined;
-    if (codec === undefined) throw new TypeError(`${Object.prototype.toString.call(value)} could not be cloned.`);
-    const bytes = bytesOfView(value as ArrayBufferView);
-    this.writeUint32(codec);
-    this.writeUint32(bytes.byteLength);
-    this.writeRawBytes(bytes);
-  }
+let loaded: GeneralFormat | undefined;
 
-  /** Called by V8 for what does not clone. */
-  readonly _getDataCloneError = TypeError;
+/** Node's module takes 4 ms of a new thread's start: it is loaded when the first payload needs it. */
+function generalFormat(): GeneralFormat {
+  loaded ??= withViews(process.getBuiltinModule('node:v8'));
+  return loaded;
 }
 
-class GeneralDeserializer extends Deserializer {
-  /** Called by V8 for what `_writeHostObject` wrote. */
-  _readHostObject(): ArrayBufferView {
-    const codec = this.readUint32() as CodecId;
-    return viewOn(codec, copyOf(this.readRawBytes(this.readUint32())));
+function withViews({ Serializer, Deserializer }: typeof import('node:v8')): GeneralFormat {
+  class GeneralSerializer extends Serializer {
+    constructor() {
+      super();
+      (this as unknown as ViewsAsHostObjects)._setTreatArrayBufferViewsAsHostObjects(true);
+    }
+
+    /** Called by V8 for each view, and for objects of Node's that only Node could clone. */
+    _writeHostObject(value: object): void {
+      const codec = ArrayBuffer.isView(value) ? codecOfView(value) : undefined;
+      if (codec === undefined) throw new TypeError(`${Object.prototype.toString.call(value)} could not be cloned.`);
+      const bytes = bytesOfView(value as ArrayBufferView);
+      this.writeUint32(codec);
+      this.writeUint32(bytes.byteLength);
+      this.writeRawBytes(bytes);
+    }
+
+    /** Called by V8 for what does not clone. */
+    readonly _getDataCloneError = TypeError;
   }
+
+  class GeneralDeserializer extends Deserializer {
+    /** Called by V8 for what `_writeHostObject` wrote. */
+    _readHostObject(): ArrayBufferView {
+      const codec = this.readUint32() as CodecId;
+      return viewOn(codec, copyOf(this.readRawBytes(this.readUint32())));
+    }
+  }
+
+  return { toWrite: () => new GeneralSerializer(), toRead: (bytes) => new GeneralDeserializer(bytes) };
 }
 
 /**
@@ -42,7 +56,7 @@ class GeneralDeserializer extends Deserializer {
  * @throws TypeError for what does not clone, RangeError for too many levels, or what a getter throws
  */
 export function writeGeneral(value: unknown): Uint8Array {
-  const serializer = new GeneralSerializer();
+  const serializer = generalFormat().toWrite();
   serializer.writeHeader();
   serializer.writeValue(value);
   return serializer.releaseBuffer();
@@ -56,7 +70,7 @@ export function writeGeneral(value: unknown): Uint8Array {
 export function readGeneral(bytes: Uint8Array): unknown {
   // V8 reads its input without locks: memory that another thread can write is copied first.
   const own = bytes.buffer instanceof ArrayBuffer ? bytes : copyOf(bytes);
-  const deserializer = new GeneralDeserializer(asBuffer(own));
+  const deserializer = generalFormat().toRead(asBuffer(own));
   deserializer.readHeader();
   return deserializer.readValue();
 }

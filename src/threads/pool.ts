@@ -44,7 +44,7 @@ export class Pool {
 
   constructor({ threads, spareThreads, limits }: PoolOptions) {
     this.#piscina = new Piscina<LaneTask, LaneTaskResult>({
-      filename: new URL('../../workers/lane-entry.cjs', import.meta.url).href,
+      filename: new URL('../../workers/lane.cjs', import.meta.url).href,
       minThreads: threads + spareThreads,
       maxThreads: threads + spareThreads,
       concurrentTasksPerWorker: 1,
