@@ -11,7 +11,7 @@ import type { Connection } from './connection.js';
 import type { Kept } from './connection-words.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { Names } from './subjects.js';
-import { decodeMessage, rawMessage } from './wire.js';
+import { decodeMessage, isOpening, rawMessage } from './wire.js';
 
 export interface AdviceParts {
   readonly connection: Connection;
@@ -80,7 +80,7 @@ export class Advice {
     const { connection, names, letters, clock } = this.#parts;
     const kept = await connection.read(names.stream, { seq: sequence });
     // Gone: another one has settled it meanwhile.
-    if (kept === null) return;
+    if (kept === null || isOpening(kept.data)) return;
     const topic = names.topicOf(kept.subject);
     const message = readable(topic, kept, `${names.stream}-${sequence}`, clock.now());
     const described = await connection.read(names.leaseStream, {

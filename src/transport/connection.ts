@@ -3,6 +3,7 @@ import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstream, jetstreamMa
 import { connect, headers, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
+import { Answers } from './answers.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -12,12 +13,9 @@ import type {
   Listening,
   Settings,
 } from './connection-words.js';
-import { transportError } from './transport-errors.js';
+import { isNotFound, isWrongSequence, transportError } from './transport-errors.js';
 
 const FIRST_RECONNECT_MS = 50;
-/** The server's answer to a write whose expected sequence is not the last. */
-const WRONG_SEQUENCE = new Set([10071, 10164]);
-const NOT_FOUND = new Set([10014, 10037, 10059]);
 const REQUEST_TIMEOUT_MS = 3000;
 const GOODBYE_MS = 500;
 const SOON_MS = 1;
@@ -28,6 +26,7 @@ export class Connection {
   readonly #manager: JetStreamManager;
   #isUp = true;
   #isClosing = false;
+  readonly #answers = new Answers();
   readonly #soon: [subject: string, data: Uint8Array][] = [];
 
   private constructor(client: NatsConnection, manager: JetStreamManager) {
@@ -131,10 +130,14 @@ export class Connection {
     return made.config as unknown as Settings;
   }
 
-  /** Makes the durable pull consumer unless it is there, and returns its settings. */
-  async ensureConsumer(stream: string, name: string, settings: Settings): Promise<Settings> {
+  /** Makes the durable pull consumer unless it is there, and returns its settings, and whether it was made now. */
+  async ensureConsumer(
+    stream: string,
+    name: string,
+    settings: Settings,
+  ): Promise<{ readonly settings: Settings; readonly isNew: boolean }> {
     const found = await this.#find(`looking for consumer ${name}`, () => this.#manager.consumers.info(stream, name));
-    if (found !== null) return found.config as unknown as Settings;
+    if (found !== null) return { settings: found.config as unknown as Settings, isNew: false };
     const made = await this.#ask(`making consumer ${name}`, () =>
       this.#manager.consumers.add(stream, {
         durable_name: name,
@@ -143,7 +146,7 @@ export class Connection {
         ...settings,
       }),
     );
-    return made.config as unknown as Settings;
+    return { settings: made.config as unknown as Settings, isNew: true };
   }
 
   async consumerState(stream: string, name: string): Promise<ConsumerState> {
@@ -192,14 +195,14 @@ export class Connection {
     { expected, header = [] }: { expected?: number; header?: readonly [name: string, value: string][] } = {},
   ): Promise<number | null> {
     try {
-      const stored = await jetstream(this.#client, { timeout: REQUEST_TIMEOUT_MS }).publish(subject, data, {
+      const publication = jetstream(this.#client, { timeout: REQUEST_TIMEOUT_MS }).publish(subject, data, {
         headers: headersOf(header),
         timeout: REQUEST_TIMEOUT_MS,
         ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
       });
-      return stored.seq;
+      return (await this.#answers.of(publication)).seq;
     } catch (thrown) {
-      if (WRONG_SEQUENCE.has(apiCode(thrown))) return null;
+      if (isWrongSequence(thrown)) return null;
       throw transportError(`writing to ${subject}`, thrown);
     }
   }
@@ -248,6 +251,7 @@ export class Connection {
       if (this.#isClosing) return;
       if (status.type === 'disconnect' && this.#isUp) {
         this.#isUp = false;
+        this.#answers.giveUp();
         events.down();
       } else if (status.type === 'reconnect') {
         this.#isUp = true;
@@ -263,7 +267,7 @@ export class Connection {
 
   async #ask<T>(doing: string, request: () => Promise<T>): Promise<T> {
     try {
-      return await request();
+      return await this.#answers.of(request());
     } catch (thrown) {
       throw transportError(doing, thrown);
     }
@@ -272,9 +276,9 @@ export class Connection {
   /** Null: the server knows no such thing. */
   async #find<T>(doing: string, request: () => Promise<T>): Promise<T | null> {
     try {
-      return await request();
+      return await this.#answers.of(request());
     } catch (thrown) {
-      if (NOT_FOUND.has(apiCode(thrown))) return null;
+      if (isNotFound(thrown)) return null;
       throw transportError(doing, thrown);
     }
   }
@@ -284,11 +288,6 @@ function headersOf(pairs: readonly [name: string, value: string][]): MsgHdrs {
   const lines = headers();
   for (const [name, value] of pairs) lines.set(name, value);
   return lines;
-}
-
-function apiCode(thrown: unknown): number {
-  const code = (thrown as { code?: unknown } | null)?.code;
-  return typeof code === 'number' ? code : 0;
 }
 
 function jittered(ms: number): number {

@@ -8,7 +8,7 @@ import { messagesComeInOrder, type QuietParts, requestsEnd } from './quiet.js';
 import { RecentAnswers, Remembered } from './remembered.js';
 import type { Names } from './subjects.js';
 import type { Arrival, Intake, Settlement, Ticket } from './transport.js';
-import { decodeMessage, rawMessage } from './wire.js';
+import { decodeMessage, isOpening, rawMessage, wasSentAgain } from './wire.js';
 
 export interface FeedParts {
   readonly connection: Connection;
@@ -182,6 +182,10 @@ export class Feed {
     const delivery = deliveryOf(reply);
     if (delivery === undefined) return;
     const { lease, connection } = this.#parts;
+    if (isOpening(message.data)) {
+      connection.send(reply, ACK);
+      return;
+    }
     const known = this.#unsettled.get(delivery.sequence);
     if (known !== undefined) {
       known.reply = reply;
@@ -220,8 +224,9 @@ export class Feed {
 
   #hand(message: Incoming, { sequence, count }: Delivered): void {
     const { intake, names, clock, maxDeliver, consumer } = this.#parts;
-    // A server that was killed may have forgotten that it delivered this before.
-    const started = Math.max(count - 1, sequence <= this.#highest ? 1 : 0);
+    // A server that was killed may have forgotten that it delivered this before, or that it stored it before.
+    const mayBeRepeated = sequence <= this.#highest || wasSentAgain(message.data);
+    const started = Math.max(count - 1, mayBeRepeated ? 1 : 0);
     if (sequence > this.#highest) this.#highest = sequence;
     const entry = new Unsettled(this, sequence, message.reply ?? '', clock.elapsed());
     this.#unsettled.set(sequence, entry);

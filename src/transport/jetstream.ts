@@ -14,7 +14,7 @@ import { ensureConsumer, ensureStreams } from './streams.js';
 import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
 import type { Inflow, Intake, OnStored, Transport, TransportHost, TransportMaker } from './transport.js';
 import { transportError } from './transport-errors.js';
-import { encodeMessage } from './wire.js';
+import { encodeMessage, OPENING } from './wire.js';
 
 export type { JetStreamOptions } from './jetstream-options.js';
 export type { TransportMaker } from './transport.js';
@@ -137,9 +137,11 @@ class JetStream implements Transport {
     const connection = this.#connection;
     const names = this.#names;
     await connection.write(names.description(group), JSON.stringify({ pattern, subscriberId }));
-    const consumers = Array.from({ length: partitions }, (_, index) =>
-      ensureConsumer(connection, names.stream, `${group}-${index}`, names.message(index, pattern), limits),
-    );
+    const consumers = Array.from({ length: partitions }, async (_, index) => {
+      const subject = names.message(index, pattern);
+      const isNew = await ensureConsumer(connection, names.stream, `${group}-${index}`, subject, limits);
+      if (isNew) await this.#begin(subject);
+    });
     await Promise.all(consumers);
     const { clock, instance } = this.#host;
     const subscription = new Partitions({
@@ -183,6 +185,16 @@ class JetStream implements Transport {
     await this.#outbox.empty();
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#advice.close();
+  }
+
+  /**
+   * Gives a new consumer a message that whoever holds its partition acknowledges at once. nats-server 2.9 that was killed takes a
+   * consumer that has never acknowledged anything for one that needs nothing, and removes its messages from the stream.
+   */
+  async #begin(patternSubject: string): Promise<void> {
+    const subject = patternSubject.replace(/[*>]/g, '_');
+    // A full stream takes none, and the subscription is wanted all the more.
+    await this.#connection.write(subject, OPENING).catch((thrown) => this.#host.report(NAME, thrown, { subject }));
   }
 
   #refuse(): false {

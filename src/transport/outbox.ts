@@ -5,6 +5,7 @@ import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
 import type { OnStored } from './transport.js';
 import { settingsError } from './transport-errors.js';
+import { markSentAgain } from './wire.js';
 
 /** A message that is to be stored. */
 export interface Outgoing {
@@ -169,9 +170,13 @@ export class Outbox {
     }
   }
 
-  /** In the order of publishing, before what was never sent. */
+  /**
+   * In the order of publishing, before what was never sent. A server that was killed knows the ids of what its stream still holds, not
+   * of what was handled and removed while the answer was on its way: what is stored then comes twice, and says so.
+   */
   #sendAgain(entries: readonly Entry[]): void {
     for (const entry of entries) {
+      markSentAgain(entry.data);
       this.#sent.delete(entry.position);
       this.#sentBytes -= entry.data.byteLength;
     }

@@ -62,14 +62,14 @@ export async function ensureStreams(
   await agree(connection, names, options.partitions);
 }
 
-/** Makes the consumer of one partition of a subscription. */
+/** Makes the consumer of one partition of a subscription, unless it is there. True: it was made now. */
 export async function ensureConsumer(
   connection: Connection,
   stream: string,
   consumer: string,
   subject: string,
   { ackWaitMs, maxDeliver }: { readonly ackWaitMs: number; readonly maxDeliver: number },
-): Promise<void> {
+): Promise<boolean> {
   const asked = {
     filter_subject: subject,
     ack_wait: ackWaitMs * NANOSECONDS,
@@ -78,7 +78,9 @@ export async function ensureConsumer(
     // What is on its way is limited by what is asked for.
     max_ack_pending: -1,
   };
-  compare(`consumer ${consumer}`, asked, await connection.ensureConsumer(stream, consumer, asked));
+  const { settings, isNew } = await connection.ensureConsumer(stream, consumer, asked);
+  compare(`consumer ${consumer}`, asked, settings);
+  return isNew;
 }
 
 async function ensureStream(connection: Connection, asked: Settings & { readonly name: string }): Promise<void> {

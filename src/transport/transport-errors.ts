@@ -48,3 +48,21 @@ function ofApi(error: object): ErrorCode {
     status !== undefined && PASSING_STATUS.has(status) && peekNumber(error, 'code') !== TOO_MANY_REPLICAS;
   return isPassing ? 'BUSBAR_TRANSPORT_CONNECTION' : 'BUSBAR_TRANSPORT_SETTINGS';
 }
+
+/** The server's answer to a write whose expected sequence is not the last. */
+const WRONG_SEQUENCE = new Set([10071, 10164]);
+const NOT_FOUND = new Set([10014, 10037, 10059]);
+
+export function isWrongSequence(thrown: unknown): boolean {
+  return WRONG_SEQUENCE.has(apiCode(thrown));
+}
+
+/** The server knows no such message, stream or consumer. */
+export function isNotFound(thrown: unknown): boolean {
+  return NOT_FOUND.has(apiCode(thrown));
+}
+
+function apiCode(thrown: unknown): number {
+  const code = (thrown as { code?: unknown } | null)?.code;
+  return typeof code === 'number' ? code : 0;
+}

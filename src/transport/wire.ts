@@ -1,6 +1,6 @@
 // How a message lies in the stream: a version, its facts as JSON, then the payload as encoded.
 //
-//   byte 0   version, 1
+//   byte 0   version, 1; with the highest bit set: it was sent again, and may have been stored and handled before
 //   byte 1   length of the facts in bytes, unsigned, 32 bits, little endian
 //   byte 5   the facts: id, codec, published_at and, where they are not the default, key, priority, headers, expires_at, lossy
 //            then the payload
@@ -9,6 +9,10 @@ import { BusbarError } from '../shared/errors.js';
 import { Codec, type EncodedMessage, type Headers, PRIORITIES, type Priority } from '../shared/message.js';
 
 const VERSION = 1;
+/** Beside the version. */
+const SENT_AGAIN = 0x80;
+/** The first message to a new consumer: nothing to handle. No other message is so short. */
+export const OPENING = Buffer.of(0);
 const HEAD_BYTES = 5;
 
 interface Facts {
@@ -20,6 +24,20 @@ interface Facts {
   headers?: Headers;
   expires_at?: number;
   lossy?: true;
+}
+
+export function isOpening(data: Uint8Array): boolean {
+  return data.byteLength === OPENING.byteLength && data[0] === OPENING[0];
+}
+
+/** Says in the encoded message that it may have been stored, and handled, before. */
+export function markSentAgain(encoded: Uint8Array): void {
+  encoded[0] = VERSION | SENT_AGAIN;
+}
+
+/** True: the server may have stored this message before, under another sequence, and forgotten that it did. */
+export function wasSentAgain(encoded: Uint8Array): boolean {
+  return encoded[0] === (VERSION | SENT_AGAIN);
 }
 
 export function encodeMessage(message: EncodedMessage): Buffer {
@@ -47,7 +65,8 @@ export function encodeMessage(message: EncodedMessage): Buffer {
  */
 export function decodeMessage(topic: string, data: Uint8Array): EncodedMessage {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  if (bytes.length < HEAD_BYTES || bytes[0] !== VERSION) throw undecodable('it was not published by busbar');
+  if (bytes.length < HEAD_BYTES || (bytes[0] as number) % SENT_AGAIN !== VERSION)
+    throw undecodable('it was not published by busbar');
   const end = HEAD_BYTES + bytes.readUInt32LE(1);
   if (end > bytes.length) throw undecodable('it is cut off');
   let facts: unknown;
