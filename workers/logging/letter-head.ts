@@ -18,7 +18,7 @@ const TRAITS = ',"error_category":';
 const MESSAGE_ID = ',"message":{"id":"';
 const AFTER_MESSAGE_ID = '","topic":';
 /** Longer beginnings are read the slow way. */
-const LONGEST_HEAD = 1024;
+const LONGEST_HEAD = 640;
 
 /** No text in JSON contains one of the marks above: a quotation mark in a text has a backslash before it. */
 const SPECIAL = /[^\x20-\x7e]|\\/;

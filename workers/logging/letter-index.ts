@@ -97,6 +97,15 @@ export class LetterIndex {
     this.#put(row, place);
   }
 
+  /** Lines of a segment lie elsewhere in it now: from offset to offset. */
+  moveAll(segment: number, offsets: ReadonlyMap<number, number>): void {
+    const c = this.#columns;
+    for (let row = 0; row < this.rows; row++) {
+      if (c.segment[row] !== segment) continue;
+      c.offset[row] = offsets.get(c.offset[row] as number) ?? (c.offset[row] as number);
+    }
+  }
+
   remove(row: number): void {
     if (this.#columns.state[row] === 0) return;
     this.#columns.state[row] = 0;

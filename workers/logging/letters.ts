@@ -68,17 +68,20 @@ export class Letters {
     const { index } = this;
     let last = Number.NEGATIVE_INFINITY;
     let isOrdered = true;
-    const parse = (bytes: Buffer, start: number, end: number): LetterHead | StateLine | undefined =>
-      headOf(bytes, start, end) ?? stateOf(bytes, start, end);
-    const damage = this.#segments.restore(parse, (line, place) => {
-      if ('error_ids' in line) {
-        this.#applyState(line.state, line.error_ids);
-        return;
+    const take = (bytes: Buffer, place: Place): boolean => {
+      const end = place.offset + place.length;
+      const head = headOf(bytes, place.offset, end);
+      if (head === undefined) {
+        const change = stateOf(bytes, place.offset, end);
+        if (change !== undefined) this.#applyState(change.state, change.error_ids);
+        return change !== undefined;
       }
-      this.#insert(line, place);
-      if (line.timestamp < last) isOrdered = false;
-      last = line.timestamp;
-    });
+      this.#insert(head, place);
+      if (head.timestamp < last) isOrdered = false;
+      last = head.timestamp;
+      return true;
+    };
+    const damage = this.#segments.restore(take, (segment, offsets) => index.moveAll(segment, offsets));
     if (!isOrdered) index.tidy();
     if (!sameProcess) {
       for (const row of rowsOf(index, { state: 'pending_replay' })) index.setState(row, 'dead');

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { LineBatch } from './line-batch.js';
-import { type Damage, FILE_MODE, type LineCheck, readGoodLines } from './repair.js';
+import { type Damage, FILE_MODE, type LineCheck, type ReadingRoom, readGoodLines } from './repair.js';
 import { isSealed } from './sealed-line.js';
 
 const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json$/;
@@ -65,33 +65,34 @@ export class Segments {
   }
 
   /**
-   * Reads every line of every segment, oldest first: `parse` makes sense of a sealed one, `take` gets what it returned.
-   * What is damaged, or makes no sense, is set aside; see {@link readGoodLines}. Files of other names are left alone.
+   * Reads every line of every segment, oldest first: `take` makes sense of a sealed one, or returns false. What is damaged,
+   * or makes no sense, is set aside; see {@link readGoodLines}. Files of other names are left alone.
+   *
+   * @param moved lines of a segment lie elsewhere now than `take` was told: from offset to offset
    */
-  restore<T>(
-    parse: (bytes: Buffer, start: number, end: number) => T | undefined,
-    take: (parsed: T, place: Place) => void,
+  restore(
+    take: (bytes: Buffer, place: Place) => boolean,
+    moved: (segment: number, offsets: ReadonlyMap<number, number>) => void,
   ): Damage {
     const damage: Damage = { corruptLines: 0, tornTails: 0 };
+    const room: ReadingRoom = { bytes: Buffer.alloc(0) };
     for (const name of this.#names()) {
       const path = join(this.#folder, name);
-      const parsed: T[] = [];
-      const isGood: LineCheck = (bytes, start, end) => {
-        const line = isSealed(bytes, start, end) ? parse(bytes, start, end) : undefined;
-        return line !== undefined && parsed.push(line) > 0;
-      };
-      const { bytes, spans } = readGoodLines(path, isGood, damage);
+      const segment = this.#numbers++;
+      const taken: number[] = [];
+      const isGood: LineCheck = (bytes, start, end) =>
+        isSealed(bytes, start, end) &&
+        take(bytes, { segment, offset: start, length: end - start }) &&
+        taken.push(start) > 0;
+      const { bytes, spans } = readGoodLines(path, isGood, damage, room);
       if (spans.length === 0) {
         if (bytes.length === 0) rmSync(path, { force: true });
         continue;
       }
-      const segment = this.#numbers++;
       this.#segments.set(segment, { name, bytes: bytes.length });
       this.bytes += bytes.length;
-      parsed.forEach((line, index) => {
-        const offset = spans[index * 2] as number;
-        take(line, { segment, offset, length: (spans[index * 2 + 1] as number) - offset });
-      });
+      const isMoved = taken.some((offset, line) => spans[line * 2] !== offset);
+      if (isMoved) moved(segment, new Map(taken.map((offset, line) => [offset, spans[line * 2] as number])));
     }
     return damage;
   }
