@@ -8,11 +8,13 @@ import { workerData } from 'node:worker_threads';
 import type { HandlerSource, LaneTask, LaneTaskResult } from '../src/shared/lane-task.js';
 import { markLaneWorker } from '../src/shared/lane-worker.js';
 import { Drain } from './lane/drain.js';
+import { announceExit } from './lane/exit.js';
 import { containLateThrows } from './lane/late.js';
 import { describeLoadFailure, loadHandler } from './lane/load.js';
 
 markLaneWorker();
 containLateThrows();
+announceExit();
 void preload();
 
 /** Loads the handlers that this thread may be asked for, as soon as it begins: a spare thread takes over within

@@ -25,6 +25,8 @@ export interface LoadTask {
 /** Reads a lane's rings and calls the handler until told to give the thread back. */
 export interface DrainTask {
   readonly kind: 'drain';
+  /** Another one for each drain of a lane, above 0. */
+  readonly number: number;
   readonly handler: HandlerSource;
   readonly names: LaneNames;
   /** By priority, lowest first; null: not in use yet. */
@@ -80,12 +82,14 @@ export type LaneTaskResult =
   | { readonly kind: 'gave-way' }
   | { readonly kind: 'held' };
 
-/** Words of a lane's turn, written by main, read by its drain. */
+/** Words of a lane's turn. All but EXITED are written by main, and read by its drain. */
 export const Turn = {
   /** 1: give the thread back as soon as nothing is in flight. */
   LEAVE: 0,
   /** 1: others wait for a thread; leave when idle or after the quantum. */
   SHARE: 1,
+  /** Written by the drain: its number, when its thread runs no more code, having called process.exit(). */
+  EXITED: 2,
 } as const;
 
-export const TURN_BYTES = 8;
+export const TURN_BYTES = 12;

@@ -12,11 +12,13 @@ export function drainTask(
   signals: LaneSignals,
   { mainBell, clock, breakers }: LaneSurroundings,
   blame: Blame,
+  number: number,
 ): DrainTask {
   const { handler, names, shape, breaker, whenOpen, deadline, bytes, order, redact } = options;
   const { describeErrors, testing, tellsHandled } = options;
   return {
     kind: 'drain',
+    number,
     handler,
     names,
     rings: rings.memories,

@@ -8,6 +8,7 @@ export class LaneSignals {
   readonly turnMemory = new SharedArrayBuffer(TURN_BYTES);
   readonly #bell = new Doorbell(this.bellMemory);
   readonly #turn = new Int32Array(this.turnMemory);
+  #drain = 0;
 
   /** There is something new to look at. Costs one atomic load while the drain is awake. */
   ring(): void {
@@ -20,9 +21,16 @@ export class LaneSignals {
     this.#bell.ring();
   }
 
-  /** Takes {@link askToLeave} back; for the next drain. */
-  mayStay(): void {
+  /** Takes {@link askToLeave} back. Returns the number of the next drain. */
+  beginDrain(): number {
     Atomics.store(this.#turn, Turn.LEAVE, 0);
+    this.#drain = (this.#drain + 1) & 0x7fffffff || 1;
+    return this.#drain;
+  }
+
+  /** True: the thread of this drain has told that it ends, and runs no more code. */
+  get hasExited(): boolean {
+    return Atomics.load(this.#turn, Turn.EXITED) === this.#drain && this.#drain > 0;
   }
 
   /** Others wait for a thread, or no longer. */

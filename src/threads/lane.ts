@@ -15,7 +15,7 @@ import type { LaneAccount } from './lane-ring.js';
 import { LaneSignals } from './lane-signals.js';
 import type { Parking } from './parking.js';
 import { Patience } from './patience.js';
-import { type ThreadEnd, ThreadLost } from './pool.js';
+import { EXITED, type ThreadEnd, ThreadLost } from './pool.js';
 import { STORM_DEATHS, STORM_WINDOW_MS, Standstill } from './standstill.js';
 import type { TurnTaker } from './turns.js';
 
@@ -122,12 +122,17 @@ export class Lane implements TurnTaker {
       this.#events.heard();
     }
     if (this.#queue.goOn() || this.backlog.size > 0) this.refill();
+    if (this.#isExiting) this.#kill.abort(EXITED);
     return outbox.hasNext;
   }
 
   /** True when {@link collect} would find something. */
   get hasNews(): boolean {
-    return this.#queue.rings.outbox.hasNext || this.#queue.canRefill;
+    return this.#queue.rings.outbox.hasNext || this.#queue.canRefill || this.#isExiting;
+  }
+
+  get #isExiting(): boolean {
+    return this.#state === 'draining' && !this.#kill.signal.aborted && this.#signals.hasExited;
   }
 
   /** Ends the thread if a handler ran past its deadline and the grace. */
@@ -189,8 +194,8 @@ export class Lane implements TurnTaker {
   async #drain(): Promise<boolean> {
     this.#state = 'draining';
     this.#kill = new AbortController();
-    this.#signals.mayStay();
-    const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame);
+    const number = this.#signals.beginDrain();
+    const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame, number);
     try {
       const result = await this.#surroundings.pool.run(task, this.#kill.signal);
       while (this.collect(1000));

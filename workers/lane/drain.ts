@@ -13,6 +13,7 @@ import { Turn } from '../../src/shared/lane-task.js';
 import { DONE, KIND, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
 import { RingWriter } from '../../src/shared/ring.js';
 import { FollowingClock } from '../../src/shared/stepped-time.js';
+import { listenToExit } from './exit.js';
 import { faulty } from './faults.js';
 import { enterAttempt, listenToLateThrows } from './late.js';
 import type { LoadedHandler } from './load.js';
@@ -35,6 +36,7 @@ export class Drain {
   readonly #places: Places;
   readonly #large: ReadonlyMap<number, ArrayBufferLike>;
   readonly #bell: Doorbell;
+  readonly #mainBell: Doorbell;
   readonly #turn: Int32Array;
   /** The bus's: what users configure runs by it. Sharing the thread is a matter of real time. */
   readonly #clock: Clock;
@@ -61,22 +63,29 @@ export class Drain {
     this.#clock = task.time === null ? systemClock : new FollowingClock(task.time);
     this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, this.#clock);
     this.#handler = faulty(handler, task, this.#clock);
-    const mainBell = new Doorbell(task.mainBell);
+    this.#mainBell = new Doorbell(task.mainBell);
     const breakers = new BreakerDirectory(task.breakers, this.#clock);
-    this.#outbox = new Outbox(new RingWriter(task.outbox), mainBell, this.#clock, breakers);
+    this.#outbox = new Outbox(new RingWriter(task.outbox), this.#mainBell, this.#clock, breakers);
     this.#order = new OrderKeeper(task.order, task.parked, task.concurrency);
-    this.#settler = new Settler(task, handler.options, this.#outbox, this.#breaker, mainBell, (attempt) =>
+    this.#settler = new Settler(task, handler.options, this.#outbox, this.#breaker, this.#mainBell, (attempt) =>
       this.#ended(attempt),
     );
   }
 
   async run(): Promise<LaneTaskResult> {
     listenToLateThrows((thrown, attempt) => this.#settler.failLate(thrown, attempt));
+    listenToExit(() => this.#tellExit());
     try {
       return { kind: await this.#loop() };
     } finally {
       listenToLateThrows(undefined);
+      listenToExit(undefined);
     }
+  }
+
+  #tellExit(): void {
+    Atomics.store(this.#turn, Turn.EXITED, this.#task.number);
+    this.#mainBell.ring();
   }
 
   async #loop(): Promise<'gave-way' | 'held'> {
