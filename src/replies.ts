@@ -5,11 +5,10 @@ import { BusbarError } from './shared/errors.js';
 import type { Reply } from './shared/reply.js';
 import type { ErrorRecord } from './shared/report.js';
 
-/**
- * Used again for the next request: a Map that entries come to and go from leaves its old tables behind, and what those
- * still hold would survive one young collection after the other (measured: a third of the time went to that).
- */
+/** One place in which a request can wait; used again and again. */
 interface Waiting {
+  /** Of the message; FREE: nobody waits here. */
+  number: number;
   resolve: (value: unknown) => void;
   reject: (error: BusbarError) => void;
   timeoutMs: number;
@@ -17,14 +16,31 @@ interface Waiting {
   deadline: number;
 }
 
-const MOST_UNUSED = 4096;
+/** Places, a power of two. A request whose place is taken waits in a Map. */
+const PLACES = 4096;
+const FREE = -1;
 const nobody = (): void => undefined;
 
-/** By message number. Runs on the main thread. */
+/** What the last promise made was given: one executor for all of them, for a closure each would cost as much as the rest. */
+let settle: Pick<Waiting, 'resolve' | 'reject'> = { resolve: nobody, reject: nobody };
+const capture = (resolve: Waiting['resolve'], reject: Waiting['reject']): void => {
+  settle.resolve = resolve;
+  settle.reject = reject;
+};
+
+/**
+ * By message number. Runs on the main thread.
+ *
+ * Not in a Map alone: one that entries come to and go from makes itself a new table each time it has seen as many as it
+ * holds, and what the old ones still hold survives one young collection after the other (measured at 512 under way: half of
+ * the main thread's time).
+ */
 export class Replies {
   readonly #clock: Clock;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #unused: Waiting[] = [];
+  readonly #places: (Waiting | undefined)[] = new Array(PLACES).fill(undefined);
+  readonly #crowded = new Map<number, Waiting>();
+  /** Requests that wait. */
+  size = 0;
   /** Fires at the earliest deadline known when it was set: a timer for each request would cost as much as the request. */
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -35,31 +51,24 @@ export class Replies {
     this.#clock = clock;
   }
 
-  /** Requests that wait. */
-  get size(): number {
-    return this.#waiting.size;
-  }
-
   /** @param timeoutMs default: as long as it takes */
   wait(number: number, timeoutMs = Number.POSITIVE_INFINITY): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const deadline = this.#clock.elapsed() + timeoutMs;
-      const waiting = this.#unused.pop() ?? { resolve, reject, timeoutMs, deadline };
-      waiting.resolve = resolve;
-      waiting.reject = reject;
-      waiting.timeoutMs = timeoutMs;
-      waiting.deadline = deadline;
-      this.#waiting.set(number, waiting);
-      if (deadline < this.#timerAt) this.#setTimer(deadline, timeoutMs);
-      if (this.#waiting.size === 1) this.onWaiting();
-    });
+    const waiting = this.#placeFor(number);
+    const deadline = this.#clock.elapsed() + timeoutMs;
+    waiting.timeoutMs = timeoutMs;
+    waiting.deadline = deadline;
+    settle = waiting;
+    const promise = new Promise(capture);
+    if (deadline < this.#timerAt) this.#setTimer(deadline, timeoutMs);
+    if (++this.size === 1) this.onWaiting();
+    return promise;
   }
 
   resolve({ number, codec, memory, start, end }: Reply): void {
-    const waiting = this.#waiting.get(number);
+    const waiting = this.#find(number);
     if (waiting === undefined) return;
     const { resolve, reject } = waiting;
-    this.#forget(number, waiting);
+    this.#forget(waiting);
     try {
       resolve(decodeRange(codec, memory, start, end));
     } catch (cause) {
@@ -69,20 +78,44 @@ export class Replies {
 
   /** The message was given up. */
   reject(number: number, reason: string, error: ErrorRecord | undefined): void {
-    const waiting = this.#waiting.get(number);
+    const waiting = this.#find(number);
     if (waiting === undefined) return;
     const { reject } = waiting;
-    this.#forget(number, waiting);
+    this.#forget(waiting);
     const code = reason === 'breaker_open' ? 'BUSBAR_BREAKER_OPEN' : 'BUSBAR_REQUEST_FAILED';
     const what = error === undefined ? reason : `${reason}: ${error.name}: ${error.message}`;
     reject(new BusbarError(code, `the request was given up: ${what}`, { cause: error }));
   }
 
-  #forget(number: number, waiting: Waiting): void {
-    this.#waiting.delete(number);
+  #placeFor(number: number): Waiting {
+    const index = number & (PLACES - 1);
+    const waiting = this.#places[index];
+    if (waiting?.number === FREE) {
+      waiting.number = number;
+      return waiting;
+    }
+    const another = { number, resolve: nobody, reject: nobody, timeoutMs: 0, deadline: 0 };
+    if (waiting === undefined) this.#places[index] = another;
+    else this.#crowded.set(number, another);
+    return another;
+  }
+
+  #find(number: number): Waiting | undefined {
+    const waiting = this.#places[number & (PLACES - 1)];
+    return waiting?.number === number ? waiting : this.#crowded.get(number);
+  }
+
+  #forget(waiting: Waiting): void {
+    this.size--;
+    this.#crowded.delete(waiting.number);
+    waiting.number = FREE;
     waiting.resolve = nobody;
     waiting.reject = nobody;
-    if (this.#unused.length < MOST_UNUSED) this.#unused.push(waiting);
+  }
+
+  *#all(): Generator<Waiting> {
+    for (const waiting of this.#places) if (waiting !== undefined && waiting.number !== FREE) yield waiting;
+    yield* this.#crowded.values();
   }
 
   #setTimer(deadline: number, delayMs: number): void {
@@ -91,17 +124,17 @@ export class Replies {
     this.#timer = this.#clock.after(delayMs, () => this.#expire());
   }
 
-  /** Rejects those whose time is over, and waits for the next. O(requests), once for each earliest deadline. */
+  /** Rejects those whose time is over, and waits for the next. O(places), once for each earliest deadline. */
   #expire(): void {
     const now = this.#clock.elapsed();
     let next = Number.POSITIVE_INFINITY;
-    for (const [number, waiting] of this.#waiting) {
+    for (const waiting of this.#all()) {
       if (waiting.deadline > now) {
         next = Math.min(next, waiting.deadline);
         continue;
       }
       const { reject, timeoutMs } = waiting;
-      this.#forget(number, waiting);
+      this.#forget(waiting);
       reject(new BusbarError('BUSBAR_REQUEST_TIMEOUT', `no reply within ${timeoutMs} ms`));
     }
     this.#timerAt = Number.POSITIVE_INFINITY;

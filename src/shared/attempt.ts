@@ -2,15 +2,14 @@
 
 import type { Permit, SharedBreaker } from './breaker.js';
 import { countsForBreaker } from './classify.js';
-import { decodePayload } from './codec.js';
 import type { AttemptContext } from './context.js';
-import type { Delivery } from './delivery.js';
+import type { DeliveryHead } from './delivery.js';
 import { BusbarError, show } from './errors.js';
 import type { Handler, StandardSchema } from './handler.js';
 import type { ErrorCategory, ErrorPhase } from './report.js';
 
-/** Where an attempt stands. */
-export class Attempt {
+/** Where an attempt stands. Whoever runs it knows where its payload lies. */
+export abstract class Attempt<D extends DeliveryHead = DeliveryHead> {
   phase: ErrorPhase = 'decode';
   payload: unknown;
   /** True once its value or error was taken; what comes after is late. */
@@ -18,11 +17,11 @@ export class Attempt {
   /** From the breaker; null where there is none. */
   readonly permit: Permit | null;
   readonly context: AttemptContext;
-  readonly delivery: Delivery;
+  readonly delivery: D;
   /** `Clock.elapsed()`. */
   readonly startedAt: number;
 
-  constructor(permit: Permit | null, context: AttemptContext, delivery: Delivery, startedAt: number) {
+  constructor(permit: Permit | null, context: AttemptContext, delivery: D, startedAt: number) {
     this.permit = permit;
     this.context = context;
     this.delivery = delivery;
@@ -31,7 +30,7 @@ export class Attempt {
 
   /** Decodes, validates and calls. Returns or throws what the handler does; `phase` says how far it came. */
   call(handle: Handler, schema: StandardSchema | undefined, mode: 'copy' | 'view'): unknown {
-    this.payload = decodePayload(this.delivery.codec, this.delivery.bytes, mode);
+    this.payload = this.decode(mode);
     if (schema === undefined) return this.#handle(handle, this.payload);
     this.phase = 'validate';
     const checked = schema['~standard'].validate(this.payload);
@@ -56,6 +55,9 @@ export class Attempt {
   countNothing(breaker: SharedBreaker | null): void {
     if (this.permit !== null) breaker?.release(this.permit);
   }
+
+  /** @throws BUSBAR_DECODING */
+  protected abstract decode(mode: 'copy' | 'view'): unknown;
 
   #handle(handle: Handler, payload: unknown): unknown {
     this.phase = 'handler';

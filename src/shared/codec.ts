@@ -10,7 +10,7 @@ import { isPlainJson } from './json-exact.js';
 import { reasonOf, withoutUncloneable } from './lossy.js';
 import { Codec, type CodecId } from './message.js';
 import { readGeneral, writeGeneral } from './v8-format.js';
-import { asBuffer, bytesOfView, codecOfView, copyOf, viewOn } from './views.js';
+import { asBuffer, bufferOnCopy, bytesOfView, codecOfView, copyOf, viewOn, viewOnCopy } from './views.js';
 
 /** An encoded payload. `bytes` alias the caller's memory or a scratch buffer: valid until the next encoding here. */
 export interface Encoded {
@@ -89,18 +89,20 @@ export function decodeRange(
 ): unknown {
   try {
     if (codec === Codec.COMPACT) return reader.read(memory, start, end);
+    if (mode === 'copy' && codec === Codec.BUFFER) return bufferOnCopy(memory, start, end);
+    if (mode === 'copy' && codec > Codec.BUFFER && codec !== Codec.ARRAY_BUFFER) {
+      return viewOnCopy(codec, memory, start, end);
+    }
     const bytes = start === 0 && end === memory.length ? memory : memory.subarray(start, end);
     switch (codec) {
       case Codec.JSON:
         return JSON.parse(asBuffer(bytes).toString('utf8'));
       case Codec.V8:
         return readGeneral(bytes);
-      case Codec.BUFFER:
-        return mode === 'view' ? asBuffer(bytes) : Buffer.from(bytes);
       case Codec.ARRAY_BUFFER:
         return copyOf(bytes).buffer;
       default:
-        return viewOn(codec, mode === 'view' ? bytes : copyOf(bytes));
+        return viewOn(codec, bytes);
     }
   } catch (cause) {
     const message = `bytes of codec ${codecName(codec)} cannot be decoded: ${reasonOf(cause)}`;
@@ -123,8 +125,10 @@ function encodeRaw(value: unknown): Encoded | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (ArrayBuffer.isView(value)) {
     // A view on a view costs 90 ns. An empty one may be detached, which only making one shows.
-    if (Buffer.isBuffer(value) && value.length > 0) return { codec: Codec.BUFFER, bytes: value, lossy: false };
     const codec = codecOfView(value);
+    if ((codec === Codec.BUFFER || codec === Codec.UINT8) && value.byteLength > 0) {
+      return { codec, bytes: value as Uint8Array, lossy: false };
+    }
     return codec === undefined ? undefined : { codec, bytes: bytesOfView(value), lossy: false };
   }
   if (!types.isArrayBuffer(value)) return undefined;

@@ -10,6 +10,8 @@ const MOST_COMPARED = 24;
 const SCRATCH_BYTES = 64 * 1024;
 /** A scratch buffer above this size is not kept for the next record. */
 const LARGEST_KEPT_SCRATCH = 8 * 1024 * 1024;
+/** Records shorter than this are short. */
+const MOST_SHORT = 256;
 /** The most that one value takes before its parts: a tag and a float, or a tag and a length. */
 const LARGEST_STEP = 16;
 
@@ -22,6 +24,8 @@ const LARGEST_STEP = 16;
 export class CompactWriter {
   #bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #view = viewOf(this.#bytes);
+  /** By length: views on the beginning of the scratch buffer. */
+  #short: (Uint8Array | undefined)[] = new Array(MOST_SHORT);
   #at = 0;
   #text = '';
   #record = 0;
@@ -69,7 +73,14 @@ export class CompactWriter {
     }
     this.#view.setUint32(0, COMPACT_VERSION | (kind << 8), true);
     this.#view.setUint32(4, offset, true);
-    return bytes.subarray(0, offset + length);
+    return this.#written(offset + length);
+  }
+
+  /** The record as a view; short ones are made once, for a view costs as much as a short record. */
+  #written(length: number): Uint8Array {
+    if (length >= MOST_SHORT) return this.#bytes.subarray(0, length);
+    this.#short[length] ??= this.#bytes.subarray(0, length);
+    return this.#short[length];
   }
 
   /** Holds on to nothing of the caller's. */
@@ -235,6 +246,7 @@ export class CompactWriter {
   #use(bytes: Buffer<ArrayBuffer>): void {
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
+    this.#short = new Array(MOST_SHORT);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { type Clock, type Timer, timerAt } from './clock.js';
 import { encodePayload } from './codec.js';
-import { type Delivery, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
+import { type DeliveryHead, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
 import { BusbarError, show } from './errors.js';
 import type { Breaker, HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
 import type { Headers, Priority } from './message.js';
@@ -26,7 +26,7 @@ export interface ContextOutlet {
 
 /** One attempt as its handler sees it. */
 export class AttemptContext implements HandlerContext {
-  readonly #delivery: Delivery;
+  readonly #delivery: DeliveryHead;
   readonly #instance: string;
   readonly #timeoutMs: number;
   readonly #startedAt: number;
@@ -37,7 +37,7 @@ export class AttemptContext implements HandlerContext {
   publications: HeldPublication[] | undefined;
 
   /** @param startedAt `Clock.elapsed()` when the attempt began */
-  constructor(delivery: Delivery, instance: string, timeoutMs: number, startedAt: number, outlet: ContextOutlet) {
+  constructor(delivery: DeliveryHead, instance: string, timeoutMs: number, startedAt: number, outlet: ContextOutlet) {
     this.#delivery = delivery;
     this.#instance = instance;
     this.#timeoutMs = timeoutMs;

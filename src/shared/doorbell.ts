@@ -26,6 +26,11 @@ export class Doorbell {
     Atomics.notify(this.#words, CHIME);
   }
 
+  /** True until the sleeper is awake again, also when it was rung already. One atomic load. */
+  get hasSleeper(): boolean {
+    return Atomics.load(this.#words, SLEEPING) === 1;
+  }
+
   /**
    * Sleeps until rung, unless `ready` says there is something to do already.
    * Does not keep the thread's event loop alive: a worker must hold a handle of its own.

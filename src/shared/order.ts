@@ -1,5 +1,5 @@
 // The order that a lane keeps: which deliveries follow one another, and the words in which main says who has to wait.
-import type { Delivery } from './delivery.js';
+import type { DeliveryHead } from './delivery.js';
 import { hashOf } from './key-hash.js';
 import { ANSWERED, GENERATION, PARKED_BYTES, PARKED_SLOTS } from './layout.js';
 import { type Ordering, PRIORITIES } from './message.js';
@@ -18,7 +18,7 @@ export interface LaneOrder {
  * The stream that a delivery belongs to: it starts after the verdict on the one before it. Null: it belongs to none.
  * A request without a key belongs to none, for whoever wants it in order waits for the reply.
  */
-export function streamOf(order: LaneOrder, { key, priority, wantsReply }: Delivery): string | null {
+export function streamOf(order: LaneOrder, { key, priority, wantsReply }: DeliveryHead): string | null {
   if (order.ordering === 'strict') return '';
   if (key !== null) return `${priority}:${key}`;
   return order.ordersUnkeyed && !wantsReply ? priority : null;
@@ -45,7 +45,7 @@ export class ParkedWords {
   }
 
   /** Streams of one slot share a priority, and so a ring; in a strict lane there is one stream, and one slot. */
-  static slotOf(stream: string, { priority }: Delivery): number {
+  static slotOf(stream: string, { priority }: DeliveryHead): number {
     if (stream === '') return 0;
     return PRIORITIES.indexOf(priority) * SLOTS_PER_PRIORITY + (hashOf(stream) % SLOTS_PER_PRIORITY);
   }

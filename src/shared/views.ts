@@ -1,7 +1,11 @@
 // Binary values as raw bytes and back: which codec stands for which view, whatever realm it is from.
 import { Codec, type CodecId } from './message.js';
 
-type ViewConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => ArrayBufferView;
+type ViewConstructor = {
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): ArrayBufferView;
+  /** Of typed arrays: a copy of the elements. */
+  new (elements: ArrayBufferView): ArrayBufferView;
+};
 
 interface ViewKind {
   readonly codec: CodecId;
@@ -56,6 +60,35 @@ export function viewOn(codec: CodecId, bytes: Uint8Array): ArrayBufferView {
   }
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % bytesPerElement === 0 ? bytes : copyOf(bytes);
   return new view(buffer, byteOffset, byteLength / bytesPerElement);
+}
+
+/**
+ * A view on a copy of a range of the memory, which is neither shared nor part of a pool.
+ *
+ * @throws as {@link viewOn}
+ */
+export function viewOnCopy(codec: CodecId, memory: Buffer, start: number, end: number): ArrayBufferView {
+  if (codec === Codec.UINT8) return copyRange(new Uint8Array(end - start), memory, start, end);
+  const view = viewOn(codec, memory.subarray(start, end));
+  if (view instanceof DataView) return viewOn(codec, copyOf(bytesOfView(view)));
+  // Not a view on a copied buffer: V8 keeps a small typed array's elements in its heap until its buffer is asked for.
+  const { view: Elements } = KIND_OF_CODEC.get(codec) as ViewKind;
+  return new Elements(view);
+}
+
+/** A Buffer of its own, possibly from Node's pool. */
+export function bufferOnCopy(memory: Buffer, start: number, end: number): Buffer {
+  return copyRange(Buffer.allocUnsafe(end - start), memory, start, end);
+}
+
+/** So many bytes are copied one by one sooner than a view is made to copy from. */
+const FEW_BYTES = 128;
+
+function copyRange<T extends Uint8Array>(target: T, memory: Buffer, start: number, end: number): T {
+  const length = end - start;
+  if (length > FEW_BYTES) target.set(memory.subarray(start, end));
+  else for (let index = 0; index < length; index++) target[index] = memory[start + index] as number;
+  return target;
 }
 
 /** The same memory as a Buffer. */

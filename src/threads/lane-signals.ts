@@ -15,6 +15,11 @@ export class LaneSignals {
     this.#bell.ring();
   }
 
+  /** False: the drain sleeps, or is about to wake up. */
+  get isHeeded(): boolean {
+    return !this.#bell.hasSleeper;
+  }
+
   /** Give the thread back as soon as nothing is in flight. */
   askToLeave(): void {
     Atomics.store(this.#turn, Turn.LEAVE, 1);

@@ -135,17 +135,19 @@ export class Lane implements TurnTaker {
     return this.#state === 'draining' && !this.#kill.signal.aborted && this.#signals.hasExited;
   }
 
+  /** Its drain runs, and does not sleep: what it is given, it takes at once. */
+  get isAwake(): boolean {
+    return this.#state === 'draining' && this.#signals.isHeeded;
+  }
+
   /** Ends the thread if a handler ran past its deadline and the grace. */
   checkDeadlines(elapsed: number): void {
     if (this.#queue.goOn()) this.refill();
     this.#blame.patience.fit(elapsed);
     if (this.#state !== 'draining') return;
     if (this.#blame.isResolved()) this.#signals.askToLeave();
-    if (
-      this.#kill.signal.aborted ||
-      !this.#queue.rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed))
-    )
-      return;
+    if (this.#kill.signal.aborted) return;
+    if (!this.#queue.rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed))) return;
     this.#killedAt = elapsed;
     this.#kill.abort();
   }

@@ -1,5 +1,5 @@
 // A lane for a plain function: its handler runs on the main thread, so only what an event loop allows can be promised.
-import { Attempt, isThenable } from '../shared/attempt.js';
+import { isThenable } from '../shared/attempt.js';
 import type { SharedBreaker } from '../shared/breaker.js';
 import type { Clock, Timer } from '../shared/clock.js';
 import { encodePayload } from '../shared/codec.js';
@@ -15,6 +15,7 @@ import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import type { LaneEvents, LaneState, LaneSurroundings } from './lane-contract.js';
+import { MainAttempt } from './main-attempt.js';
 import { outcome } from './main-outcome.js';
 import { Parking } from './parking.js';
 import { Patience } from './patience.js';
@@ -53,7 +54,7 @@ export class MainLane {
   readonly #clock: Clock;
   readonly #watch: () => void;
   readonly #events: LaneEvents;
-  readonly #running = new Set<Attempt>();
+  readonly #running = new Set<MainAttempt>();
   readonly #outlet: ContextOutlet;
   readonly #onRate = (): void => this.refill();
   #state: LaneState = 'idle';
@@ -205,7 +206,7 @@ export class MainLane {
     const startedAt = this.#clock.elapsed();
     const timeoutMs = this.#patience.timeoutMs(delivery.timeouts);
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
-    const attempt = new Attempt(permit, context, delivery, startedAt);
+    const attempt = new MainAttempt(permit, context, delivery, startedAt);
     this.#running.add(attempt);
     this.#watch();
     let result: unknown;
@@ -223,7 +224,7 @@ export class MainLane {
       );
   }
 
-  #succeed(attempt: Attempt, value: unknown): void {
+  #succeed(attempt: MainAttempt, value: unknown): void {
     if (attempt.hasEnded) return;
     const { delivery, context } = attempt;
     if (delivery.wantsReply) {
@@ -249,7 +250,7 @@ export class MainLane {
     this.#events.heard();
   }
 
-  #fail(attempt: Attempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
+  #fail(attempt: MainAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
     const { breaker, describer } = this.#options;
     this.#end(attempt);
@@ -265,7 +266,7 @@ export class MainLane {
   }
 
   /** The handler has said itself what becomes of its delivery. */
-  #obey({ delivery, payload }: Attempt, verdict: HandlerVerdict, phase: ErrorPhase): void {
+  #obey({ delivery, payload }: MainAttempt, verdict: HandlerVerdict, phase: ErrorPhase): void {
     if (verdict.kind === 'retry-later') {
       const detail = { delayMs: verdict.delayMs };
       this.#events.handedBack(delivery, outcome({ kind: Outcome.RETRY_LATER, detail }));
@@ -279,7 +280,7 @@ export class MainLane {
     this.#events.handedBack(delivery, outcome(end));
   }
 
-  #end(attempt: Attempt): void {
+  #end(attempt: MainAttempt): void {
     attempt.hasEnded = true;
     this.#patience.add(this.#clock.elapsed() - attempt.startedAt);
     attempt.context.close();

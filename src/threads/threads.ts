@@ -17,8 +17,9 @@ export type AnyLane = Lane | MainLane;
 /** Outcomes taken from one lane before the next lane has its turn. */
 const MOST_AT_ONCE = 64;
 /**
- * While somebody waits for a reply, main looks again in this many turns of its event loop, about 1 ms, before it sleeps:
- * waking it costs 25 µs or more. With one core, polling would only take time from the worker.
+ * While somebody waits for a reply of a lane that is awake, main looks again in this many turns of its event loop, about
+ * 1 ms, before it sleeps: waking it costs 25 µs or more. A lane that sleeps has to be woken anyway, and is back sooner when
+ * main leaves it the core that it was woken on. With one core, polling would only take time from the worker.
  */
 const POLLS = availableParallelism() > 1 ? 1000 : 0;
 /** After the last reply main looks again in this many turns: who awaits one request after the other asks again at once. */
@@ -116,6 +117,7 @@ export class Threads {
 
   /** Somebody has begun to wait for a reply: look for it rather than sleep. */
   poll(): void {
+    if (!this.#isAnyAwake()) return;
     this.#polls = 0;
     this.#bell.ring();
   }
@@ -146,7 +148,13 @@ export class Threads {
   }
 
   #shouldPoll(): boolean {
-    return this.#isAwaited() ? this.#polls++ < POLLS : this.#lingers-- > 0;
+    if (!this.#isAwaited()) return this.#lingers-- > 0;
+    return this.#polls++ < POLLS && this.#isAnyAwake();
+  }
+
+  #isAnyAwake(): boolean {
+    for (const taker of this.#turns.running) if (taker instanceof Lane && taker.isAwake) return true;
+    return false;
   }
 
   #expectHandlers(): void {

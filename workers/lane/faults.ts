@@ -36,8 +36,6 @@ class Saboteur {
   around(handle: Handler): Handler {
     return (payload, given) => {
       const context = given as AttemptContext;
-      // With publications, be they none, a success takes the way on which main is told of it.
-      context.publications ??= [];
       const kind = this.#faultOf(context);
       if (kind === null) return handle(payload, context);
       if (this.#plan.when === 'before') return this.#suffer(kind, context, () => handle(payload, context));

@@ -1,5 +1,5 @@
 // The order of a lane as its drain keeps it: what may start, what goes back to main, what has to wait.
-import type { Delivery } from '../../src/shared/delivery.js';
+import type { DeliveryHead } from '../../src/shared/delivery.js';
 import { type LaneOrder, ParkedWords, streamOf } from '../../src/shared/order.js';
 
 /**
@@ -33,7 +33,7 @@ export class OrderKeeper {
    *
    * @param stamp of its record
    */
-  fateOf(delivery: Delivery, stamp: number): Fate {
+  fateOf(delivery: DeliveryHead, stamp: number): Fate {
     if (this.#order === null) return 'start';
     if (this.#open.size === 0 && this.#running === null && ((stamp - this.#generation) | 0) >= 0) return 'start';
     const stream = this.#streamOf(delivery);
@@ -53,26 +53,26 @@ export class OrderKeeper {
   }
 
   /** Its handler is called. */
-  started(delivery: Delivery): void {
+  started(delivery: DeliveryHead): void {
     if (this.#running === null) return;
     const stream = this.#streamOf(delivery);
     if (stream !== null) this.#running.add(stream);
   }
 
   /** Its handler has ended. */
-  ended(delivery: Delivery): void {
+  ended(delivery: DeliveryHead): void {
     if (this.#running === null) return;
     const stream = this.#streamOf(delivery);
     if (stream !== null) this.#running.delete(stream);
   }
 
   /** Main was told that its attempt failed, and will answer. */
-  asked(delivery: Delivery): void {
+  asked(delivery: DeliveryHead): void {
     this.#asked = (this.#asked + 1) | 0;
     this.#open.add(this.#streamOf(delivery) ?? NO_STREAM);
   }
 
-  #streamOf(delivery: Delivery): string | null {
+  #streamOf(delivery: DeliveryHead): string | null {
     return this.#order === null ? null : streamOf(this.#order, delivery);
   }
 }

@@ -2,8 +2,9 @@
 
 import { Attempt } from '../../src/shared/attempt.js';
 import type { Permit } from '../../src/shared/breaker.js';
+import { decodePayload, decodeRange } from '../../src/shared/codec.js';
 import type { AttemptContext } from '../../src/shared/context.js';
-import { type Delivery, startedAtIndex } from '../../src/shared/delivery.js';
+import { type DeliveryHead, payloadEnd, payloadStart, startedAtIndex } from '../../src/shared/delivery.js';
 import { DONE, READY, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
 import { RingReader } from '../../src/shared/ring.js';
 import { RunningWord } from '../../src/shared/running.js';
@@ -20,19 +21,30 @@ export class RingAttempt extends Attempt {
   asksMain = false;
   /** True once its record may be released. */
   isDone = false;
+  /** Its payload, where that lies in memory of its own. */
+  readonly #large: Buffer | null;
 
   constructor(
     permit: Permit | null,
     context: AttemptContext,
-    delivery: Delivery,
+    delivery: DeliveryHead,
     startedAt: number,
     place: Place,
     word: number,
+    large: Buffer | null,
   ) {
     super(permit, context, delivery, startedAt);
     this.place = place;
     this.word = word;
     this.end = place.reader.cursor;
+    this.#large = large;
+  }
+
+  protected override decode(mode: 'copy' | 'view'): unknown {
+    const { codec } = this.delivery;
+    if (this.#large !== null) return decodePayload(codec, this.#large, mode);
+    const { reader } = this.place;
+    return decodeRange(codec, reader.bytes, payloadStart(this.word), payloadEnd(reader, this.word), mode);
   }
 }
 

@@ -67,17 +67,9 @@ export class Settler {
   /** The handler returned `value`. A reply that cannot be encoded fails the attempt. */
   succeed(attempt: RingAttempt, value: unknown): void {
     if (attempt.hasEnded) return;
-    const { delivery, context } = attempt;
-    const isPlain = !delivery.wantsReply && delivery.started === 0 && context.publications === undefined;
-    if (isPlain && (!this.#tellsHandled || this.#outbox.handled(delivery.number))) {
-      attempt.countSuccess(this.#breaker);
-      this.#close(attempt);
-      this.#finish(attempt, true);
-      return;
-    }
     let outcomes: readonly PendingOutcome[];
     try {
-      outcomes = this.#newsOf(attempt, value);
+      outcomes = this.#isTold(attempt, value) ? NONE : this.#newsOf(attempt, value);
     } catch (thrown) {
       this.fail(attempt, thrown, 'reply');
       return;
@@ -168,6 +160,16 @@ export class Settler {
     this.#end(attempt, [this.#handedBack(attempt, { kind, detail: null })], false);
   }
 
+  /** True once main has heard all that it has to hear: of the usual success that is one record, or none. */
+  #isTold({ delivery, context }: RingAttempt, value: unknown): boolean {
+    if (delivery.started > 0 || context.publications !== undefined || this.#tellsSuccess) return false;
+    if (!delivery.wantsReply) return !this.#tellsHandled || this.#outbox.handled(delivery.number);
+    if (this.#tellsHandled) return false;
+    const { codec, bytes } = encodePayload(value);
+    this.#outbox.assertReplyFits(bytes.byteLength);
+    return this.#outbox.reply(delivery.number, codec, bytes);
+  }
+
   /** What main has to hear about a success. */
   #newsOf(attempt: RingAttempt, value: unknown): readonly PendingOutcome[] {
     const { delivery, context } = attempt;
@@ -182,8 +184,6 @@ export class Settler {
     if (delivery.wantsReply) {
       const { codec, bytes } = encodePayload(value);
       this.#outbox.assertReplyFits(bytes.byteLength);
-      // The usual case: one record, written before the bytes can be written over.
-      if (news.length === 0 && this.#outbox.reply(delivery.number, codec, bytes)) return this.#recovery(attempt);
       news.push({ kind: Outcome.REPLIED, number: delivery.number, codec, bytes: new Uint8Array(bytes) });
     }
     const told: PendingOutcome[] = this.#tellsHandled ? [{ kind: Outcome.HANDLED, number: delivery.number }] : [];
