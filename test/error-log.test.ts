@@ -38,6 +38,32 @@ describe('the error log', () => {
     expect(statSync(join(folder, 'message_bus_errors.json')).mode & 0o777).toBe(0o600);
   });
 
+  it('takes reports whose context is more than plain data, and says what can be said', async () => {
+    const folder = temporaryFolder();
+    const logger = loggerOn(folder);
+    const cycle: Record<string, unknown> = { name: 'round' };
+    cycle['self'] = cycle;
+    const hostile = Object.defineProperty({}, 'trap', {
+      enumerable: true,
+      get: () => {
+        throw new Error('caught');
+      },
+    });
+    const context = { cycle, hostile, many: new Map([['a', 1n]]), at: new Date(0), nothing: undefined, no: Number.NaN };
+    expect(logger.logError(reportOf({ context }))).toBe(true);
+    expect(logger.logError(reportOf({ context: { at: new Date(0), nothing: undefined } }))).toBe(true);
+    await logger.flush();
+    const [first, second] = linesOf(join(folder, 'message_bus_errors.json')).map((line) => JSON.parse(line).context);
+    expect(first).toMatchObject({
+      cycle: { name: 'round', self: '[circular]' },
+      hostile: { trap: '[threw]' },
+      many: { a: '1n' },
+      at: '1970-01-01T00:00:00.000Z',
+    });
+    expect(second).toEqual({ at: '1970-01-01T00:00:00.000Z' });
+    expect((await logger.recentErrors({ limit: 1 }))[0]?.context).toMatchObject(second);
+  });
+
   it('answers what was, the newest first', async () => {
     const logger = loggerOn(temporaryFolder());
     for (let n = 0; n < 5; n++)

@@ -50,8 +50,7 @@ export class ErrorLogger {
    */
   logError(report: ErrorReport): boolean {
     if (this.#closing !== undefined) return false;
-    // Opening may fail (an unwritable folder): every query tells, and health counts.
-    this.#logging.open().catch(() => undefined);
+    this.#logging.openSoon();
     return this.#logging.report(report, false);
   }
 

@@ -16,6 +16,7 @@ import {
 import type { LoggingTesting } from '../shared/logging-testing.js';
 import type { RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
+import { encodeReport } from '../shared/report-record.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
 import { LetterQueue } from './letter-queue.js';
 import { LoggingThread } from './logging-thread.js';
@@ -149,6 +150,11 @@ export class Logging {
     return this.#opening;
   }
 
+  /** Starts the worker, unless that was tried. May fail, as {@link open}: every query tells, and health counts. */
+  openSoon(): void {
+    if (this.#opening === undefined) this.open().catch(() => undefined);
+  }
+
   /**
    * Hands a report over. False: no room; it is counted, and the next one tells. Never blocks.
    *
@@ -237,7 +243,7 @@ export class Logging {
   }
 
   #write(report: ErrorReport, isRedacted: boolean): boolean {
-    const bytes = Buffer.from(JSON.stringify(report));
+    const bytes = encodeReport(report);
     return (
       bytes.length <= this.#reports.largestRecord &&
       this.#reports.tryWrite(isRedacted ? LogRecord.REPORT : LogRecord.RAW_REPORT, bytes)

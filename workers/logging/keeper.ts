@@ -5,6 +5,7 @@ import { type HandedLetter, readLetterRecord } from '../../src/shared/letter-tex
 import { type LoggingStart, LogRecord, type OpenResult, Status } from '../../src/shared/logging-task.js';
 import { createRedactor, type Redactor } from '../../src/shared/redact.js';
 import type { ErrorReport } from '../../src/shared/report.js';
+import { decodeReport } from '../../src/shared/report-record.js';
 import { RingReader, type RingRecord } from '../../src/shared/ring.js';
 import { ErrorLog } from './error-log.js';
 import { Folder } from './folder.js';
@@ -142,7 +143,7 @@ export class Keeper {
   }
 
   #parse({ kind, bytes }: RingRecord): ErrorReport {
-    const report = JSON.parse(Buffer.from(bytes).toString('utf8')) as ErrorReport;
+    const report = decodeReport(bytes);
     if (kind !== LogRecord.RAW_REPORT) return report;
     return {
       ...report,

@@ -10,10 +10,13 @@ const MOST_SIGNATURES = 1000;
 interface Group {
   seen: number;
   windowStart: number;
-  last: ErrorReport;
+  /** When the last one was. */
+  heardOf: number;
   /** Reports since the last line. */
   count: number;
   first: number;
+  /** The last of them; undefined: none. Others are not kept, for each takes a kilobyte and more. */
+  last: ErrorReport | undefined;
 }
 
 /** Belongs to the logging worker. Times in seconds since 1970. */
@@ -25,17 +28,18 @@ export class Rollup {
     const { signature } = report.context;
     if (typeof signature !== 'string' || signature === '') return true;
     let group = this.#groups.get(signature);
-    if (group === undefined || report.timestamp - group.last.timestamp > LINE_EVERY_S * 6) {
-      group = { seen: 0, windowStart: report.timestamp, last: report, count: 0, first: 0 };
+    if (group === undefined || report.timestamp - group.heardOf > LINE_EVERY_S * 6) {
       if (this.#groups.size >= MOST_SIGNATURES) this.#forgetQuiet();
-      this.#groups.set(signature, group);
+      group = { seen: 0, windowStart: report.timestamp, heardOf: 0, count: 0, first: 0, last: undefined };
+      this.#groups.set(ownText(signature), group);
     }
-    group.last = report;
+    group.heardOf = report.timestamp;
     const { repeats } = report.context;
     const isCounted = typeof repeats === 'number';
     if (!isCounted && ++group.seen <= IN_FULL) return true;
     if (group.count === 0) group.first = report.timestamp;
     group.count += isCounted ? repeats : 1;
+    group.last = report;
     return false;
   }
 
@@ -43,8 +47,8 @@ export class Rollup {
   take(now: number, all: boolean): ErrorReport[] {
     const lines: ErrorReport[] = [];
     for (const group of this.#groups.values()) {
-      if (group.count === 0 || (!all && now - group.windowStart < LINE_EVERY_S)) continue;
       const { last, count, first } = group;
+      if (last === undefined || count === 0 || (!all && now - group.windowStart < LINE_EVERY_S)) continue;
       const { repeats: _told, ...context } = last.context;
       const rollup = { count, first, last: last.timestamp };
       lines.push({
@@ -54,6 +58,7 @@ export class Rollup {
         context: { ...context, rollup },
       });
       group.count = 0;
+      group.last = undefined;
       group.windowStart = now;
     }
     return lines;
@@ -62,4 +67,9 @@ export class Rollup {
   #forgetQuiet(): void {
     for (const [signature, { count }] of this.#groups) if (count === 0) this.#groups.delete(signature);
   }
+}
+
+/** A copy: a part of a report's text would keep all of it in memory. */
+function ownText(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
 }

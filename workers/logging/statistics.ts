@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { ErrorCounters } from '../../src/shared/error-counters.js';
 import type { ErrorFilter, ErrorStatistics } from '../../src/shared/logging-task.js';
 import type { ErrorReport } from '../../src/shared/report.js';
+import { decodeReport, encodeReport } from '../../src/shared/report-record.js';
+import { asBuffer } from '../../src/shared/views.js';
 import { FILE_MODE, moveAside } from './repair.js';
 
 const NAME = 'error_metrics.json';
@@ -15,8 +17,8 @@ const DEFAULT_LIMIT = 100;
 export class Statistics {
   readonly #path: string;
   readonly #counters = new ErrorCounters();
-  /** The last ones, oldest first. */
-  readonly #recent: ErrorReport[];
+  /** The last ones, oldest first; see {@link packed}. */
+  readonly #recent: string[];
   #isChanged = false;
   /** 1: the file of an earlier start was damaged, and is set aside. */
   damaged: 0 | 1 = 0;
@@ -24,14 +26,14 @@ export class Statistics {
   /** @param history reports of earlier starts, oldest first */
   constructor(folder: string, history: readonly ErrorReport[]) {
     this.#path = join(folder, NAME);
-    this.#recent = history.slice(-MOST_RECENT);
+    this.#recent = history.slice(-MOST_RECENT).map(packed);
     this.#load();
   }
 
   add(report: ErrorReport, count = 1): void {
     this.#isChanged = true;
     this.#counters.add(report, count);
-    this.#recent.push(report);
+    this.#recent.push(packed(report));
     if (this.#recent.length > MOST_RECENT) this.#recent.shift();
   }
 
@@ -40,7 +42,7 @@ export class Statistics {
     const { category, severity, topic, subscriberId, since, limit = DEFAULT_LIMIT } = filter;
     const found: ErrorReport[] = [];
     for (let index = this.#recent.length - 1; index >= 0 && found.length < limit; index--) {
-      const report = this.#recent[index] as ErrorReport;
+      const report = unpacked(this.#recent[index] as string);
       const isWanted =
         (category === undefined || report.category === category) &&
         (severity === undefined || report.severity === severity) &&
@@ -73,6 +75,7 @@ export class Statistics {
       last_updated: now,
       recent_errors: this.#recent
         .slice(-RECENT_IN_FILE)
+        .map(unpacked)
         .map(({ category, severity, timestamp, component }) => ({ category, severity, timestamp, component })),
     };
     const temporary = `${this.#path}.tmp`;
@@ -101,6 +104,18 @@ export class Statistics {
     restore(this.#counters.categories, metrics['error_counts_by_category']);
     restore(this.#counters.severities, metrics['error_counts_by_severity']);
   }
+}
+
+/**
+ * Its bytes as characters. As an object it would take twice the memory, and as a buffer it would share pooled memory with
+ * what is written to the log meanwhile, and keep that.
+ */
+function packed(report: ErrorReport): string {
+  return asBuffer(encodeReport(report)).toString('latin1');
+}
+
+function unpacked(text: string): ErrorReport {
+  return decodeReport(Buffer.from(text, 'latin1'));
 }
 
 function restore(target: Record<string, number>, saved: unknown): void {
