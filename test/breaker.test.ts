@@ -126,20 +126,26 @@ describe('a breaker', () => {
       fc.integer({ min: 1, max: 40 }),
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 5 }), (steps, failureThreshold) => {
-        const { breaker, clock } = breakerOf({ failureThreshold, recoveryTimeoutMs: 25 });
-        const model = new Model(failureThreshold, 25);
-        for (const action of steps) {
-          if (typeof action === 'number') clock.step(action);
-          else if (action === 'reset') {
-            breaker.reset();
-            model.reset();
-          } else {
-            expect(breaker.admits()).toBe(model.admits(clock.elapsed()));
-            expect(call(breaker, action)).toBe(model.call(action, clock.elapsed()));
+      fc.property(
+        fc.array(step, { maxLength: 200, size: 'max' }),
+        fc.integer({ min: 1, max: 5 }),
+        (steps, failureThreshold) => {
+          const { breaker, clock } = breakerOf({ failureThreshold, recoveryTimeoutMs: 25 });
+          const model = new Model(failureThreshold, 25);
+          for (const action of steps) {
+            if (typeof action === 'number') clock.step(action);
+            else if (action === 'reset') {
+              breaker.reset();
+              model.reset();
+            } else {
+              const found = [breaker.admits(), call(breaker, action)];
+              const expected = [model.admits(clock.elapsed()), model.call(action, clock.elapsed())];
+              // Asking jest at each step would take most of the time.
+              if (String(found) !== String(expected)) expect(found).toEqual(expected);
+            }
           }
-        }
-      }),
+        },
+      ),
     );
   });
 
