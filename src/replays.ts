@@ -1,9 +1,9 @@
 // Letters that are being replayed: what fails again goes back into its letter, not into a new one.
 import type { LetterHeader } from './shared/logging-task.js';
 
-/** By message number. Belongs to one bus; runs on the main thread. */
+/** By message number; null: nothing is known yet. Belongs to one bus; runs on the main thread. */
 export class Replays {
-  readonly #running = new Map<number, LetterHeader | null>();
+  readonly #running = new Map<number, LetterHeader | 'handled' | null>();
 
   begin(number: number): void {
     this.#running.set(number, null);
@@ -18,10 +18,15 @@ export class Replays {
     this.#running.set(number, letter);
   }
 
-  /** The failure, if it failed. */
-  end(number: number): LetterHeader | null {
-    const letter = this.#running.get(number) ?? null;
+  /** Its handler is done, though there is no reply: it discarded the message, or the reply could not be encoded. */
+  handled(number: number): void {
+    if (this.has(number)) this.#running.set(number, 'handled');
+  }
+
+  /** How it failed, or that it was handled; null: nobody said so. */
+  end(number: number): LetterHeader | 'handled' | null {
+    const end = this.#running.get(number) ?? null;
     this.#running.delete(number);
-    return letter;
+    return end;
   }
 }

@@ -28,6 +28,20 @@ const capture = (resolve: Waiting['resolve'], reject: Waiting['reject']): void =
   settle.reject = reject;
 };
 
+/** The handler succeeded, and its reply cannot be decoded. */
+export class UnreadableReply extends BusbarError {
+  /** Never of another thread; what it is made of would take every error of busbar for one of these. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && #isUnreadable in value;
+  }
+
+  readonly #isUnreadable = true;
+
+  constructor(cause: unknown) {
+    super('BUSBAR_REQUEST_FAILED', 'the reply cannot be decoded', { cause });
+  }
+}
+
 /**
  * By message number. Runs on the main thread.
  *
@@ -72,7 +86,7 @@ export class Replies {
     try {
       resolve(decodeRange(codec, memory, start, end));
     } catch (cause) {
-      reject(new BusbarError('BUSBAR_REQUEST_FAILED', 'the reply cannot be decoded', { cause }));
+      reject(new UnreadableReply(cause));
     }
   }
 

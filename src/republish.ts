@@ -3,7 +3,7 @@ import type { LiveSubscription } from './live-subscription.js';
 import type { ReplayOutcome } from './observe/replay.js';
 import type { Publisher } from './publish.js';
 import type { Replays } from './replays.js';
-import type { Replies } from './replies.js';
+import { type Replies, UnreadableReply } from './replies.js';
 import type { StoredLetter } from './shared/logging-task.js';
 
 export interface RepublishParts {
@@ -36,9 +36,11 @@ export function republish(
       replays.end(number);
       return { kind: 'succeeded' };
     },
-    (): ReplayOutcome => {
-      const failure = replays.end(number);
-      return failure === null ? { kind: 'discarded' } : { kind: 'failed', failure };
+    (thrown: unknown): ReplayOutcome => {
+      const end = replays.end(number);
+      if (end === 'handled' || thrown instanceof UnreadableReply) return { kind: 'succeeded' };
+      // Its letter goes only when the handler is known to be done with it.
+      return end === null ? { kind: 'not-tried' } : { kind: 'failed', failure: end };
     },
   );
 }

@@ -153,7 +153,8 @@ export class Settler {
     subscription.release(delivery);
     const isReplay = replays.has(delivery.number);
     // A replayed letter whose handler succeeded is handled, also when its reply could not be encoded.
-    if (isReplay && failure.phase !== 'reply') replays.failed(delivery.number, header);
+    if (failure.phase === 'reply') replays.handled(delivery.number);
+    else if (isReplay) replays.failed(delivery.number, header);
     replies.reject(delivery.number, reason, failure.error);
     if (isReplay) {
       // Its letter is in the queue already.
@@ -269,9 +270,19 @@ export class Settler {
     this.deliverLater(subscription, delivery, delayMs);
   }
 
-  #drop(subscription: LiveSubscription, delivery: Delivery, failure: Failure, why: string, seen?: ErrorReport): void {
-    this.#reportFailed(subscription, delivery, failure, why, false, seen);
-    const { replies } = this.#parts;
+  #drop(
+    subscription: LiveSubscription,
+    delivery: Delivery,
+    failure: Failure,
+    why: DeadLetterReason | 'discarded' | 'failed',
+    seen?: ErrorReport,
+  ): void {
+    const errorId = this.#reportFailed(subscription, delivery, failure, why, false, seen);
+    const { replies, replays, notes } = this.#parts;
+    // Only its handler can discard a letter that is replayed; what is dropped for any other reason stays a letter.
+    if (why === 'discarded') replays.handled(delivery.number);
+    else if (why !== 'failed' && replays.has(delivery.number))
+      replays.failed(delivery.number, notes.letter(subscription, delivery, failure, why, errorId));
     subscription.trails.end(delivery.number);
     subscription.release(delivery);
     subscription.dropped++;

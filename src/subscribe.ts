@@ -135,7 +135,7 @@ export class Subscriber {
   async replay(letter: StoredLetter): Promise<ReplayOutcome> {
     const { publisher } = this.#parts;
     const subscription = this.#subscriptions.get(keyOf(letter.pattern, letter.subscriber_id));
-    if (subscription === undefined || subscription.isClosed || !publisher.isOpen) return { kind: 'no-subscription' };
+    if (subscription === undefined || subscription.isClosed || !publisher.isOpen) return { kind: 'not-tried' };
     return republish(letter, subscription, this.#parts);
   }
 

@@ -1,6 +1,6 @@
 // Replaying dead letters: to the subscription that failed, once, carefully, and without losing or doubling any.
 import { describe, expect, it } from '@jest/globals';
-import type { DeadLetterQueue, MessageBus } from '../src/index.js';
+import { type DeadLetterQueue, discard, type MessageBus } from '../src/index.js';
 import { shareBus } from './shared-bus.js';
 import { lettersOf, startBus, temporaryFolder } from './test-bus.js';
 
@@ -62,6 +62,74 @@ describe('a replay', () => {
       [2, 2],
       [1, 1],
     ]);
+  });
+
+  it('that is dropped before its handler was done with it leaves its letter where it was', async () => {
+    const folder = temporaryFolder();
+    const first = await startBus({ errorLogDir: folder, threads: 1 });
+    const options = { subscriberId: 's', breaker: false, whenExhausted: 'discard' } as const;
+    await first.subscribe('a.*', () => new Promise(() => undefined), options);
+    for (let n = 0; n < 3; n++) first.publish('a.b', n);
+    await first.stop({ timeoutMs: 0 });
+
+    const retry = { message_processing_error: { maxRetries: 1, backoffMs: 0 } };
+    const bus = await startBus({ errorLogDir: folder, threads: 1, retry });
+    let isBroken = true;
+    await bus.subscribe(
+      'a.*',
+      () => {
+        if (isBroken) throw new Error('still broken');
+        throw discard('not needed any more');
+      },
+      options,
+    );
+    const queue = queueOf(bus);
+    expect(await queue.replay()).toMatchObject({ replayed: [], failed: { length: 3 }, skipped: [] });
+    expect(await queue.list()).toMatchObject(Array(3).fill({ state: 'dead', reason: 'retries_exhausted', replays: 1 }));
+    isBroken = false;
+    expect(await queue.replay()).toMatchObject({ replayed: { length: 3 }, failed: [], skipped: [] });
+    expect(await queue.list()).toEqual([]);
+  });
+
+  it('that gives way to others in a full queue leaves its letter where it was', async () => {
+    const bus = await startBus({ retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
+    const queue = queueOf(bus);
+    let isBroken = true;
+    const handled: unknown[] = [];
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const handler = async (payload: unknown) => {
+      if (isBroken) throw new Error('broken');
+      begin();
+      await gate;
+      handled.push(payload);
+    };
+    const options = { subscriberId: 's', breaker: false, overflow: 'drop-oldest', maxQueueSize: 4 } as const;
+    await bus.subscribe('a.*', handler, options);
+    for (let n = 0; n < 12; n++) {
+      bus.publish('a.b', n);
+      await bus.idle();
+    }
+    isBroken = false;
+    const replaying = queue.replay();
+    await begun;
+    for (let n = 0; n < 20; n++) bus.publish('a.b', 'newer');
+    open();
+    const { replayed, failed, skipped } = await replaying;
+    const old = handled.filter((payload) => payload !== 'newer');
+    expect(old.length).toBeLessThan(12);
+    expect([replayed.length, failed.length, skipped]).toEqual([old.length, 12 - old.length, []]);
+    const left = await queue.getMessages();
+    expect([...left.map(({ message }) => message.payload), ...old].sort()).toEqual(
+      Array.from({ length: 12 }, (_, n) => n).sort(),
+    );
+    expect(left).toMatchObject(left.map(() => ({ state: 'dead', reason: 'overflow', replay_failures: 1 })));
   });
 
   it('goes on after its canary only if all of that succeeded', async () => {

@@ -63,10 +63,17 @@ export class LoggingThread {
     this.isUp = true;
   }
 
-  /** @throws BUSBAR_LOGGING_WORKER */
+  /**
+   * @throws BUSBAR_LOGGING_WORKER when the worker dies meanwhile, BUSBAR_LOG_FOLDER when the disk does not let it answer:
+   * nothing was changed then, and the same may be asked again
+   */
   ask<T>(query: (worker: LoggingQueries) => Promise<T>): Promise<T> {
     if (this.#queries === undefined) return Promise.reject(goneError());
-    return Promise.race([query(this.#queries as unknown as LoggingQueries), this.#death]);
+    const answer = query(this.#queries as unknown as LoggingQueries).catch((cause: unknown) => {
+      const what = cause instanceof Error ? cause.message : String(cause);
+      throw new BusbarError('BUSBAR_LOG_FOLDER', `the log folder cannot be used now: ${what}`, { cause });
+    });
+    return Promise.race([answer, this.#death]);
   }
 
   /** Writes everything, then ends the thread. */

@@ -5,9 +5,9 @@ import type { ReplayFailure, StoredLetter } from '../shared/logging-task.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import { storedLetter } from './stored-letter.js';
 
-/** What came of one replayed letter. `discarded` by its handler is as good as handled. */
+/** What came of one replayed letter. One that its handler discarded has succeeded. */
 export type ReplayOutcome =
-  | { readonly kind: 'succeeded' | 'discarded' | 'no-subscription' }
+  | { readonly kind: 'succeeded' | 'not-tried' }
   | { readonly kind: 'failed'; readonly failure: ReplayFailure };
 
 /** Gives a letter back to the subscription that failed. Resolves with what came of it. */
@@ -91,9 +91,9 @@ export class Replay {
   async #replayOne(letter: StoredLetter): Promise<void> {
     let outcome: ReplayOutcome;
     try {
-      outcome = letter.undecodable === true ? { kind: 'no-subscription' } : await this.#republish(letter);
+      outcome = letter.undecodable === true ? { kind: 'not-tried' } : await this.#republish(letter);
     } catch {
-      outcome = { kind: 'no-subscription' };
+      outcome = { kind: 'not-tried' };
     }
     this.#settled.push({ letter, outcome });
     // What settles while a batch is on its way to the disk goes with the next one.
@@ -107,10 +107,10 @@ export class Replay {
 
   async #settleAll(): Promise<void> {
     const batch = this.#settled.splice(0);
-    const idsOf = (...kinds: ReplayOutcome['kind'][]): string[] =>
-      batch.filter(({ outcome }) => kinds.includes(outcome.kind)).map(({ letter }) => letter.error_id);
-    const resolved = idsOf('succeeded', 'discarded');
-    const returned = idsOf('no-subscription');
+    const idsOf = (kind: ReplayOutcome['kind']): string[] =>
+      batch.filter(({ outcome }) => outcome.kind === kind).map(({ letter }) => letter.error_id);
+    const resolved = idsOf('succeeded');
+    const returned = idsOf('not-tried');
     const refailed = batch.flatMap(({ letter, outcome }) =>
       outcome.kind === 'failed' ? [{ id: letter.error_id, failure: outcome.failure }] : [],
     );

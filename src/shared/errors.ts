@@ -9,7 +9,7 @@
  * - `BUSBAR_DUPLICATE_SUBSCRIPTION`: this pattern and subscriberId are subscribed already.
  * - `BUSBAR_HANDLER_LOAD`: a handler module is missing, throws at import, or has no such export.
  * - `BUSBAR_IN_LANE_WORKER`: a MessageBus was constructed on one of its own worker threads.
- * - `BUSBAR_LOG_FOLDER`: the log folder cannot be created or written.
+ * - `BUSBAR_LOG_FOLDER`: the log folder cannot be created, read or written.
  * - `BUSBAR_FOLDER_LOCKED`: another process owns the log folder; the text names its pid.
  * - `BUSBAR_BREAKER_OPEN`: a circuit breaker refused the call; carries `retryAfterMs` and `breaker`.
  * - `BUSBAR_REQUEST_TIMEOUT`, `BUSBAR_REQUEST_FAILED`, `BUSBAR_NO_HANDLER`, `BUSBAR_AMBIGUOUS_REQUEST`: see `request()`.

@@ -27,14 +27,9 @@ import {
 } from './letter-line.js';
 import { LineBatch } from './line-batch.js';
 import type { Damage } from './repair.js';
+import { beyondLimits, type Retired } from './retention.js';
+import { isSealed } from './sealed-line.js';
 import type { Place, Segments } from './segments.js';
-
-/** What retention took, by rule. */
-export interface Retired {
-  count: number;
-  bytes: number;
-  age: number;
-}
 
 /** Below this much garbage nothing is compacted, in bytes. */
 const LEAST_GARBAGE_BYTES = 4 * 1024 * 1024;
@@ -118,7 +113,7 @@ export class Letters {
     return rowsOf(this.index, filter).map((row) => this.index.idOf(row));
   }
 
-  /** In the order of `ids`; those that are not there, or not as they were written, are left out. */
+  /** In the order of `ids`; those that are not there, or turn out damaged, are left out. */
   read(ids: readonly string[]): ReadLetter[] {
     return ids.flatMap((id) => {
       const line = this.lineOf(id);
@@ -126,13 +121,18 @@ export class Letters {
     });
   }
 
-  /** The letter as it stands now, or undefined. */
+  /**
+   * The letter as it stands now; undefined: there is none, or its line turned out damaged, and is set aside. What cannot be
+   * read stays a letter: only a line that was read can be known to be damaged.
+   */
   lineOf(id: string): LetterLine | undefined {
     const row = this.index.find(id);
     if (row < 0) return undefined;
-    const bytes = this.#segments.read(this.index.placeOf(row));
-    const line = bytes && parseLetter(bytes);
+    const place = this.index.placeOf(row);
+    const bytes = this.#segments.read(place);
+    const line = isSealed(bytes, 0, bytes.length) ? parseLetter(bytes) : undefined;
     if (line === undefined) {
+      this.#segments.setAside(place, bytes);
       this.damaged++;
       this.index.remove(row);
       return undefined;
@@ -141,11 +141,26 @@ export class Letters {
     return { ...line, state, replays, replay_failures, edits };
   }
 
-  /** Puts letters that are in one of the states `from` into another. Returns their ids. */
-  move(ids: readonly string[], from: readonly LetterState[], to: LetterState, now: number): string[] {
-    const moved = ids.filter((id) => from.includes(this.#stateOf(id) as LetterState));
+  /** Puts letters that are in one state into another. Returns how many. */
+  move(ids: readonly string[], from: LetterState, to: LetterState, now: number): number {
+    const moved = ids.filter((id) => this.#stateOf(id) === from);
     this.#change(moved, to, now);
-    return moved;
+    return moved.length;
+  }
+
+  /** Marks letters as being replayed, those that can be read and are not being replayed already. Returns them. */
+  claim(ids: readonly string[], now: number): ReadLetter[] {
+    const lines = ids.flatMap((id) => {
+      const state = this.#stateOf(id);
+      const line = state === undefined || state === 'pending_replay' ? undefined : this.lineOf(id);
+      return line === undefined ? [] : [line];
+    });
+    this.#change(
+      lines.map(({ error_id: id }) => id),
+      'pending_replay',
+      now,
+    );
+    return lines.map((line) => openLetter(line, this.index.summaryOf(this.index.find(line.error_id))));
   }
 
   /** Returns how many went. */
@@ -158,12 +173,12 @@ export class Letters {
   /** Letters whose replay was given up, or whose end came twice, stay as they are. */
   settleReplays({ resolved, refailed, returned }: ReplayOutcomes, now: number): void {
     this.remove(resolved, now);
+    this.move(returned, 'pending_replay', 'dead', now);
     const lines = refailed.flatMap(({ id, failure }) => {
       const line = this.#stateOf(id) === 'pending_replay' ? this.lineOf(id) : undefined;
       return line === undefined ? [] : [failedAgain(line, failure)];
     });
     this.#writeLetters(lines);
-    this.move(returned, ['pending_replay'], 'dead', now);
   }
 
   /** The letter as it is now; undefined: there is none, or it is being replayed. */
@@ -193,26 +208,9 @@ export class Letters {
 
   /** Enforces the limits: the oldest go first, archived or not. Returns what went by which rule. */
   retire(now: number): Retired {
-    const { maxLetters, maxLetterBytes, maxLetterAgeMs } = this.#limits;
-    const { index } = this;
-    const c = index.columns;
-    const retired: Retired = { count: 0, bytes: 0, age: 0 };
-    const gone: string[] = [];
-    let { size, bytes } = index;
-    for (let row = this.#firstRow; row < index.rows; row++) {
-      if (c.state[row] === 0) continue;
-      if (now - (c.timestamp[row] as number) > maxLetterAgeMs / 1000) retired.age++;
-      else if (size > maxLetters) retired.count++;
-      else if (bytes > maxLetterBytes) retired.bytes++;
-      else {
-        this.#firstRow = row;
-        break;
-      }
-      size--;
-      bytes -= c.length[row] as number;
-      gone.push(index.idOf(row));
-    }
+    const { gone, firstLeft, retired } = beyondLimits(this.index, this.#limits, this.#firstRow, now);
     this.remove(gone, now);
+    this.#firstRow = firstLeft;
     return retired;
   }
 

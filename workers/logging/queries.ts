@@ -72,13 +72,11 @@ export class Queries implements LoggingQueries {
   }
 
   moveLetters(ids: readonly string[], from: LetterState, to: LetterState): Promise<number> {
-    return this.#withLetters((letters) => letters.move(ids, [from], to, this.#keeper.seconds()).length);
+    return this.#withLetters((letters) => letters.move(ids, from, to, this.#keeper.seconds()));
   }
 
   claimLetters(ids: readonly string[]): Promise<ReadLetter[]> {
-    return this.#withLetters((letters) =>
-      letters.read(letters.move(ids, ['dead', 'archived'], 'pending_replay', this.#keeper.seconds())),
-    );
+    return this.#withLetters((letters) => letters.claim(ids, this.#keeper.seconds()));
   }
 
   settleReplays(outcomes: ReplayOutcomes): Promise<void> {

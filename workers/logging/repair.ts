@@ -153,12 +153,7 @@ function rewrite(path: string, bytes: Buffer, spans: readonly number[], bad: rea
   }
   const good = Buffer.concat(parts, offset);
   try {
-    if (bad.length > 0) {
-      writeFileSync(placeForDamage(path), Buffer.concat(bad.flatMap((line) => [line, end])), {
-        mode: FILE_MODE,
-        flag: 'a',
-      });
-    }
+    if (bad.length > 0) keepDamage(path, bad);
     const temporary = `${path}.tmp`;
     writeFileSync(temporary, good, { mode: FILE_MODE, flush: true });
     renameSync(temporary, path);
@@ -167,6 +162,13 @@ function rewrite(path: string, bytes: Buffer, spans: readonly number[], bad: rea
     // The disk refuses: the lines are good all the same, where they are.
     return { bytes, spans };
   }
+}
+
+/** Adds damaged lines of a file to `<file>.corrupt`. Throws what the disk throws. */
+export function keepDamage(path: string, lines: readonly Buffer[]): void {
+  const end = Buffer.from([NEWLINE]);
+  const bytes = Buffer.concat(lines.flatMap((line) => [line, end]));
+  writeFileSync(placeForDamage(path), bytes, { mode: FILE_MODE, flag: 'a', flush: true });
 }
 
 /** `<file>.corrupt`, unless something is there that cannot be written to. */

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { LineBatch } from './line-batch.js';
-import { type Damage, FILE_MODE, type LineCheck, type ReadingRoom, readGoodLines } from './repair.js';
+import { type Damage, FILE_MODE, keepDamage, type LineCheck, type ReadingRoom, readGoodLines } from './repair.js';
 import { isSealed } from './sealed-line.js';
 
 const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json$/;
@@ -116,15 +116,20 @@ export class Segments {
     });
   }
 
-  /** One line, or undefined when it is not there any more as it was written. Never throws. */
-  read({ segment, offset, length }: Place): Buffer | undefined {
-    try {
-      const bytes = Buffer.allocUnsafe(length);
-      const read = readSync(this.#openToRead(segment), bytes, 0, length, offset);
-      return read === length && isSealed(bytes, 0, length) ? bytes : undefined;
-    } catch {
-      return undefined;
+  /** The bytes of one line as they are now, damaged or not; fewer where the file ends before them. */
+  read({ segment, offset, length }: Place): Buffer {
+    const file = this.#openToRead(segment);
+    const bytes = Buffer.allocUnsafe(length);
+    let read = 0;
+    for (let more = -1; more !== 0 && read < length; read += more) {
+      more = readSync(file, bytes, read, length - read, offset + read);
     }
+    return bytes.subarray(0, read);
+  }
+
+  /** Keeps what was found in place of a line beside its segment, in `<segment>.corrupt`. */
+  setAside({ segment }: Place, bytes: Buffer): void {
+    keepDamage(join(this.#folder, this.#nameOf(segment)), [bytes]);
   }
 
   /** Deletes a segment that is not written any more. */
@@ -199,9 +204,15 @@ export class Segments {
     if (number === this.#current?.number) return this.#current.file;
     if (this.#reading?.number === number) return this.#reading.file;
     this.#closeReading();
-    const file = openSync(join(this.#folder, this.#segments.get(number)?.name ?? ''), 'r');
+    const file = openSync(join(this.#folder, this.#nameOf(number)), 'r');
     this.#reading = { number, file };
     return file;
+  }
+
+  #nameOf(number: number): string {
+    const segment = this.#segments.get(number);
+    if (segment === undefined) throw new Error(`segment ${number} is gone, and a letter is said to lie in it`);
+    return segment.name;
   }
 
   #closeReading(): void {
