@@ -122,6 +122,19 @@ describe('a handler that', () => {
     expect(await lettersOf(scene.bus)).toEqual([]);
   });
 
+  it('is stopped from exiting by a listener that throws fails, and its thread lives on', async () => {
+    const bus = await startBus({ retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
+    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', breaker: false });
+    const ledger = join(temporaryFolder(), 'ledger');
+    for (const [n, deed] of ['exit in vain', 'wait'].entries()) bus.publish('deeds', { n, ledger, deed });
+    await bus.idle();
+    expect(await lettersOf(bus)).toMatchObject([
+      { message: { payload: { n: 0 } }, error: { message: 'stopped from exiting' } },
+    ]);
+    expect(bus.getHealthStatus().threads.replaced).toBe(0);
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 1 });
+  });
+
   it('runs out of memory is given up at once', async () => {
     const scene = await setScene({ timeoutMs: 20_000 });
     await scene.act(undefined, 'hoard', undefined);

@@ -54,16 +54,22 @@ export async function failing(seconds = 10): Promise<Figure[]> {
   feeder.start();
   await sleep(WARM_UP_MS);
   const delay = monitorEventLoopDelay({ resolution: 1 });
+  const delayOfSecond = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
+  delayOfSecond.enable();
+  const delays: number[] = [];
   const memory: number[] = [];
   const [failedBefore, started] = [failedIn(bus), systemClock.elapsed()];
   for (let second = 0; second < seconds; second++) {
     await sleep(1000);
     memory.push(process.memoryUsage().rss);
+    delays.push(delayOfSecond.percentile(99));
+    delayOfSecond.reset();
   }
   const failed = failedIn(bus) - failedBefore;
   const elapsed = (systemClock.elapsed() - started) / 1000;
   delay.disable();
+  delayOfSecond.disable();
   feeder.stop();
   await bus.stop({ drain: false });
   rmSync(folder, { recursive: true, force: true });
@@ -71,9 +77,18 @@ export async function failing(seconds = 10): Promise<Figure[]> {
     { name: 'failed attempts', value: failed / elapsed, unit: 'attempts/s' },
     { name: "main's event-loop delay, p99", value: delay.percentile(99) / 1e6, unit: 'ms' },
     { name: "main's event-loop delay, longest", value: delay.max / 1e6, unit: 'ms' },
-    { name: 'memory, after a third of the time', value: third(memory, 0) / 2 ** 20, unit: 'MiB' },
-    { name: 'memory, at the end', value: third(memory, 2) / 2 ** 20, unit: 'MiB' },
+    ...inThirds("main's event-loop delay, p99 of a second", delays, 1e6, 'ms'),
+    ...inThirds('memory', memory, 2 ** 20, 'MiB'),
   ];
+}
+
+/** The medians of the beginning, the middle and the end. */
+function inThirds(name: string, samples: readonly number[], perUnit: number, unit: string): Figure[] {
+  return (['begin', 'middle', 'end'] as const).map((when, which) => ({
+    name: `${name}, ${when}`,
+    value: third(samples, which) / perUnit,
+    unit,
+  }));
 }
 
 /** Keeps a number of deliveries pending. */
@@ -103,7 +118,7 @@ function failedIn(bus: MessageBus): number {
 }
 
 /** The median of one third of the samples. */
-function third(samples: readonly number[], which: 0 | 1 | 2): number {
+function third(samples: readonly number[], which: number): number {
   const size = Math.ceil(samples.length / 3);
   const part = samples.slice(which * size, (which + 1) * size).sort((a, b) => a - b);
   return part[part.length >> 1] ?? Number.NaN;
