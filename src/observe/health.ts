@@ -88,6 +88,7 @@ function reasonsOf(facts: HealthFacts, successRate: number): string[] {
 function reasonsOfLogging(logging: LoggingHealth): string[] {
   const reasons: string[] = [];
   if (!logging.up) reasons.push('the logging worker is down');
+  if (logging.logFailing) reasons.push('the error log cannot be written');
   if (logging.unpersisted > 0) reasons.push(`${logging.unpersisted} dead letters are not on the disk yet`);
   if (logging.lostLetters > 0) reasons.push(`${logging.lostLetters} dead letters were lost`);
   return reasons;

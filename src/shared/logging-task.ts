@@ -54,6 +54,8 @@ export const Status = {
   FAILED_WRITES: 4,
   /** Log lines lost because they could not be written. */
   LOST_LINES: 5,
+  /** 1: the error log cannot be written now. */
+  LOG_FAILING: 6,
 } as const;
 export const STATUS_BYTES = 64;
 

@@ -89,16 +89,21 @@ export class ErrorLog {
     this.#pino[LEVEL_OF[report.severity] ?? 'error'](report);
   }
 
-  /** Writes what waits. Lines go to the disk cache, not through fsync: the log is a record, not a promise. */
-  flush(): void {
-    if (this.#pending.length === 0) return;
+  /**
+   * Writes what waits. Lines go to the disk cache, not through fsync: the log is a record, not a promise.
+   * False: that failed; tried again with the next call.
+   */
+  flush(): boolean {
+    if (this.#pending.length === 0) return true;
     try {
       this.#reopenIfReplaced();
       while (this.#pending.length > 0) this.#writeSome();
+      return true;
     } catch (error) {
       this.#cutBack();
       this.close();
       this.#onFailure(error, this.#dropExcess());
+      return false;
     }
   }
 

@@ -138,7 +138,7 @@ export class Keeper {
       if (++taken === MOST_REPORTS_IN_BATCH) break;
     }
     if (taken === 0) return false;
-    this.#log.flush();
+    this.#flushLog();
     this.#reports.release();
     return taken === MOST_REPORTS_IN_BATCH;
   }
@@ -190,13 +190,17 @@ export class Keeper {
     for (const line of this.#rollup.take(now, all)) this.#log.write(line);
     const trouble = this.#troubles.take(now);
     if (trouble !== undefined) this.#log.write(trouble);
-    this.#log.flush();
+    this.#flushLog();
     try {
       this.#noteRetired(this.letters.retire(now), now);
       this.statistics.save(now);
     } catch (error) {
       this.#noteFailure(error);
     }
+  }
+
+  #flushLog(): void {
+    Atomics.store(this.#status, Status.LOG_FAILING, this.#log.flush() ? 0 : 1);
   }
 
   /** Since 1970. */
@@ -232,7 +236,7 @@ export class Keeper {
    */
   #lostFolder(error: unknown): void {
     this.#noteFailure(error);
-    this.#log.flush();
+    this.#flushLog();
     process.exit(1);
   }
 
