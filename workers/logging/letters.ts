@@ -86,23 +86,19 @@ export class Letters {
 
   /** Adds letters: when it returns they are on the disk. A letter that is there already is not added again. */
   add(letters: readonly HandedLetter[]): void {
-    const batch = this.#batch;
+    const batch = this.#batch.clear();
     const heads: (LetterHead | undefined)[] = [];
-    try {
-      for (const letter of letters) {
-        beginHanded(batch, letter);
-        const head = headOf(batch.memory, batch.lineStart, batch.end);
-        if (head !== undefined && this.index.find(head.error_id) >= 0) {
-          batch.cancel();
-          continue;
-        }
-        heads.push(head);
-        endHanded(batch, letter);
+    for (const letter of letters) {
+      beginHanded(batch, letter);
+      const head = headOf(batch.memory, batch.lineStart, batch.end);
+      if (head !== undefined && this.index.find(head.error_id) >= 0) {
+        batch.cancel();
+        continue;
       }
-      this.#append(heads);
-    } finally {
-      batch.clear();
+      heads.push(head);
+      endHanded(batch, letter);
     }
+    this.#append(heads);
   }
 
   list(filter: LetterFilter): LetterSummary[] {
@@ -244,20 +240,17 @@ export class Letters {
   }
 
   #writeLetters(lines: readonly LetterLine[]): void {
-    const batch = this.#batch;
-    try {
-      for (const line of lines) writeLetter(batch, line);
-      const { memory, starts, end } = batch;
-      this.#append(starts.map((start, at) => headOf(memory, start, starts[at + 1] ?? end)));
-    } finally {
-      batch.clear();
-    }
+    const batch = this.#batch.clear();
+    for (const line of lines) writeLetter(batch, line);
+    const { memory, starts, end } = batch;
+    this.#append(starts.map((start, at) => headOf(memory, start, starts[at + 1] ?? end)));
   }
 
   /** Writes the batch, whose lines begin with these heads. */
   #append(heads: readonly (LetterHead | undefined)[]): void {
     if (heads.length === 0) return;
     const places = this.#segments.append(this.#batch);
+    this.#batch.clear();
     heads.forEach((head, at) => {
       // Not as busbar makes it: it is on the disk, and the next start will set it aside.
       if (head === undefined) this.damaged++;
@@ -267,15 +260,12 @@ export class Letters {
 
   #change(ids: readonly string[], state: StateLine['state'], now: number): void {
     if (ids.length === 0) return;
-    const batch = this.#batch;
-    try {
-      for (let start = 0; start < ids.length; start += MOST_IDS_ON_LINE) {
-        writeState(batch, now, state, ids.slice(start, start + MOST_IDS_ON_LINE));
-      }
-      this.#segments.append(batch);
-    } finally {
-      batch.clear();
+    const batch = this.#batch.clear();
+    for (let start = 0; start < ids.length; start += MOST_IDS_ON_LINE) {
+      writeState(batch, now, state, ids.slice(start, start + MOST_IDS_ON_LINE));
     }
+    this.#segments.append(batch);
+    batch.clear();
     this.#applyState(state, ids);
   }
 

@@ -67,10 +67,12 @@ export class LineBatch {
     this.#end = this.#lineStart;
   }
 
-  clear(): void {
+  /** Empties it, also of a line that was begun. */
+  clear(): this {
     this.#end = 0;
     this.starts.length = 0;
     if (this.#memory.length > LARGEST_KEPT_BYTES) this.#memory = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    return this;
   }
 
   #reserve(more: number): void {

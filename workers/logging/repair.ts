@@ -91,7 +91,8 @@ function readInto(room: ReadingRoom, path: string): Buffer {
   const file = openSync(path, 'r');
   try {
     const { size } = fstatSync(file);
-    if (room.bytes.length < size) room.bytes = Buffer.allocUnsafeSlow(size);
+    // A power of two: files that grow by a little would each get new memory. What is not touched costs nothing.
+    if (room.bytes.length < size) room.bytes = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(size)));
     let end = 0;
     while (end < size) {
       const read = readSync(file, room.bytes, end, size - end, end);
