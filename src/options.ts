@@ -32,8 +32,9 @@ export interface MessageBusOptions {
   /** Threads that stand by for one that dies, 0 to 16. Default 1 where there are two cores or more, else 0. */
   readonly spareThreads?: number;
   /**
-   * Bytes of each lane's rings, a power of two from 65 536 to 1 GiB. Payloads above a quarter of it travel in shared memory of
-   * their own, which costs an allocation each. Default 1 048 576.
+   * Bytes of each lane's rings, a power of two from 65 536 to 1 GiB (131 072 are taken at least). Payloads that come to more
+   * than a quarter of it, with their headers, travel in shared memory of their own, which costs an allocation each.
+   * Default 1 048 576.
    */
   readonly ringBytes?: number;
   /**

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import follows from './fixtures/follows.js';
 import measures from './fixtures/measures.js';
+import { throwsHugely } from './fixtures/publishes.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -58,6 +59,25 @@ describe('a large message', () => {
     await bus.idle();
     const done = linesOf(ledger).filter((line) => line.endsWith('done'));
     expect(done.map((line) => Number(line.split(' ')[1]))).toEqual(Array.from({ length: 60 }, (_, n) => n));
+  });
+
+  it('whose headers make it large arrives too, wherever the ring stands', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    await bus.subscribe('frame', measures, { subscriberId: 's' });
+    const options = { headers: { note: '\u20ac'.repeat(16_300) }, key: 'k'.repeat(1024), id: 'i'.repeat(1024) };
+    for (const before of [0, 16_000, 32_000, 60_000]) {
+      await bus.request('frame', bytesOf(before, 1));
+      expect(await bus.request('frame', bytesOf(16_300, 2), options)).toEqual([16_300, 2, 2]);
+    }
+  });
+
+  it('whose failure is long to tell is told all the same', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    const options = { breaker: false as const, retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } };
+    await bus.subscribe('huge', throwsHugely, { subscriberId: 's', ...options });
+    for (let n = 0; n < 4; n++) bus.publish('huge', 'x', { headers: { note: '\u20ac'.repeat(16_300) } });
+    await bus.idle();
+    expect(accountOf(bus, 's')).toMatchObject({ deadLettered: 4 });
   });
 
   it('counts as bytes that wait, and above the limit is refused with a clear error', async () => {

@@ -109,16 +109,18 @@ export class AttemptContext implements HandlerContext {
   publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {
     assertTopicLike(topic);
     assertPublishOptions(options);
+    const headers = withTrace(options.headers ?? null, this.headers);
+    if (headers !== null) assertPublishOptions({ headers });
     const { codec, bytes, lossy } = encodePayload(payload);
     this.publications ??= [];
     const detail: PublishedDetail = {
-      id: `${this.id}:${this.publications.length + 1}`,
+      id: `${shortId(this.id)}:${this.publications.length + 1}`,
       topic,
       codec,
       lossy,
       priority: options.priority ?? 'normal',
       key: options.key ?? null,
-      headers: withTrace(options.headers ?? null, this.headers),
+      headers,
       ttlMs: options.ttlMs ?? null,
       delayMs: options.delayMs ?? null,
     };
@@ -141,6 +143,15 @@ function assertTopicLike(topic: unknown): asserts topic is string {
   if (typeof topic !== 'string' || topic.length > LARGEST_TEXT_BYTES / 4) {
     throw new BusbarError('BUSBAR_INVALID_TOPIC', `ctx.publish: not a topic: ${show(topic)}`);
   }
+}
+
+/** Beyond so many characters the id of what was handled is not repeated in the ids of what its handler publishes. */
+const LONGEST_PARENT = 200;
+
+/** The id, or one of 43 characters that always stands for it: messages that follow one another would grow it without end. */
+function shortId(id: string): string {
+  if (id.length <= LONGEST_PARENT) return id;
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(id).digest('base64url');
 }
 
 /** The headers of W3C Trace Context and Baggage. */

@@ -30,10 +30,17 @@ const IS_LARGE = 8;
 /** The largest topic, id or key and the largest headers, in bytes: their lengths share a word. */
 export const LARGEST_TEXT_BYTES = 0xffff;
 
-/** The largest payload that lies in a record of a ring of this size; more of them fit than one. */
+/** The smallest ring in which a record without a payload always has room: the largest texts are half of it at most. */
+export const SMALLEST_LANE_RING_BYTES = 128 * 1024;
+
+/** The largest payload, with its texts, that lies in a record of a ring of this size; more of them fit than one. */
 export function largestInRing(ringBytes: number): number {
   return ringBytes >> 2;
 }
+
+/** What {@link writeDelivery} did. APART: the payload did not go into the record. */
+export const Written = { FULL: 0, WHOLE: 1, APART: 2 } as const;
+export type Written = (typeof Written)[keyof typeof Written];
 
 const NOTHING = new Uint8Array(0);
 
@@ -78,20 +85,21 @@ export interface LaneNames {
 }
 
 /**
- * Writes a delivery into a lane's ring. False: full, and nothing was written.
+ * Writes a delivery into a lane's ring. FULL: nothing was written.
  *
  * @param stamp the lane's GENERATION, see layout.ts
  */
-export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneNames, stamp: number): boolean {
+export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneNames, stamp: number): Written {
   const topic = delivery.topic === names.pattern ? '' : delivery.topic;
   const id = delivery.id;
   const headers = delivery.headers === null ? '' : JSON.stringify(delivery.headers);
   const key = delivery.key ?? '';
-  const payload = delivery.bytes.byteLength > largestInRing(ring.capacity) ? NOTHING : delivery.bytes;
   const texts = topic.length + id.length + key.length + headers.length;
   const textBytes = texts === 0 ? 0 : utf8Length(topic) + utf8Length(id) + utf8Length(key) + utf8Length(headers);
+  const isApart = delivery.bytes.byteLength > 0 && delivery.bytes.byteLength + textBytes > largestInRing(ring.capacity);
+  const payload = isApart ? NOTHING : delivery.bytes;
   const offset = ring.claim(DELIVERY_HEADER_BYTES + payload.byteLength + textBytes);
-  if (offset < 0) return false;
+  if (offset < 0) return Written.FULL;
 
   const { words, doubles, bytes } = ring;
   const word = offset >> 2;
@@ -118,7 +126,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
     words[word + 5] = write(key) | (write(headers) << 16);
   }
   ring.commit(stamp);
-  return true;
+  return isApart ? Written.APART : Written.WHOLE;
 }
 
 function flagsOf({ lossy, wantsReply, key, bytes }: Delivery, written: Uint8Array): number {
@@ -197,7 +205,7 @@ function readWith(memory: RecordMemory, offset: number, names: LaneNames, payloa
   const topic = topicAndId & 0xffff ? text(topicAndId & 0xffff) : names.pattern;
   const id = topicAndId >>> 16 ? text(topicAndId >>> 16) : '';
   const key = flags & HAS_KEY ? text(keyAndHeaders & 0xffff) : null;
-  const headers: Headers | null = keyAndHeaders >>> 16 ? (JSON.parse(text(keyAndHeaders >>> 16)) as Headers) : null;
+  const headers: Headers | null = keyAndHeaders >>> 16 ? headersOf(text(keyAndHeaders >>> 16)) : null;
   return {
     number,
     id,
@@ -216,6 +224,15 @@ function readWith(memory: RecordMemory, offset: number, names: LaneNames, payloa
     kills: (failures >>> 16) & 0xff,
     timeouts: failures >>> 24,
   };
+}
+
+/** Null also for what is none: a bad record must not keep the others of its ring from being read. */
+function headersOf(text: string): Headers | null {
+  try {
+    return JSON.parse(text) as Headers;
+  } catch {
+    return null;
+  }
 }
 
 /** These bytes in shared memory of their own; as they are, if they lie so already. */

@@ -82,7 +82,7 @@ export type LaneTaskResult =
   | { readonly kind: 'gave-way' }
   | { readonly kind: 'held' };
 
-/** Words of a lane's turn. All but EXITED are written by main, and read by its drain. */
+/** Words of a lane's turn. LEAVE and SHARE are written by main, and read by its drain. */
 export const Turn = {
   /** 1: give the thread back as soon as nothing is in flight. */
   LEAVE: 0,
@@ -90,6 +90,8 @@ export const Turn = {
   SHARE: 1,
   /** Written by the drain: its number, when its thread runs no more code, having called process.exit(). */
   EXITED: 2,
+  /** Written by the drain, which counts the turns of its loop from 1 on; main sets it to 0 before a drain begins. */
+  BEAT: 3,
 } as const;
 
-export const TURN_BYTES = 12;
+export const TURN_BYTES = 16;

@@ -5,8 +5,10 @@ import {
   type LaneNames,
   ownDelivery,
   readDelivery,
+  SMALLEST_LANE_RING_BYTES,
   startedAtIndex,
   timeoutsOf,
+  Written,
   writeDelivery,
 } from '../shared/delivery.js';
 import {
@@ -74,7 +76,7 @@ export class LaneRing {
   #succeeded = 0;
 
   constructor(shape: RingShape) {
-    this.memory = allocateRing(shape.ringBytes);
+    this.memory = allocateRing(Math.max(shape.ringBytes, SMALLEST_LANE_RING_BYTES));
     this.writer = new RingWriter(this.memory);
     this.#shape = shape;
     this.#running = shape.concurrency === 1 ? new RunningWord(this.memory) : null;
@@ -88,11 +90,11 @@ export class LaneRing {
     return { succeeded: this.#succeeded, unsettled: (this.writer.written - word - this.#handedBack) | 0 };
   }
 
-  /** False: full, by bytes or by depth. */
-  write(delivery: Delivery, names: LaneNames, stamp: number): boolean {
+  /** FULL: by bytes or by depth. */
+  write(delivery: Delivery, names: LaneNames, stamp: number): Written {
     if (this.#room <= 0) {
       this.#room = this.#shape.depth - this.unsettled;
-      if (this.#room <= 0) return false;
+      if (this.#room <= 0) return Written.FULL;
     }
     this.#room--;
     return writeDelivery(this.writer, delivery, names, stamp);

@@ -1,5 +1,12 @@
 // The shared memory of one lane as main sees it: rings by priority, and the outbox.
-import { type Delivery, type LaneNames, largestInRing, priorityNumber } from '../shared/delivery.js';
+import {
+  type Delivery,
+  type LaneNames,
+  largestInRing,
+  priorityNumber,
+  SMALLEST_LANE_RING_BYTES,
+  Written,
+} from '../shared/delivery.js';
 import { PRIORITIES } from '../shared/message.js';
 import { type LaneOrder, ParkedWords } from '../shared/order.js';
 import type { RecordAddress } from '../shared/outcome.js';
@@ -9,8 +16,15 @@ import { type LaneAccount, LaneRing, type RingShape, type Suspect } from './lane
 import { LargePayloads } from './large-payloads.js';
 import { type Fence, Parking } from './parking.js';
 
-/** Outboxes are this large at least, so that a large delivery with its error always fits. */
-const SMALLEST_OUTBOX_BYTES = 256 * 1024;
+/** The largest description of a failure, as JSON: 25 000 characters, each of which may take six bytes. */
+const LARGEST_DETAIL_BYTES = 160 * 1024;
+const LARGEST_TEXTS_BYTES = SMALLEST_LANE_RING_BYTES / 2;
+
+/** An outbox has room for the largest record of a ring together with the largest description of a failure, wherever it stands. */
+function outboxBytes(ringBytes: number): number {
+  const largest = Math.max(largestInRing(ringBytes), LARGEST_TEXTS_BYTES) + LARGEST_DETAIL_BYTES;
+  return Math.max(ringBytes, 2 ** Math.ceil(Math.log2(2 * largest)));
+}
 
 /** All rings of one lane, and its outbox. Runs on the main thread. */
 export class LaneRings {
@@ -27,7 +41,7 @@ export class LaneRings {
   constructor(names: LaneNames, shape: RingShape, order: LaneOrder | null) {
     this.#names = names;
     this.#shape = shape;
-    this.outboxMemory = allocateRing(Math.max(shape.ringBytes, SMALLEST_OUTBOX_BYTES));
+    this.outboxMemory = allocateRing(outboxBytes(shape.ringBytes));
     this.outbox = new RingReader(this.outboxMemory);
     const words = new ParkedWords(this.parkedMemory);
     const isStrict = order?.ordering === 'strict';
@@ -75,9 +89,9 @@ export class LaneRings {
   /** False: the ring of its priority is full, or not open. */
   write(delivery: Delivery): boolean {
     const ring = this.rings[priorityNumber(delivery)];
-    if (!ring?.write(delivery, this.#names, this.parking.stamp)) return false;
-    if (delivery.bytes.byteLength > largestInRing(this.#shape.ringBytes)) this.large.add(delivery, ring);
-    return true;
+    const written = ring?.write(delivery, this.#names, this.parking.stamp) ?? Written.FULL;
+    if (written === Written.APART && ring !== undefined && ring !== null) this.large.add(delivery, ring);
+    return written !== Written.FULL;
   }
 
   handBack({ place, sequence }: RecordAddress): void {

@@ -29,6 +29,7 @@ export class LaneSignals {
   /** Takes {@link askToLeave} back. Returns the number of the next drain. */
   beginDrain(): number {
     Atomics.store(this.#turn, Turn.LEAVE, 0);
+    Atomics.store(this.#turn, Turn.BEAT, 0);
     this.#drain = (this.#drain + 1) & 0x7fffffff || 1;
     return this.#drain;
   }
@@ -36,6 +37,16 @@ export class LaneSignals {
   /** True: the thread of this drain has told that it ends, and runs no more code. */
   get hasExited(): boolean {
     return Atomics.load(this.#turn, Turn.EXITED) === this.#drain && this.#drain > 0;
+  }
+
+  /** Another one each time the drain's loop turns; 0: it has not begun. */
+  get beat(): number {
+    return Atomics.load(this.#turn, Turn.BEAT);
+  }
+
+  /** True: the thread is wanted back. */
+  get isAsked(): boolean {
+    return Atomics.load(this.#turn, Turn.LEAVE) === 1 || Atomics.load(this.#turn, Turn.SHARE) === 1;
   }
 
   /** Others wait for a thread, or no longer. */

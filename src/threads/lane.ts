@@ -1,5 +1,4 @@
 // The main half of a lane: feeds its rings, gives it a thread, collects its outcomes, and mends it when a thread dies.
-import { systemClock } from '../shared/clock.js';
 import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
 import type { LaneTaskResult } from '../shared/lane-task.js';
 import { asksMain } from '../shared/order.js';
@@ -13,14 +12,12 @@ import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lan
 import { LaneQueue } from './lane-queue.js';
 import type { LaneAccount } from './lane-ring.js';
 import { LaneSignals } from './lane-signals.js';
+import { LaneThread } from './lane-thread.js';
 import type { Parking } from './parking.js';
 import { Patience } from './patience.js';
-import { EXITED, type ThreadEnd, ThreadLost } from './pool.js';
+import { type ThreadEnd, ThreadLost } from './pool.js';
 import { STORM_DEATHS, STORM_WINDOW_MS, Standstill } from './standstill.js';
 import type { TurnTaker } from './turns.js';
-
-/** A drain that has nothing in flight leaves within this time when asked, in milliseconds, or is ended. */
-const LEAVE_MS = 200;
 
 /** One partition of one subscription. Runs on the main thread. */
 export class Lane implements TurnTaker {
@@ -32,8 +29,7 @@ export class Lane implements TurnTaker {
   readonly #events: LaneEvents;
   readonly #signals = new LaneSignals();
   #state: LaneState = 'idle';
-  #kill = new AbortController();
-  #killedAt = 0;
+  readonly #thread: LaneThread;
   readonly #standstill: Standstill;
   #isPaused = false;
   readonly #blame: Blame;
@@ -54,6 +50,7 @@ export class Lane implements TurnTaker {
       this.refill();
     });
     this.#blame = new Blame(new Patience(options.deadline, options.graceMs));
+    this.#thread = new LaneThread(this.#queue.rings, this.#signals, this.#blame);
   }
 
   get state(): LaneState {
@@ -122,7 +119,7 @@ export class Lane implements TurnTaker {
       this.#events.heard();
     }
     if (this.#queue.goOn() || this.backlog.size > 0) this.refill();
-    if (this.#isExiting) this.#kill.abort(EXITED);
+    if (this.#isExiting) this.#thread.bury();
     return outbox.hasNext;
   }
 
@@ -132,7 +129,7 @@ export class Lane implements TurnTaker {
   }
 
   get #isExiting(): boolean {
-    return this.#state === 'draining' && !this.#kill.signal.aborted && this.#signals.hasExited;
+    return this.#state === 'draining' && this.#thread.hasExited;
   }
 
   /** Its drain runs, and does not sleep: what it is given, it takes at once. */
@@ -140,16 +137,13 @@ export class Lane implements TurnTaker {
     return this.#state === 'draining' && this.#signals.isHeeded;
   }
 
-  /** Ends the thread if a handler ran past its deadline and the grace. */
+  /** Ends the thread if a handler ran past its deadline and the grace, or nothing runs there any more. */
   checkDeadlines(elapsed: number): void {
     if (this.#queue.goOn()) this.refill();
     this.#blame.patience.fit(elapsed);
     if (this.#state !== 'draining') return;
     if (this.#blame.isResolved()) this.#signals.askToLeave();
-    if (this.#kill.signal.aborted) return;
-    if (!this.#queue.rings.started().some((attempt) => this.#blame.isOverdue(attempt, elapsed))) return;
-    this.#killedAt = elapsed;
-    this.#kill.abort();
+    this.#thread.check(elapsed);
   }
 
   /** Stops taking turns; what runs, ends first. */
@@ -169,19 +163,15 @@ export class Lane implements TurnTaker {
   async close(): Promise<Delivery[]> {
     this.pause();
     this.#standstill.cancel();
-    if (this.#state === 'draining') await this.#endDrain();
+    if (this.#state === 'draining') {
+      const timer = this.#thread.end();
+      await this.#ended;
+      timer.cancel();
+    }
     this.#state = 'closed';
     while (this.collect(1000));
     this.#queue.rings.repair();
     return this.#queue.takeAll();
-  }
-
-  /** An idle drain leaves when asked; one whose handler runs has to be ended. */
-  async #endDrain(): Promise<void> {
-    const kill = (): void => this.#kill.abort();
-    const timer = systemClock.after(this.#queue.rings.started().length > 0 ? 0 : LEAVE_MS, kill, true);
-    await this.#ended;
-    timer.cancel();
   }
 
   share(isWanted: boolean): void {
@@ -195,11 +185,11 @@ export class Lane implements TurnTaker {
 
   async #drain(): Promise<boolean> {
     this.#state = 'draining';
-    this.#kill = new AbortController();
+    const kill = this.#thread.begin();
     const number = this.#signals.beginDrain();
     const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame, number);
     try {
-      const result = await this.#surroundings.pool.run(task, this.#kill.signal);
+      const result = await this.#surroundings.pool.run(task, kill);
       while (this.collect(1000));
       this.#gaveBack(result);
     } catch (lost) {
@@ -226,16 +216,17 @@ export class Lane implements TurnTaker {
   /** The thread is gone: names the culprit, absolves the others. */
   #lost(end: ThreadEnd): void {
     const suspects = this.#queue.rings.repair();
-    const isClosing = end === 'killed' && this.#killedAt === 0;
-    const culprits = isClosing ? [] : this.#blame.culprits(end, suspects, this.#killedAt);
-    const cause = end === 'killed' ? 'deadline' : end;
+    const { killedAt } = this.#thread;
+    const isClosing = end === 'killed' && killedAt === 0;
+    const culprits = isClosing || end === 'stuck' ? [] : this.#blame.culprits(end, suspects, killedAt);
+    const cause = end === 'killed' || end === 'stuck' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
     for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
     // An innocent may have been a probe, whose place would otherwise be taken for lost only after a minute.
     if (culprits.length < suspects.length) this.#options.breaker?.local.releaseProbes();
     const taken = culprits.map((culprit) => [this.#queue.rings.take(culprit), now - culprit.startedAt] as const);
     this.#queue.rings.releaseDone();
-    this.#killedAt = 0;
+    this.#thread.killedAt = 0;
     for (const [delivery, ranMs] of taken) {
       this.#blame.patience.add(ranMs);
       const timeoutMs = this.#blame.patience.timeoutMs(delivery.timeouts);
@@ -243,7 +234,7 @@ export class Lane implements TurnTaker {
     }
     // Not before: what goes on in the meantime would ask for a turn that this lane still has.
     this.#state = 'idle';
-    if (suspects.length === 0 && end !== 'killed') this.#died();
+    if (end === 'stuck' || (suspects.length === 0 && end !== 'killed')) this.#died();
     this.#events.heard();
   }
 

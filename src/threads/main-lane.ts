@@ -212,16 +212,19 @@ export class MainLane {
     let result: unknown;
     try {
       result = attempt.call(handle, validate, 'copy');
+      // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
+      if (isThenable(result)) {
+        result.then(
+          (value) => this.#succeed(attempt, value),
+          (thrown) => this.#fail(attempt, thrown),
+        );
+        return;
+      }
     } catch (thrown) {
       this.#fail(attempt, thrown);
       return;
     }
-    if (!isThenable(result)) this.#succeed(attempt, result);
-    else
-      result.then(
-        (value) => this.#succeed(attempt, value),
-        (thrown) => this.#fail(attempt, thrown),
-      );
+    this.#succeed(attempt, result);
   }
 
   #succeed(attempt: MainAttempt, value: unknown): void {

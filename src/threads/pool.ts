@@ -15,11 +15,13 @@ export interface PoolOptions {
 /** Threads that may end on their own before new ones begin without handlers. */
 const MOST_UNEXPLAINED = 2;
 
-/** How a thread ended under a task. */
-export type ThreadEnd = 'killed' | 'exited' | 'out-of-memory';
+/** How a thread ended under a task. `stuck`: it was ended, for what no delivery is to blame for. */
+export type ThreadEnd = 'killed' | 'exited' | 'out-of-memory' | 'stuck';
 
 /** The reason of a `kill` for a thread that has told its own end: Node would take 8 ms more to tell. */
 export const EXITED = Symbol('exited');
+/** The reason of a `kill` for a thread on which nothing can run any more, though no handler does. */
+export const STUCK = Symbol('stuck');
 
 /** Raised by {@link Pool.run} when the thread ended before the task did. */
 export class ThreadLost extends Error {
@@ -113,6 +115,6 @@ export class Pool {
 }
 
 function endOf(cause: unknown, kill: AbortSignal): ThreadEnd {
-  if (kill.aborted) return kill.reason === EXITED ? 'exited' : 'killed';
+  if (kill.aborted) return kill.reason === EXITED ? 'exited' : kill.reason === STUCK ? 'stuck' : 'killed';
   return (cause as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out-of-memory' : 'exited';
 }

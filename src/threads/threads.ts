@@ -8,6 +8,7 @@ import type { RedactOptions } from '../shared/redact.js';
 import { ErrorCategory } from '../shared/report.js';
 import { Lane } from './lane.js';
 import type { LaneSurroundings } from './lane-contract.js';
+import { LOAD_TIMEOUT_MS } from './lane-thread.js';
 import type { MainLane } from './main-lane.js';
 import { Pool, type PoolOptions, ThreadLost } from './pool.js';
 import { Turns, type TurnTaker } from './turns.js';
@@ -26,8 +27,6 @@ const POLLS = availableParallelism() > 1 ? 1000 : 0;
 const LINGERS = POLLS > 0 ? 10 : 0;
 /** How exact deadlines are, in milliseconds. */
 const WATCH_MS = 25;
-/** A module that takes longer to load is not going to, in milliseconds. */
-const LOAD_TIMEOUT_MS = 30_000;
 
 /** The bus's breakers; looked at while something is under way, so that their changes are told of. */
 export type WatchedBreakers = LaneSurroundings['breakers'] & { lookAtAll(): void };

@@ -129,12 +129,7 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
 function serversOf(servers: unknown): readonly string[] {
   const list = Array.isArray(servers) ? servers : [servers];
   if (list.length > 0 && list.every((server) => typeof server === 'string' && server !== '')) return list;
-  // Not the values: there may be passwords in them.
-  throw invalidOption(
-    'servers',
-    'one or more of host:port',
-    list.map((server) => typeof server),
-  );
+  throw invalidOption('servers', 'one or more of host:port', servers);
 }
 
 function streamOf(stream: unknown): string {

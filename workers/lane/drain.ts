@@ -84,9 +84,20 @@ export class Drain {
     listenToExit(() => this.#tellExit());
     try {
       return { kind: await this.#loop() };
+    } catch (thrown) {
+      this.#end(thrown);
     } finally {
       listenToLateThrows(undefined);
       listenToExit(undefined);
+    }
+  }
+
+  /** A fault of busbar's own, or a record that cannot be read: the rings may be mended only when this thread is gone. */
+  #end(thrown: unknown): never {
+    try {
+      this.#settler.failLate(thrown, undefined);
+    } finally {
+      process.exit(1);
     }
   }
 
@@ -97,6 +108,7 @@ export class Drain {
 
   async #loop(): Promise<'gave-way' | 'held'> {
     for (;;) {
+      this.#beat();
       const why = this.#work();
       this.#outbox.ring();
       switch (why) {
@@ -118,6 +130,11 @@ export class Drain {
           return this.#leave('gave-way');
       }
     }
+  }
+
+  /** Main takes a drain that does not, though it has reason to, for stuck. Overflows to 0 after years. */
+  #beat(): void {
+    this.#turn[Turn.BEAT] = (this.#turn[Turn.BEAT] as number) + 1;
   }
 
   /** Starts deliveries until something has to be waited for, and says what. */
@@ -197,18 +214,19 @@ export class Drain {
     let result: unknown;
     try {
       result = attempt.call(this.#handler.handle, this.#handler.options.validate, this.#task.bytes);
+      // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
+      if (isThenable(result)) {
+        result.then(
+          (value) => this.#settler.succeed(attempt, value),
+          (thrown) => this.#settler.fail(attempt, thrown),
+        );
+        return;
+      }
     } catch (thrown) {
       this.#settler.fail(attempt, thrown);
       return;
     }
-    if (!isThenable(result)) {
-      this.#settler.succeed(attempt, result);
-      return;
-    }
-    result.then(
-      (value) => this.#settler.succeed(attempt, value),
-      (thrown) => this.#settler.fail(attempt, thrown),
-    );
+    this.#settler.succeed(attempt, result);
   }
 
   /** Looks again for a short while. */

@@ -23,6 +23,8 @@ export function loadHandler(source: HandlerSource): Promise<LoadedHandler> {
   if (handler === undefined) {
     handler = importHandler(source);
     loaded.set(name, handler);
+    // What set-up needs may be back the next time.
+    handler.catch(() => loaded.delete(name));
   }
   return handler;
 }

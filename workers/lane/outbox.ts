@@ -40,6 +40,8 @@ const ROOM_WAIT_MS = 1;
 /** In a storm of failures, or where a transport is told of each success, main is woken for this many at once. */
 const MOST_UNHEARD = 256;
 
+const MOST_CHARACTERS_OF_A_CUT = 100;
+
 /** For what belongs to no record. */
 export const NOWHERE: RecordAddress = { place: 0, sequence: 0 };
 
@@ -128,12 +130,23 @@ export class Outbox implements ContextOutlet {
 
   async #writeWaiting(address: RecordAddress, outcomes: readonly PendingOutcome[], from: number): Promise<void> {
     let index = from;
+    const fitting = outcomes.map((outcome) => this.#fitting(outcome));
     while (index < outcomes.length) {
       this.#mainBell.ring();
       await new Promise<void>((resume) => systemClock.after(ROOM_WAIT_MS, resume, true));
-      index = this.#writeFrom(index, address, outcomes);
+      index = this.#writeFrom(index, address, fitting);
     }
     this.#waiting--;
+  }
+
+  /** A failure whose description would never fit, without all that is not needed to decide about it. */
+  #fitting(outcome: PendingOutcome): PendingOutcome {
+    if (!('detail' in outcome) || outcome.detail === null || !('error' in outcome.detail)) return outcome;
+    if (outcomeBytes(outcome.bytes?.byteLength ?? 0, outcome.detail) <= this.#ring.largestRecord) return outcome;
+    const { error, recovery_error: _, ...detail } = outcome.detail;
+    const { name, message } = error;
+    const short = { name, message: message.slice(0, MOST_CHARACTERS_OF_A_CUT) };
+    return { ...outcome, detail: { ...detail, error: short, preview: '' } } as PendingOutcome;
   }
 
   #writeFrom(from: number, address: RecordAddress, outcomes: readonly PendingOutcome[]): number {
