@@ -26,6 +26,8 @@ export class Connection {
   readonly #manager: JetStreamManager;
   #isUp = true;
   #isClosing = false;
+  /** Times that the connection was lost. */
+  losses = 0;
   readonly #answers = new Answers();
   readonly #soon: [subject: string, data: Uint8Array][] = [];
 
@@ -251,6 +253,7 @@ export class Connection {
       if (this.#isClosing) return;
       if (status.type === 'disconnect' && this.#isUp) {
         this.#isUp = false;
+        this.losses++;
         this.#answers.giveUp();
         events.down();
       } else if (status.type === 'reconnect') {

@@ -1,34 +1,13 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
-import type { Clock, Timer } from '../shared/clock.js';
-import type { Connection } from './connection.js';
+import type { Timer } from '../shared/clock.js';
 import type { Incoming, Listening } from './connection-words.js';
 import { type Delivered, DeliveredTooOften, deliveryOf } from './delivered.js';
-import type { Lease } from './lease.js';
+import type { FeedParts } from './feed-parts.js';
 import { messagesComeInOrder, type QuietParts, requestsEnd } from './quiet.js';
 import { RecentAnswers, Remembered } from './remembered.js';
-import type { Names } from './subjects.js';
-import type { Arrival, Intake, Settlement, Ticket } from './transport.js';
+import type { Arrival, Settlement } from './transport.js';
+import { Unsettled } from './unsettled.js';
 import { decodeMessage, isOpening, rawMessage, wasSentAgain } from './wire.js';
-
-export interface FeedParts {
-  readonly connection: Connection;
-  readonly clock: Clock;
-  readonly names: Names;
-  /** The durable consumer of this partition. */
-  readonly consumer: string;
-  readonly lease: Lease;
-  readonly intake: Intake;
-  /** Deliveries of this partition that may be unsettled at the same time. */
-  readonly window: number;
-  /** How long the server waits for an acknowledgement, in milliseconds. */
-  readonly ackWaitMs: number;
-  /** How long a request for messages lasts, in milliseconds: well below what is left of a trusted lease. */
-  readonly pullMs: number;
-  /** Deliveries after which a message is quarantined. */
-  readonly maxDeliver: number;
-  /** Calls back once what handlers published so far is stored. */
-  readonly afterHandlers: (then: () => void) => void;
-}
 
 /** How soon to try again to make sure of a lease, in milliseconds. */
 const ASSURE_AGAIN_MS = 100;
@@ -63,6 +42,8 @@ export class Feed {
   #isAsking = false;
   /** Nothing is asked for before it is sure that older messages come first. */
   #isQuieting = false;
+  /** False: messages may have been lost on their way since it was last sure that older ones come first. */
+  #isWhole = true;
   #isClosed = false;
   readonly #timer: Timer;
   #onSettled: (() => void)[] = [];
@@ -86,27 +67,40 @@ export class Feed {
   start(isClean: boolean): void {
     if (this.#isAsking || this.#isClosed) return;
     this.#isAsking = true;
-    this.#inbox = this.#parts.connection.inbox();
-    this.#listening = this.#parts.connection.listen(this.#inbox, (message) => this.#received(message));
-    this.#asked = 0;
-    if (isClean) this.ask();
+    this.#open();
+    if (isClean && this.#isWhole) this.ask();
     else void this.#quiet();
   }
 
-  /** Asks for nothing more; resolves once nothing is on its way. False: that is not sure. */
+  /** The highest sequence that may have been started, here or before. */
+  get highest(): number {
+    return this.#highest;
+  }
+
+  /** Asks for nothing more; resolves once nothing is on its way. False: that is not sure, and what is lost comes after its successors. */
   async pause(): Promise<boolean> {
+    const { connection } = this.#parts;
     this.#isAsking = false;
+    const { losses } = connection;
+    const isWhole = connection.isUp && !this.#isQuieting && this.#isWhole;
     const listening = this.#listening;
     this.#listening = undefined;
     await listening?.drain();
     this.#asked = 0;
-    return listening === undefined || requestsEnd(this.#quietParts());
+    const isOver = listening === undefined || (await requestsEnd(this.#quietParts()));
+    this.#isWhole = isWhole && isOver && connection.losses === losses;
+    return this.#isWhole;
   }
 
-  /** Resolves once everything that came is settled. */
+  /** Resolves once everything that came is settled, or will come elsewhere. */
   settled(): Promise<void> {
-    if (this.#unsettled.size === 0) return Promise.resolve();
+    if (this.#unsettled.size === 0 && this.#inDoubt.length === 0) return Promise.resolve();
     return new Promise((done) => this.#onSettled.push(done));
+  }
+
+  #tellSettled(): void {
+    if (this.#unsettled.size > 0 || this.#inDoubt.length > 0) return;
+    for (const done of this.#onSettled.splice(0)) done();
   }
 
   /** What is still to be settled is no longer extended. */
@@ -114,13 +108,28 @@ export class Feed {
     this.#isAsking = false;
     this.#isClosed = true;
     this.#inDoubt = [];
+    this.#tellSettled();
     this.#timer.cancel();
     void this.#listening?.drain();
     this.#listening = undefined;
   }
 
-  /** The connection is there again: requests are gone, and so may be messages and acknowledgements. */
+  #open(): void {
+    void this.#listening?.drain();
+    this.#inbox = this.#parts.connection.inbox();
+    this.#listening = this.#parts.connection.listen(this.#inbox, (message) => this.#received(message));
+    this.#asked = 0;
+  }
+
+  /** The connection is lost. A request that outlives it would bring what comes after what got lost with it. */
+  lost(): void {
+    void this.#listening?.drain();
+    this.#listening = undefined;
+  }
+
+  /** The connection is there again: messages and acknowledgements may be gone. */
   reconnected(): void {
+    if (this.#isAsking) this.#open();
     this.#acknowledged.each((reply, answer) => this.#parts.connection.send(reply, answer));
     void this.#quiet();
   }
@@ -148,6 +157,7 @@ export class Feed {
     this.#isQuieting = true;
     await messagesComeInOrder(this.#quietParts());
     this.#isQuieting = false;
+    this.#isWhole = true;
     this.#asked = 0;
     this.ask();
   }
@@ -219,6 +229,7 @@ export class Feed {
     }
     this.#isAssuring = false;
     if (lease.isLost) this.#inDoubt = [];
+    this.#tellSettled();
     this.ask();
   }
 
@@ -257,7 +268,7 @@ export class Feed {
     }
     // Without a connection nothing is sent: the server brings it again, and it is remembered.
     this.#parts.connection.sendSoon(entry.reply, answer);
-    if (this.#unsettled.size === 0) for (const done of this.#onSettled.splice(0)) done();
+    this.#tellSettled();
     if (this.#asked === 0) this.ask();
   }
 
@@ -273,26 +284,5 @@ export class Feed {
       entry.heardAt = now;
       connection.send(entry.reply, WORKING);
     }
-  }
-}
-
-/** A message that came and is not settled. */
-class Unsettled implements Ticket {
-  readonly #feed: Feed;
-  readonly sequence: number;
-  /** Where its acknowledgement goes: the last one that the server gave. */
-  reply: string;
-  /** `Clock.elapsed()` when the server last heard of it. */
-  heardAt: number;
-
-  constructor(feed: Feed, sequence: number, reply: string, heardAt: number) {
-    this.#feed = feed;
-    this.sequence = sequence;
-    this.reply = reply;
-    this.heardAt = heardAt;
-  }
-
-  settle(settlement: Settlement): void {
-    this.#feed.settle(this, settlement);
   }
 }

@@ -203,6 +203,7 @@ class JetStream implements Transport {
   }
 
   lost(): void {
+    for (const subscription of this.#subscriptions) subscription.lost();
     this.#disconnects++;
     this.#breaker.lost();
     const error = new BusbarError('BUSBAR_TRANSPORT_CONNECTION', 'the connection to the servers was lost');

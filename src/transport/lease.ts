@@ -103,9 +103,14 @@ export class Lease {
     return this.#write(false);
   }
 
-  /** Gives the partition back: nothing of it is unsettled here. */
-  async release(): Promise<void> {
+  /**
+   * Gives the partition back: nothing of it is unsettled here.
+   *
+   * @param mark the highest sequence that was started: what the holder had reserved beyond it is not marked elsewhere
+   */
+  async release(mark: number): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
+    this.#wantedMark = mark;
     if (!this.#isLost) await this.#write(true);
     this.#isLost = true;
   }

@@ -74,6 +74,10 @@ export class Partitions implements Inflow {
     return this.#looking;
   }
 
+  lost(): void {
+    for (const { held } of this.#partitions) held?.feed.lost();
+  }
+
   reconnected(): void {
     for (const { held } of this.#partitions) held?.feed.reconnected();
     void this.look();
@@ -147,7 +151,12 @@ export class Partitions implements Inflow {
   async #takeShare(): Promise<void> {
     const isWanted = (): boolean => this.#isOpen && this.#held < this.#share;
     const free = this.#partitions.filter((partition) => this.#isFree(partition));
-    for (const partition of shuffled(free)) if (isWanted()) await this.#take(partition);
+    const chosen = shuffled(free);
+    // Those that others take meanwhile are made good by the rest.
+    while (isWanted() && chosen.length > 0) {
+      const wanted = chosen.splice(0, this.#share - this.#held);
+      await Promise.all(wanted.map((partition) => this.#take(partition)));
+    }
   }
 
   get #held(): number {
@@ -194,7 +203,7 @@ export class Partitions implements Inflow {
     try {
       const isClean = await held.feed.pause();
       await held.feed.settled();
-      if (isClean) await held.lease.release();
+      if (isClean) await held.lease.release(held.feed.highest);
     } catch {
       // No connection: the lease runs out by itself.
     }

@@ -15,8 +15,8 @@ export interface QuietParts {
 }
 
 const LOOK_AGAIN_MS = 100;
-/** Beyond the times that were agreed on, for what lies on the way. */
-const MARGIN_MS = 100;
+/** Beyond the times that were agreed on, for what lies on the way, and for a server that has too little of its machine: its timers are late. */
+const MARGIN_MS = 1000;
 
 /**
  * Resolves once all that the server has delivered and not heard of is here, so that what it brings next is what comes

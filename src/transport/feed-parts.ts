@@ -1,0 +1,26 @@
+// What a feed is given by the partitions of its subscription.
+import type { Clock } from '../shared/clock.js';
+import type { Connection } from './connection.js';
+import type { Lease } from './lease.js';
+import type { Names } from './subjects.js';
+import type { Intake } from './transport.js';
+
+export interface FeedParts {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly names: Names;
+  /** The durable consumer of this partition. */
+  readonly consumer: string;
+  readonly lease: Lease;
+  readonly intake: Intake;
+  /** Deliveries of this partition that may be unsettled at the same time. */
+  readonly window: number;
+  /** How long the server waits for an acknowledgement, in milliseconds. */
+  readonly ackWaitMs: number;
+  /** How long a request for messages lasts, in milliseconds: well below what is left of a trusted lease. */
+  readonly pullMs: number;
+  /** Deliveries after which a message is quarantined. */
+  readonly maxDeliver: number;
+  /** Calls back once what handlers published so far is stored. */
+  readonly afterHandlers: (then: () => void) => void;
+}
