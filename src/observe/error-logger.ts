@@ -4,6 +4,7 @@ import { invalidOption } from '../shared/errors.js';
 import type { ErrorFilter, ErrorStatistics } from '../shared/logging-task.js';
 import { createRedactor, type RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
+import { reportFrom } from './given-report.js';
 import { closedError, Logging } from './logging.js';
 
 /** Options of an {@link ErrorLogger} of its own. */
@@ -45,13 +46,17 @@ export class ErrorLogger {
   }
 
   /**
-   * Hands a report over, in about a microsecond; secrets are taken out before it reaches the disk. False: there was no room, or the logger is closed; reports that found
-   * no room are counted, and the log says how many.
+   * Hands a report over, in about a microsecond; secrets are taken out before it reaches the disk. Fields that say nothing
+   * when they are left out may be left out. False: it is no report, there was no room, or the logger is closed; what is no
+   * report and what found no room is counted, and the log says how many. Never throws.
    */
   logError(report: ErrorReport): boolean {
     if (this.#closing !== undefined) return false;
     this.#logging.openSoon();
-    return this.#logging.report(report, false);
+    const checked = reportFrom(report);
+    if (checked !== undefined) return this.#logging.report(checked, false);
+    this.#logging.countLost();
+    return false;
   }
 
   /**

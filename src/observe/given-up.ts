@@ -3,7 +3,9 @@ import { nanoid } from 'nanoid';
 import { invalidOption } from '../shared/errors.js';
 import type { LetterHeader } from '../shared/logging-task.js';
 import type { CodecId, Headers, Priority } from '../shared/message.js';
-import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
+import { assertPublishOptions } from '../shared/publish-options.js';
+import { type DeadLetterReason, ErrorCategory, type ErrorReport, isCategory } from '../shared/report.js';
+import { assertReason } from './letter-choice.js';
 
 /** A message as `DeadLetterQueue.addMessage` takes it. */
 export interface GivenUpMessage {
@@ -25,7 +27,7 @@ export interface GivenUpMessage {
 
 /**
  * @param now seconds since 1970
- * @throws BUSBAR_INVALID_OPTION
+ * @throws BUSBAR_INVALID_OPTION: a letter with a field of another kind could not be read again
  */
 export function headerOf(
   message: GivenUpMessage,
@@ -35,8 +37,14 @@ export function headerOf(
   now: number,
 ): LetterHeader {
   const { id = nanoid(), topic, key = null, priority = 'normal', headers = null, published_at = now } = message;
-  if (typeof topic !== 'string') throw invalidOption('message.topic', 'a string', topic);
+  assertPublishOptions({ id, priority, ...(key === null ? {} : { key }), ...(headers === null ? {} : { headers }) });
+  assertReason(reason);
+  assertText('message.topic', topic);
+  assertNumber('message.published_at', published_at);
+  assertReport(report);
   const { signature = '', subscriber_id = '', pattern = topic } = report.context;
+  const texts = { signature, subscriber_id, pattern };
+  for (const [name, text] of Object.entries(texts)) assertText(`report.context.${name}`, text);
   const first = { category: report.category, signature, count: 1, first: report.timestamp, last: report.timestamp };
   return {
     error_id: nanoid(),
@@ -58,4 +66,24 @@ export function headerOf(
     history: [first],
     error: { name: report.exception_type, message: report.message },
   };
+}
+
+function assertReport(report: unknown): void {
+  if (typeof report !== 'object' || report === null) throw invalidOption('report', 'an error report', report);
+  const { category, timestamp, retry_count, message, exception_type, context } = report as Partial<ErrorReport>;
+  if (!isCategory(category))
+    throw invalidOption('report.category', `one of ${Object.values(ErrorCategory).join(', ')}`, category);
+  assertNumber('report.timestamp', timestamp);
+  assertNumber('report.retry_count', retry_count);
+  assertText('report.message', message);
+  assertText('report.exception_type', exception_type);
+  if (typeof context !== 'object' || context === null) throw invalidOption('report.context', 'an object', context);
+}
+
+function assertText(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw invalidOption(name, 'a string', value);
+}
+
+function assertNumber(name: string, value: unknown): void {
+  if (!Number.isFinite(value)) throw invalidOption(name, 'a finite number', value);
 }

@@ -90,6 +90,9 @@ function reasonsOfLogging(logging: LoggingHealth): string[] {
   if (!logging.up) reasons.push('the logging worker is down');
   if (logging.logFailing) reasons.push('the error log cannot be written');
   if (logging.unpersisted > 0) reasons.push(`${logging.unpersisted} dead letters are not on the disk yet`);
+  if (logging.lostReports > 0) reasons.push(`${logging.lostReports} error reports were lost`);
+  if (logging.lostLogLines > 0) reasons.push(`${logging.lostLogLines} lines of the error log were lost`);
+  if (logging.corruptLines > 0) reasons.push(`${logging.corruptLines} damaged lines were set aside`);
   if (logging.lostLetters > 0) reasons.push(`${logging.lostLetters} dead letters were lost`);
   return reasons;
 }

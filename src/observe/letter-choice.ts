@@ -55,3 +55,9 @@ export function assertIds(ids: unknown): asserts ids is readonly string[] {
   if (Array.isArray(ids) && ids.every((id) => typeof id === 'string')) return;
   throw invalidOption('ids', 'a list of error_ids', ids);
 }
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertReason(reason: unknown): asserts reason is DeadLetterReason {
+  if (!REASONS.includes(reason as DeadLetterReason))
+    throw invalidOption('reason', `one of ${REASONS.join(', ')}`, reason);
+}

@@ -5,6 +5,7 @@ import { FRESH, type LetterText, letterRecordBytes, letterText, writeLetterRecor
 import { type LetterHeader, LogRecord, Status } from '../shared/logging-task.js';
 import type { RingWriter } from '../shared/ring.js';
 import { copyOf } from '../shared/views.js';
+import { LargeLetters } from './large-letters.js';
 
 /** What may wait on main beside the ring, in bytes. */
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
@@ -30,7 +31,7 @@ export class LetterQueue {
   readonly #bell: Doorbell;
   readonly #mainBell: Doorbell;
   readonly #status: Int32Array;
-  readonly #store: (header: LetterHeader, payload: Uint8Array) => Promise<void>;
+  readonly #large: LargeLetters;
   /** In the ring, not stored yet, oldest first. */
   readonly #inRing: Letter[] = [];
   /** Not in the ring yet. */
@@ -40,8 +41,7 @@ export class LetterQueue {
   #isListening = false;
   #isClosed = false;
   #onMoved: (() => void)[] = [];
-  /** Letters dropped because the disk fails and too many wait. */
-  lost = 0;
+  #lost = 0;
 
   /** @param store takes a letter that is too large for the ring */
   constructor(
@@ -55,26 +55,30 @@ export class LetterQueue {
     this.#bell = bell;
     this.#mainBell = mainBell;
     this.#status = status;
-    this.#store = store;
+    this.#large = new LargeLetters(store);
     this.#acknowledged = ring.succeeded;
   }
 
   /** Letters that are not stored yet. */
   get waiting(): number {
-    return this.#inRing.length + this.#behind.length;
+    return this.#inRing.length + this.#behind.length + this.#large.waiting;
+  }
+
+  /** Those of them that the disk has refused so far. */
+  get refused(): number {
+    return this.#isFailing ? this.waiting : this.#large.refused;
+  }
+
+  /** Letters dropped because the disk fails and too many wait, or because it still failed at the end. */
+  get lost(): number {
+    return this.#lost + this.#large.lost;
   }
 
   add(header: LetterHeader, payload: Uint8Array, onStored: (isStored: boolean) => void, insists: boolean): void {
     const text = letterText(header, FRESH);
     const bytes = letterRecordBytes(text, payload);
     if (bytes > this.#ring.largestRecord) {
-      this.#store(header, copyOf(payload)).then(
-        () => onStored(true),
-        () => {
-          this.lost++;
-          onStored(false);
-        },
-      );
+      this.#large.add(header, copyOf(payload), onStored, insists);
       return;
     }
     const letter: Letter = { content: { text, codec: header.payload_codec, payload, bytes }, onStored, insists };
@@ -93,7 +97,15 @@ export class LetterQueue {
   close(): void {
     this.#isClosed = true;
     this.#takeAcknowledged();
-    for (const letter of [...this.#inRing.splice(0), ...this.#behind.splice(0)]) this.#settle(letter, false);
+    this.#large.close();
+    for (const letter of [...this.#inRing.splice(0), ...this.#behind.splice(0)]) {
+      this.#lost++;
+      this.#settle(letter, false);
+    }
+  }
+
+  get #isAnyInOrder(): boolean {
+    return this.#inRing.length + this.#behind.length > 0;
   }
 
   get #isFailing(): boolean {
@@ -112,7 +124,7 @@ export class LetterQueue {
   #wait(letter: Letter): void {
     const content = letter.content as Content;
     if (this.#behindBytes + content.bytes > MOST_WAITING_BYTES) {
-      this.lost++;
+      this.#lost++;
       this.#settle(letter, false);
       return;
     }
@@ -126,11 +138,11 @@ export class LetterQueue {
   async #listen(): Promise<void> {
     if (this.#isListening) return;
     this.#isListening = true;
-    while (this.waiting > 0 && !this.#isClosed) {
+    while (this.#isAnyInOrder && !this.#isClosed) {
       this.#takeAcknowledged();
       if (this.#isFailing) this.#giveUpWaiting();
       this.#moveUp();
-      if (this.waiting === 0) break;
+      if (!this.#isAnyInOrder) break;
       await this.#mainBell.sleep(() => this.#ring.succeeded !== this.#acknowledged, 1000);
     }
     this.#isListening = false;

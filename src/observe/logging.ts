@@ -170,6 +170,11 @@ export class Logging {
     return isWritten;
   }
 
+  /** One that was handed in is no report. The next report tells. */
+  countLost(): void {
+    this.#lost++;
+  }
+
   /**
    * Counts a failure that repeats others, so that no report need be made of it. Undefined: it has to be reported.
    *
@@ -214,7 +219,7 @@ export class Logging {
       restarts: this.#thread.restarts,
       lostReports: this.#lost,
       deadLetters: word(Status.LETTERS),
-      unpersisted: word(Status.FAILING) === 1 || !this.#thread.isUp ? this.#letters.waiting : 0,
+      unpersisted: this.#thread.isUp ? this.#letters.refused : this.#letters.waiting,
       lostLetters: this.#letters.lost,
       corruptLines: word(Status.CORRUPT_LINES),
       tornTails: word(Status.TORN_TAILS),
@@ -234,7 +239,15 @@ export class Logging {
       if (this.#thread.isUp) await this.#letters.handedOver();
     }
     await this.#thread.stop();
+    const { lost } = this.#letters;
     this.#letters.close();
+    const more = this.#letters.lost - lost;
+    // The last that anybody hears of them: there is no log any more.
+    if (more > 0)
+      process.emitWarning(
+        `${more} dead letters could not be written to ${this.#letterFolder} and are lost`,
+        'BusbarWarning',
+      );
   }
 
   #tellRepeats(): void {
@@ -257,7 +270,7 @@ export class Logging {
       ...like,
       error_id: `${like.error_id}-lost`,
       component: 'logging_worker',
-      message: `${repeats} error reports found no room`,
+      message: `${repeats} error reports found no room, or were none`,
       exception_type: 'LostReports',
       traceback: null,
       context: { repeats },

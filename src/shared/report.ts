@@ -17,6 +17,14 @@ export type ErrorCategory = (typeof ErrorCategory)[keyof typeof ErrorCategory];
 export const ErrorSeverity = { LOW: 'low', MEDIUM: 'medium', HIGH: 'high', CRITICAL: 'critical' } as const;
 export type ErrorSeverity = (typeof ErrorSeverity)[keyof typeof ErrorSeverity];
 
+export function isCategory(value: unknown): value is ErrorCategory {
+  return Object.values(ErrorCategory).includes(value as ErrorCategory);
+}
+
+export function isSeverity(value: unknown): value is ErrorSeverity {
+  return Object.values(ErrorSeverity).includes(value as ErrorSeverity);
+}
+
 /**
  * A thrown value of any kind as a bounded plain record: safe to copy between threads and to write to disk.
  * Secrets are redacted already.

@@ -132,15 +132,25 @@ export class Keeper {
   #takeReports(): boolean {
     let taken = 0;
     for (let record = this.#reports.read(); record !== undefined; record = this.#reports.read()) {
-      const report = this.#parse(record);
-      this.statistics.add(report, repeatsOf(report));
-      if (this.#rollup.admits(report)) this.#log.write(report);
+      this.#takeReport(record);
       if (++taken === MOST_REPORTS_IN_BATCH) break;
     }
     if (taken === 0) return false;
     this.#flushLog();
     this.#reports.release();
     return taken === MOST_REPORTS_IN_BATCH;
+  }
+
+  /** A report that makes no sense must not stop the others, nor the letters: the next worker would read it again. */
+  #takeReport(record: RingRecord): void {
+    try {
+      const report = this.#parse(record);
+      this.statistics.add(report, repeatsOf(report));
+      if (this.#rollup.admits(report)) this.#log.write(report);
+    } catch (error) {
+      Atomics.add(this.#status, Status.CORRUPT_LINES, 1);
+      this.#noteFailure(error);
+    }
   }
 
   #parse({ kind, bytes }: RingRecord): ErrorReport {

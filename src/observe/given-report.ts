@@ -1,0 +1,43 @@
+// An error report that a program hands in: checked, so that what is no report never reaches the logging worker.
+import { type ErrorCategory, type ErrorReport, type ErrorSeverity, isCategory, isSeverity } from '../shared/report.js';
+
+/**
+ * A copy with all fields, those that say nothing when left out filled in; undefined: it is no report, and cannot be made one.
+ * Reads what anyone may have handed in: getters that throw make it no report. Never throws.
+ */
+export function reportFrom(given: unknown): ErrorReport | undefined {
+  try {
+    return checked(given as Partial<Record<keyof ErrorReport, unknown>>);
+  } catch {
+    return undefined;
+  }
+}
+
+function checked(given: Partial<Record<keyof ErrorReport, unknown>>): ErrorReport | undefined {
+  const { error_id, timestamp, category, severity, component, message, exception_type } = given;
+  const { traceback = null, context = {}, retry_count = 0, recovery_attempted, recovery_successful } = given;
+  const texts = [error_id, component, message, exception_type, ...(traceback === null ? [] : [traceback])];
+  const isReport =
+    texts.every((text) => typeof text === 'string') &&
+    [timestamp, retry_count].every((number) => Number.isFinite(number)) &&
+    isCategory(category) &&
+    isSeverity(severity) &&
+    typeof context === 'object' &&
+    context !== null &&
+    !Array.isArray(context);
+  if (!isReport) return undefined;
+  return {
+    error_id: error_id as string,
+    timestamp: timestamp as number,
+    category: category as ErrorCategory,
+    severity: severity as ErrorSeverity,
+    component: component as string,
+    message: message as string,
+    exception_type: exception_type as string,
+    traceback: traceback as string | null,
+    context: context as ErrorReport['context'],
+    recovery_attempted: recovery_attempted === true,
+    recovery_successful: recovery_successful === true,
+    retry_count: retry_count as number,
+  };
+}

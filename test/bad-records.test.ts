@@ -1,0 +1,109 @@
+// What programs hand in that is no report or no letter is refused where it is handed in; what is good is kept all the same.
+import { describe, expect, it, jest } from '@jest/globals';
+import { ErrorLogger, type ErrorReport } from '../src/index.js';
+import { Logging } from '../src/observe/logging.js';
+import { createTestBus } from '../src/testing/index.js';
+import { closed, queueOn, REPORT } from './letter-queues.js';
+import { temporaryFolder } from './test-bus.js';
+
+/** Gives up after a while, for the expectation that follows to say what is missing. */
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 4000;
+  while (!holds() && performance.now() < deadline) await new Promise((resume) => setTimeout(resume, 5));
+}
+
+type GivenUp = Parameters<ReturnType<typeof queueOn>['addMessage']>[0];
+
+describe('the error logger', () => {
+  it('refuses and counts what is no report, fills in what may be left out, and goes on', async () => {
+    const folder = temporaryFolder();
+    const logging = Logging.of(folder);
+    const logger = new ErrorLogger({ logDir: folder });
+    const { traceback: _none, recovery_attempted: _no, ...fewer } = REPORT;
+    const cycle: Record<string, unknown> = { n: 1n };
+    cycle['self'] = cycle;
+    const throwing = Object.defineProperty({ ...REPORT }, 'message', {
+      get: () => {
+        throw new Error('no');
+      },
+    });
+    const bad = [null, 5, {}, { ...REPORT, message: 5 }, { ...REPORT, category: 'x' }, { ...REPORT, timestamp: 'now' }];
+    for (const report of [...bad, { ...REPORT, context: null }, { ...REPORT, severity: undefined }, throwing])
+      expect(logger.logError(report as ErrorReport)).toBe(false);
+    expect(logger.logError(fewer as ErrorReport)).toBe(true);
+    expect(logger.logError({ ...REPORT, error_id: 'cycle', context: cycle })).toBe(true);
+    const errors = await logger.recentErrors();
+    expect(errors.map(({ error_id: id }) => id).sort()).toEqual(['cycle', 'r', 'r-lost']);
+    expect(errors.find(({ error_id: id }) => id === 'r')).toEqual(REPORT);
+    expect(logging.health()).toMatchObject({ up: true, restarts: 0, lostReports: 9 });
+    await logger.close();
+    await logging.close();
+  });
+});
+
+describe('the dead-letter queue', () => {
+  it('refuses what could not be read again, and keeps what comes with it', async () => {
+    const folder = temporaryFolder();
+    const queue = queueOn(folder);
+    const message = { topic: 'a', payload: 1 };
+    const first = queue.addMessage(message, REPORT);
+    const messages = [{ id: 42 }, { key: 7 }, { priority: 'urgent' }, { headers: { a: 1 } }, { topic: 5 }];
+    const reports = [{ retry_count: undefined }, { timestamp: Number.NaN }, { category: 'x' }, { message: 1 }];
+    const contexts = [{ subscriber_id: 5 }, { signature: null }];
+    const refused = [
+      ...messages.map((fields) => queue.addMessage({ ...message, ...fields } as unknown as GivenUp, REPORT)),
+      ...reports.map((fields) => queue.addMessage(message, { ...REPORT, ...fields } as ErrorReport)),
+      ...contexts.map((context) => queue.addMessage(message, { ...REPORT, context } as unknown as ErrorReport)),
+      queue.addMessage(message, REPORT, 'boredom' as 'manual'),
+    ];
+    const results = await Promise.allSettled(refused);
+    expect(results.map((result) => result.status === 'rejected' && result.reason.code)).toEqual(
+      results.map(() => 'BUSBAR_INVALID_OPTION'),
+    );
+    const ids = [await first, await queue.addMessage(message, REPORT)];
+    await closed(queue);
+    expect((await queueOn(folder).list()).map(({ error_id: id }) => id)).toEqual(ids);
+  });
+});
+
+describe('a bus on a full disk', () => {
+  const broken = () => Promise.reject(new Error('broken'));
+  const options = {
+    subscriberId: 's',
+    breaker: false,
+    retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } },
+  } as const;
+
+  it('keeps a letter too large for the ring until there is room, too', async () => {
+    const bus = await createTestBus({ clock: 'system' });
+    await bus.subscribe('a.*', broken, options);
+    bus.setDiskFull(true);
+    bus.publish('a.small', Buffer.alloc(1000));
+    bus.publish('a.large', Buffer.alloc(3 * 1024 * 1024, 7));
+    const logging = () => bus.getHealthStatus().logging;
+    await until(() => logging()?.unpersisted === 2);
+    bus.setDiskFull(false);
+    await until(() => logging()?.unpersisted === 0);
+    const letters = await bus.deadLetterQueue?.getMessages();
+    expect(letters?.map(({ topic }) => topic).sort()).toEqual(['a.large', 'a.small']);
+    expect(logging()).toMatchObject({ lostLetters: 0 });
+    await bus.stop();
+  });
+
+  it('that is stopped says how many letters are lost', async () => {
+    const bus = await createTestBus({ clock: 'system' });
+    await bus.subscribe('a.*', broken, options);
+    bus.setDiskFull(true);
+    for (let n = 0; n < 5; n++) bus.publish('a.b', n);
+    await until(() => bus.getHealthStatus().logging?.unpersisted === 5);
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    await bus.stop();
+    expect(warn.mock.calls.map(([text]) => text)).toEqual([
+      expect.stringMatching(/^5 dead letters could not be written to .* and are lost$/),
+    ]);
+    warn.mockRestore();
+    const { logging, reasons } = bus.getHealthStatus();
+    expect(logging).toMatchObject({ lostLetters: 5 });
+    expect(reasons).toContain('5 dead letters were lost');
+  });
+});
