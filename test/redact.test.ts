@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { toErrorRecord } from '../src/shared/error-record.js';
 import { createRedactor, preview } from '../src/shared/redact.js';
+import { withoutSecrets } from '../src/shared/secret-texts.js';
 
 const redactor = createRedactor();
 
@@ -29,6 +30,35 @@ describe('a secret in a text', () => {
     'Authorization: Digest username=bob, response=hunter2',
     'Authorization: hunter2',
     `amqp://bob:${'x'.repeat(300)}hunter2@host`,
+    'git clone https://hunter2@github.com/x failed',
+    'connect postgres://user:ab/hunter2@db/x',
+    'connect postgres://user:ab@hunter2@db/x',
+    String.raw`{"url":"https:\/\/user:hunter2@host"}`,
+    'Authorization: Digest username="bob", realm="r", response="hunter2"',
+    'Authorization: OAuth oauth_token="abc", oauth_signature="hunter2"',
+    String.raw`{"authorization":"Digest username=\"bob\", response=\"hunter2\""}`,
+    'Cookie: theme="dark"; session=hunter2',
+    "cookie: name=o'neil; session=hunter2",
+    'set-cookie: sid="q"; x=hunter2',
+    '["Cookie","sid=hunter2"]',
+    "[ 'password', 'hunter2' ]",
+    '{"name":"Authorization","value":"hunter2"}',
+    '{"password":["a","hunter2"]}',
+    '{"password":{"}":"]","value":"hunter2"}}',
+    JSON.stringify(JSON.stringify(JSON.stringify({ password: 'a"b\\hunter2' }))),
+    JSON.stringify({ body: JSON.stringify({ inner: JSON.stringify({ token: { a: '"', b: 'hunter2' } }) }) }),
+    '<password>hunter2</password>',
+    '<ns:password type="text"><![CDATA[a<b hunter2]]></ns:password>',
+    'a token was bad: password=hunter2 >',
+    "env['PASSWORD'] = 'hunter2'",
+    "token => 'hunter2'",
+    'Bearer "hunter2hunter2"',
+    'eyJhbGciOiJkaXIifQ..hunter2.hunter2.hunter2',
+    '-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----',
+    '-----BEGIN OPENSSH PRIVATE KEY-----\nthe rest is cut hunter2',
+    'GET https://bucket.example.org/x?X-Amz-Signature=hunter2&y=1',
+    'newPassword1=hunter2',
+    'tokens: hunter2',
   ])('is taken out of %j whole', (text) => {
     expect(redactor.text(text)).not.toContain('hunter2');
     expect(redactor.text(text)).toContain('[redacted]');
@@ -38,7 +68,19 @@ describe('a secret in a text', () => {
     expect(redactor.text('GET /x?token=hunter2&page=3 failed')).toBe('GET /x?token=[redacted]&page=3 failed');
     expect(redactor.text('Cookie: sid=hunter2\nHost: example.org')).toBe('Cookie: [redacted]\nHost: example.org');
     expect(redactor.text("{ password: 'hunter2', user: 'bob' }")).toBe("{ password: [redacted], user: 'bob' }");
-    for (const harmless of ['12 tokens used', 'Unexpected token } in JSON at 4', 'at read (/app/secrets.js:10:5)']) {
+    expect(redactor.text('<password>hunter2</password><user>bob</user>')).toBe(
+      '<password>[redacted]</password><user>bob</user>',
+    );
+    expect(redactor.text('{"password":["a"],"user":"bob"}')).toBe('{"password":[redacted],"user":"bob"}');
+    for (const harmless of [
+      '12 tokens used',
+      'Unexpected token } in JSON at 4',
+      'at read (/app/secrets.js:10:5)',
+      'at read (file:///app/node_modules/.pnpm/piscina@5.3.2/node_modules/piscina/index.js:10:5)',
+      'GET https://registry.npmjs.org/@types/node failed',
+      '-----BEGIN PUBLIC KEY-----',
+      'if (tokens>5) return',
+    ]) {
       expect(redactor.text(harmless)).toBe(harmless);
     }
   });
@@ -70,6 +112,53 @@ describe('a secret field', () => {
       passwordless: 3,
       monkey: 4,
     });
+  });
+});
+
+describe('a secret in a value', () => {
+  const shown = (value: unknown): string => JSON.stringify(redactor.value(value));
+
+  it.each<[string, unknown]>([
+    ['raw headers', ['Cookie', 'sid=hunter2', 'X-Api-Key', 'hunter2']],
+    ['pairs', [['password', 'hunter2']]],
+    [
+      'names with values',
+      [
+        { name: 'Authorization', value: 'hunter2' },
+        { value: 'hunter2', key: 'token' },
+      ],
+    ],
+    [
+      'a Map that names a header',
+      new Map([
+        ['value', 'hunter2'],
+        ['header', 'Cookie'],
+      ]),
+    ],
+    ['cookies', { cookies: { sid: 'hunter2' } }],
+    ['names in the plural', { passwords: ['hunter2'], tokens: ['hunter2'], apiKeys: 'hunter2' }],
+    [
+      'names that are joined or numbered',
+      { userpassword: 'hunter2', db_pwd: 'hunter2', newPassword1: 'hunter2', token1: 'hunter2' },
+    ],
+    ['names that go on', { passwordHash: 'hunter2', privateKeyPem: 'hunter2', 'access-token-v2': 'hunter2' }],
+    ['the field of a login', { user: 'bob', pass: 'hunter2', smtpPass: 'hunter2' }],
+    ['a bearer token as a key', { 'Bearer hunter2hunter2': 1 }],
+    ['a URL as a key', { [`https://bob:${'x'.repeat(300)}hunter2@host`]: 1 }],
+    ['a JWT as the key of a Map', new Map([['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.hunter2', 1]])],
+  ])('is not shown in %s', (_name, value) => {
+    expect(shown(value)).not.toContain('hunter2');
+    expect(shown(value)).toContain('[redacted]');
+  });
+
+  it('leaves names alone that stand in a list of other things', () => {
+    expect(redactor.value(['token', 'user', 'password'])).toEqual(['token', 'user', 'password']);
+    expect(shown({ name: 'colour', value: 'red' })).toBe('{"name":"colour","value":"red"}');
+  });
+
+  it('is not shown in the name or code of an error', () => {
+    const error = Object.assign(new Error('x'), { name: 'password=hunter2', code: 'token=hunter2' });
+    expect(JSON.stringify(toErrorRecord(error, redactor))).not.toContain('hunter2');
   });
 });
 
@@ -111,8 +200,23 @@ describe('looking at a huge or hostile value', () => {
     ['password:\\"'],
     ['a://b:c'],
     ['basic  '],
+    ['://'],
+    ['://a:b@'],
+    ['token '],
+    ['token:['],
+    ['token \\"'],
+    ['"token", "'],
+    ['<token>'],
+    ['</token><token>'],
+    ['-----BEGIN KEY-----'],
+    ['tokens12345678'],
+    ['\\'],
+    ['token="\\\\'],
   ])('a text of %j again and again takes linear time', (piece) => {
-    expect(millisecondsOf(() => redactor.text(piece.repeat(1e6 / piece.length)))).toBeLessThan(300);
+    const text = piece.repeat(1e6 / piece.length);
+    expect(millisecondsOf(() => redactor.text(text))).toBeLessThan(300);
+    // Also without the limit on what is looked at: a square of it would take minutes.
+    expect(millisecondsOf(() => withoutSecrets(text))).toBeLessThan(1500);
   });
 
   it.each<[string, () => unknown]>([

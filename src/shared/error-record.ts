@@ -46,7 +46,7 @@ class Recorder {
     this.#seen.add(thrown);
     if (!isErrorLike(thrown)) return { name: `thrown ${kindOf(thrown)}`, message: this.#textOf(thrown) };
     const record: ErrorRecord = {
-      name: peekText(thrown, 'name', LONGEST_NAME) || 'Error',
+      name: this.#redactor.text(peekText(thrown, 'name', LONGEST_NAME) || 'Error'),
       message: this.#messageOf(thrown),
     };
     if (this.#withStack) this.#addStack(record, thrown);
@@ -77,7 +77,8 @@ class Recorder {
 
   #addFields(record: ErrorRecord, thrown: object): void {
     const code = peek(thrown, 'code');
-    if (typeof code === 'string' || typeof code === 'number') record.code = String(code).slice(0, LONGEST_NAME);
+    if (typeof code === 'string' || typeof code === 'number')
+      record.code = this.#redactor.text(String(code).slice(0, LONGEST_NAME));
     const status = statusOf(thrown);
     if (status !== undefined) record.status = status;
     const syscall = peekText(thrown, 'syscall', LONGEST_NAME);

@@ -1,7 +1,9 @@
 // Takes secrets out of texts and values before they leave their thread, and cuts them to a bounded preview.
 import { types } from 'node:util';
 import { invalidOption } from './errors.js';
-import { peekText } from './hostile.js';
+import { peek, peekText } from './hostile.js';
+import { isSecretName, normalName } from './secret-names.js';
+import { REDACTED, withoutSecrets } from './secret-texts.js';
 
 /** What to redact. Plain data, because functions cannot cross threads. */
 export interface RedactOptions {
@@ -25,65 +27,31 @@ export interface Redactor {
   value(value: unknown): unknown;
 }
 
-const REDACTED = '[redacted]';
-
-const SECRET_NAMES = [
-  'authorization', 'proxy_authorization', 'password', 'passwd', 'passphrase', 'pwd', 'secret', 'token', 'api_key', 'apikey',
-  'x_api_key', 'cookie', 'set_cookie', 'access_token', 'refresh_token', 'id_token', 'session_token', 'auth_token',
-  'private_key', 'client_secret', 'secret_key', 'credentials', 'bearer',
-]; // biome-ignore format: a list to be read as one
-
-/** A field whose name ends so is secret, too: `dbPassword`, `GITHUB_TOKEN`. */
-const SECRET_ENDING =
-  /_(?:password|passwd|passphrase|secret|token|api_key|apikey|private_key|secret_key|access_key|credentials)$/;
-
-/** What stands for a value in a text: quoted with escaped quotes, quoted, or bare. A missing end takes the rest. */
-const QUOTED = String.raw`\\"[^"]*"?|"(?:[^"\\]|\\[^])*"?|'(?:[^'\\]|\\[^])*'?`;
-
-/** Each is linear in the text: repetitions neither nest nor overlap, and none can fail after a long run. */
-const SECRET_PATTERNS: readonly (readonly [RegExp, string])[] = [
-  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`],
-  [/(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g, REDACTED],
-  [/(:\/\/)[^\s/@:]{0,256}:[^\s/@]{1,1024}@/g, `$1${REDACTED}@`],
-  [
-    // A header's value is all the rest of its line.
-    new RegExp(String.raw`((?:authorization|cookie)\\?["']?\s{0,4}:\s{0,4})(?:${QUOTED}|[^\r\n"']+)`, 'gi'),
-    `$1${REDACTED}`,
-  ],
-  [
-    new RegExp(
-      String.raw`((?:password|passwd|passphrase|pwd|secret|token|(?:api|private|access|secret)[_-]?key|authorization|cookie)\\?["']?\s{0,4}[=:]\s{0,4})(?:${QUOTED}|[^\s,;&"']+)`,
-      'gi',
-    ),
-    `$1${REDACTED}`,
-  ],
-];
-
-/** No pattern above matches a text without one of these: most texts need one look instead of five. */
-const SUSPICIOUS = /[:=]|eyJ|bearer\s|basic\s/i;
-
 const LONGEST_TEXT = 16 * 1024;
 const MOST_LEVELS = 8;
 const MOST_ITEMS = 100;
 const MOST_VALUES = 2000;
 const PREVIEW_CHARACTERS = 1000;
+const LONGEST_KEY = 200;
+const LONGEST_HEADER_NAME = 64;
+/** Fields that name another field, and those that hold its value. */
+const NAMES: readonly string[] = ['name', 'key', 'header', 'field'];
+const VALUE: ReadonlySet<string> = new Set(['value', 'values']);
 
 /** @throws BUSBAR_INVALID_OPTION when a path is no string, or a pattern no regular expression */
 export function createRedactor(options: RedactOptions = {}): Redactor {
   const paths = (options.paths ?? []).map(checkedPath);
-  const names = new Set([...SECRET_NAMES, ...paths.filter((path) => !path.includes('.'))]);
+  const names = new Set(paths.filter((path) => !path.includes('.')));
   const dotted = paths.filter((path) => path.includes('.'));
   const ownPatterns = (options.patterns ?? []).map(checkedPattern);
 
   const isSecret = (path: string, key: string): boolean =>
-    isSecretName(names, normal(key)) ||
+    isSecretName(key) ||
+    (names.size > 0 && names.has(normalName(key))) ||
     (dotted.length > 0 && dotted.some((end) => path === end || path.endsWith(`.${end}`)));
 
   const text = (input: string): string => {
-    let output = input.length > LONGEST_TEXT ? `${input.slice(0, LONGEST_TEXT)}…` : input;
-    if (SUSPICIOUS.test(output)) {
-      for (const [pattern, replacement] of SECRET_PATTERNS) output = output.replace(pattern, replacement);
-    }
+    let output = withoutSecrets(input.length > LONGEST_TEXT ? `${input.slice(0, LONGEST_TEXT)}…` : input);
     for (const [pattern, replacement] of ownPatterns) output = output.replace(pattern, replacement);
     return output;
   };
@@ -148,23 +116,32 @@ class Copier {
     if (types.isStringObject(value)) return this.#copyText(String.prototype.valueOf.call(value));
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
     if (value instanceof Error) return this.#text(`${value.name}: ${value.message}`);
-    if (value instanceof Map) return this.#entries(value.entries(), path, level);
+    if (value instanceof Map) return this.#entries(value.entries(), (name) => value.get(name), path, level);
     if (value instanceof Set) return this.#items(value.values(), value.size, path, level);
     if (Array.isArray(value)) return this.#items(value.slice(0, MOST_ITEMS).values(), value.length, path, level);
-    return this.#entries(ownEntries(value), path, level);
+    return this.#entries(ownEntries(value), (name) => peek(value, name), path, level);
   }
 
   #items(items: Iterable<unknown>, total: number, path: string, level: number): unknown[] {
     const copies: unknown[] = [];
+    let isName = false;
     for (const item of items) {
       if (copies.length >= MOST_ITEMS) break;
-      copies.push(this.copy(item, path, level + 1));
+      copies.push(isName ? REDACTED : this.copy(item, path, level + 1));
+      // Of a list of names and values, as the raw headers of HTTP.
+      isName = total % 2 === 0 && copies.length % 2 === 1 && this.#isSecretText(item);
     }
     if (total > copies.length) copies.push(`… ${total - copies.length} more`);
     return copies;
   }
 
-  #entries(entries: Iterable<readonly [unknown, unknown]>, path: string, level: number): Record<string, unknown> {
+  /** @param get one of the entries by its name */
+  #entries(
+    entries: Iterable<readonly [unknown, unknown]>,
+    get: (name: string) => unknown,
+    path: string,
+    level: number,
+  ): Record<string, unknown> {
     const copy: Record<string, unknown> = Object.create(null);
     let count = 0;
     for (const [rawKey, item] of entries) {
@@ -173,11 +150,20 @@ class Copier {
         break;
       }
       const key = keyOf(rawKey);
-      this.#room -= key.length;
-      const itsPath = path === '' ? normal(key) : `${path}.${normal(key)}`;
-      copy[key] = this.#isSecret(itsPath, key) ? REDACTED : this.copy(item, itsPath, level + 1);
+      const shown = this.#text(key).slice(0, LONGEST_KEY);
+      this.#room -= shown.length;
+      const name = normalName(key);
+      const itsPath = path === '' ? name : `${path}.${name}`;
+      // `{ name: 'Authorization', value: … }`.
+      const isSecret =
+        this.#isSecret(itsPath, key) || (VALUE.has(key) && NAMES.some((n) => this.#isSecretText(get(n))));
+      copy[shown] = isSecret ? REDACTED : this.copy(item, itsPath, level + 1);
     }
     return copy;
+  }
+
+  #isSecretText(value: unknown): boolean {
+    return typeof value === 'string' && value.length <= LONGEST_HEADER_NAME && this.#isSecret(normalName(value), value);
   }
 }
 
@@ -194,28 +180,15 @@ function* ownEntries(value: object): Generator<readonly [string, unknown]> {
   }
 }
 
-function isSecretName(names: ReadonlySet<string>, name: string): boolean {
-  return names.has(name) || SECRET_ENDING.test(name);
-}
-
 /** The key of a Map can be anything, and its text of any length. */
 function keyOf(key: unknown): string {
-  if (typeof key === 'string') return key.slice(0, 200);
-  return typeof key === 'object' && key !== null ? '[object]' : String(key).slice(0, 200);
-}
-
-/** apiKey, api-key and API_KEY are one name. */
-function normal(key: string): string {
-  return key
-    .slice(0, 200)
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replaceAll('-', '_')
-    .toLowerCase();
+  if (typeof key === 'string') return key;
+  return typeof key === 'object' && key !== null ? '[object]' : String(key).slice(0, LONGEST_KEY);
 }
 
 function checkedPath(path: unknown): string {
   if (typeof path !== 'string' || path === '') throw invalidOption('redact.paths', 'field names', path);
-  return path.split('.').map(normal).join('.');
+  return path.split('.').map(normalName).join('.');
 }
 
 function checkedPattern(pattern: unknown): readonly [RegExp, string] {
