@@ -67,7 +67,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     const { deadLetterQueue, errorLogger, recovery } = this.#parts;
     this.deadLetterQueue = deadLetterQueue;
     this.errorLogger = errorLogger;
-    this.#control = controlOf(this.#parts, this.#options.errorLogDir, () => this.getHealthStatus());
+    this.#control = controlOf(this.#parts, this.#options, () => this.getHealthStatus());
     this.recoveryManager = this.#options.enableErrorHandling ? recovery : null;
   }
 

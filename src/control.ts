@@ -1,6 +1,7 @@
 // What a running bus answers to the command line: which part answers which request.
 import type { BusParts } from './assembly.js';
 import { ControlServer } from './observe/control-server.js';
+import type { ResolvedBusOptions } from './resolved-options.js';
 import type { ControlAnswers, ControlRequest } from './shared/control.js';
 import { BusbarError, show } from './shared/errors.js';
 import type { HealthStatus } from './shared/health-status.js';
@@ -8,7 +9,11 @@ import { peek } from './shared/hostile.js';
 import { answerAboutLetters } from './shared/letter-desk.js';
 
 /** Null when error handling is off: there is no folder to put a socket in. Starts nothing. */
-export function controlOf(parts: BusParts, folder: string, health: () => HealthStatus): ControlServer | null {
+export function controlOf(
+  parts: BusParts,
+  { errorLogDir, redact }: ResolvedBusOptions,
+  health: () => HealthStatus,
+): ControlServer | null {
   const { deadLetterQueue: desk, settler, notes } = parts;
   if (desk === null) return null;
   /** What is asked comes from outside: the part that answers checks its fields. */
@@ -18,6 +23,8 @@ export function controlOf(parts: BusParts, folder: string, health: () => HealthS
     switch (ask) {
       case 'health':
         return { pid: process.pid, health: health() };
+      case 'redaction':
+        return redact;
       case 'breaker':
         return moveBreaker(parts, asked as BreakerRequest);
       case 'letters':
@@ -29,7 +36,10 @@ export function controlOf(parts: BusParts, folder: string, health: () => HealthS
       case 'archive':
       case 'unarchive':
       case 'purge':
-        return answerAboutLetters(desk, asked as Exclude<ControlRequest, BreakerRequest | { ask: 'health' }>);
+        return answerAboutLetters(
+          desk,
+          asked as Exclude<ControlRequest, BreakerRequest | { ask: 'health' | 'redaction' }>,
+        );
       default:
         throw new BusbarError(
           'BUSBAR_CONTROL_REQUEST',
@@ -37,7 +47,7 @@ export function controlOf(parts: BusParts, folder: string, health: () => HealthS
         );
     }
   };
-  return new ControlServer(folder, answer, (trouble) =>
+  return new ControlServer(errorLogDir, answer, (trouble) =>
     settler.report(notes.incident('control_socket', trouble, 'setup')),
   );
 }

@@ -110,6 +110,7 @@ export class FailureNotes {
   /** The same of a failure that is described already. */
   incidentOf(component: string, failure: Failure, context: Record<string, unknown> = {}): ErrorReport {
     const { category, severity, error, phase, signature } = failure;
+    const told = this.#describer.redactedContext(context);
     return {
       error_id: nanoid(),
       timestamp: this.#clock.now() / 1000,
@@ -119,11 +120,16 @@ export class FailureNotes {
       message: error.message,
       exception_type: error.name,
       traceback: error.stack ?? null,
-      context: { phase, signature, ...(error.code === undefined ? {} : { code: error.code }), ...context },
+      context: { phase, signature, ...(error.code === undefined ? {} : { code: error.code }), ...told },
       recovery_attempted: false,
       recovery_successful: false,
       retry_count: 0,
     };
+  }
+
+  /** A text of the user's without its secrets. */
+  redacted(text: string): string {
+    return this.#describer.redacted(text);
   }
 
   misconfigured(thrown: unknown): ErrorReport {

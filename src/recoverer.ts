@@ -7,7 +7,6 @@ import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
 import type { Failure } from './shared/outcome.js';
 import { type ReconnectHook, Reconnector } from './shared/reconnector.js';
-import { createRedactor } from './shared/redact.js';
 import { ErrorCategory, type ErrorReport } from './shared/report.js';
 
 /** What recovery came to, with the report that its strategy was shown. */
@@ -15,9 +14,6 @@ export interface Recovery {
   readonly verdict: Verdict;
   readonly report: ErrorReport;
 }
-
-/** What a hook throws is the user's text, and may hold the user's secrets. */
-const redactor = createRedactor();
 
 /** Belongs to one bus. Settles nothing. Runs on the main thread. */
 export class Recoverer {
@@ -65,6 +61,9 @@ export class Recoverer {
     }
     const context = { subscriberId: subscription.subscriberId, topic: delivery.topic, attempt: delivery.started };
     const isRecovered = await this.#manager.attemptRecovery(report, context);
+    const { recovery_error: trouble } = report.context;
+    // The manager knows busbar's own secrets only, not the user's.
+    if (typeof trouble === 'string') report.context['recovery_error'] = this.#notes.redacted(trouble);
     const verdict = this.decide(subscription, delivery, failure);
     return { verdict: isRecovered ? granted(verdict, delivery) : refused(verdict), report };
   }
@@ -80,7 +79,7 @@ export class Recoverer {
     report.recovery_attempted = true;
     const { isBack, trouble } = await reconnector.run(report);
     report.context['reconnected'] = isBack;
-    if (trouble !== undefined) report.context['recovery_error'] = redactor.text(trouble);
+    if (trouble !== undefined) report.context['recovery_error'] = this.#notes.redacted(trouble);
     return isBack;
   }
 }

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { parseWhen } from '../src/cli/when.js';
 import { DeadLetterQueue, ErrorLogger } from '../src/index.js';
 import { busbar, busbarProcess, MAIN } from './command-line.js';
 import { reportOf } from './reports.js';
@@ -42,6 +43,26 @@ describe('the command line on a stopped bus', () => {
     expect(JSON.parse(errors.out).map(({ message }: { message: string }) => message)).toEqual(Array(3).fill('not yet'));
     expect(JSON.parse(stats.out)).toMatchObject({ total_errors: 3, categories: { message_processing_error: 3 } });
   }, 60_000);
+
+  it.each(['7', '2026', 'May', '1 day', '2026-13-01', 'yesterday', '-3h', ''])(
+    'refuses to purge since %j, which is no time',
+    async (since) => {
+      const dir = temporaryFolder();
+      mkdirSync(join(dir, 'dead_letter'));
+      const { exit, err } = await busbar('dlq', 'purge', `--since=${since}`, '--yes', '--dir', dir);
+      expect({ exit, err }).toEqual({
+        exit: 2,
+        err: expect.stringContaining('--since must be a time ago with its unit'),
+      });
+    },
+  );
+
+  it('knows times ago, and ISO dates in this or another zone', () => {
+    expect(parseWhen('since', '2026-01-31T22:00Z')).toBe(Date.UTC(2026, 0, 31, 22) / 1000);
+    expect(parseWhen('since', '2026-01-31T22:00:05.5+01:00')).toBe(Date.UTC(2026, 0, 31, 21, 0, 5, 500) / 1000);
+    expect(parseWhen('since', '2026-01-31')).toBe(new Date(2026, 0, 31).getTime() / 1000);
+    expect(Math.abs(parseWhen('since', '7d') + 7 * 86_400 - Date.now() / 1000)).toBeLessThan(5);
+  });
 
   it('changes letters in the folder, one command after the other', async () => {
     const dir = await folderWithLetters(3);

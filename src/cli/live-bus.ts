@@ -9,6 +9,7 @@ import {
   type ControlRequest,
   LONGEST_SOCKET_PATH,
 } from '../shared/control.js';
+import type { RedactOptions } from '../shared/redact.js';
 import { busError, CliError, Exit } from './exit.js';
 
 /** A main thread that is busy for longer is worth a word. Replays take as long as they take. */
@@ -55,6 +56,10 @@ export class LiveBus {
     const reply = JSON.parse(await (request.ask === 'replay' ? line : inTime(line))) as ControlReply;
     if (!reply.ok) throw busError(reply.code, reply.message);
     return reply.answer as ControlAnswers[R['ask']];
+  }
+
+  redaction(): Promise<RedactOptions> {
+    return this.ask({ ask: 'redaction' });
   }
 
   close(): Promise<void> {

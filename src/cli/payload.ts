@@ -1,10 +1,10 @@
-// How payloads are shown: by their shape only, redacted, or as they are.
+// How payloads, keys and headers are shown: by their shape only, redacted, or as they are.
 import { inspect } from 'node:util';
 import { isPlainJson } from '../shared/json-exact.js';
-import { createRedactor } from '../shared/redact.js';
+import { createRedactor, type RedactOptions } from '../shared/redact.js';
 import type { Arguments } from './command.js';
 
-/** `shape`: nothing of its content. `redacted`: by busbar's own list of secrets; it does not know the bus's. */
+/** `shape`: nothing of its content. `redacted`: by busbar's own list of secrets and the running bus's. */
 export type Masking = 'shape' | 'redacted' | 'none';
 
 export function maskingFrom(args: Arguments): Masking {
@@ -17,9 +17,9 @@ const MOST_MEMBERS = 12;
 const MOST_SHOWN = 1000;
 
 /** For people; of several lines, and not safe yet. */
-export function showPayload(payload: unknown, masking: Masking): string {
+export function showPayload(payload: unknown, masking: Masking, redact: RedactOptions): string {
   if (masking === 'shape') return `${shapeOf(payload)}  (masked: --payload shows it)`;
-  const value = masking === 'redacted' ? redacted(payload) : payload;
+  const value = masking === 'redacted' ? redacted(payload, redact) : payload;
   const limits = { depth: 10, maxArrayLength: MOST_SHOWN, maxStringLength: 100_000 };
   return typeof value === 'string' ? value : inspect(value, { ...limits, breakLength: 100, customInspect: false });
 }
@@ -29,11 +29,30 @@ export function payloadFields(
   payload: unknown,
   masking: Masking,
   encoded: { readonly codec: string; readonly base64: string },
+  redact: RedactOptions = {},
 ): Record<string, unknown> {
   if (masking === 'shape') return { payload_shape: shapeOf(payload) };
-  if (masking === 'redacted') return { payload: redacted(payload) };
+  if (masking === 'redacted') return { payload: redacted(payload, redact) };
   if (isTree(payload) && isPlainJson(payload)) return { payload };
   return { payload_codec: encoded.codec, payload_base64: encoded.base64 };
+}
+
+/** Keys and headers are the publisher's content as much as the payload is. */
+export interface Labels {
+  readonly key: string | null;
+  readonly headers: Readonly<Record<string, string>> | null;
+}
+
+/** The same fields, fit to be shown: by their shapes only, redacted, or as they are. */
+export function maskedLabels({ key, headers }: Labels, masking: Masking, redact: RedactOptions): Labels {
+  if (masking === 'none') return { key, headers };
+  if (masking === 'redacted') return redacted({ key, headers }, redact) as Labels;
+  const entries = Object.entries(headers ?? {}).map(([name, value]) => [name, masked(value)] as const);
+  return { key: key && masked(key), headers: headers && Object.fromEntries(entries) };
+}
+
+function masked(text: string): string {
+  return `[${shapeOf(text)}]`;
 }
 
 /** Without cycles, and no deeper than JSON goes. */
@@ -46,8 +65,8 @@ function isTree(value: unknown): boolean {
 }
 
 /** A copy without secrets, made of what JSON can say; without a prototype's name in front of each object. */
-function redacted(payload: unknown): unknown {
-  return JSON.parse(JSON.stringify(createRedactor().value(payload)) ?? 'null');
+function redacted(payload: unknown, redact: RedactOptions): unknown {
+  return JSON.parse(JSON.stringify(createRedactor(redact).value(payload)) ?? 'null');
 }
 
 /** Names of fields, kinds and sizes; no value. */

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '../shared/clock.js';
 import type { ControlAnswers, LetterRequest } from '../shared/control.js';
 import { answerAboutLetters } from '../shared/letter-desk.js';
+import type { RedactOptions } from '../shared/redact.js';
 import { asCliError, CliError, Exit } from './exit.js';
 import { LiveBus } from './live-bus.js';
 
@@ -19,6 +20,8 @@ export interface Session {
   readonly isLive: boolean;
   /** Rejects with a {@link CliError}. */
   ask<R extends LetterRequest>(request: R): Promise<ControlAnswers[R['ask']]>;
+  /** What the bus's own option names as secret. A stopped bus has left no word of it. */
+  redaction(): Promise<RedactOptions>;
   close(): Promise<void>;
 }
 
@@ -104,6 +107,10 @@ class StoppedBus implements Session {
     } catch (error) {
       throw asCliError(error);
     }
+  }
+
+  redaction(): Promise<RedactOptions> {
+    return Promise.resolve({});
   }
 
   close(): Promise<void> {

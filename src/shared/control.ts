@@ -2,6 +2,7 @@
 import type { HealthStatus } from './health-status.js';
 import type { LetterFilter, LetterGroup, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
 import type { Headers, Priority } from './message.js';
+import type { RedactOptions } from './redact.js';
 import type { ReplayOptions, ReplayResult } from './replay.js';
 
 /** The socket's name in the error log folder. */
@@ -32,11 +33,14 @@ export type LetterRequest =
 export type ControlRequest =
   | LetterRequest
   | { readonly ask: 'health' }
+  | { readonly ask: 'redaction' }
   | { readonly ask: 'breaker'; readonly name: string; readonly command: 'reset' | 'open' };
 
 /** The answer to each request. */
 export interface ControlAnswers {
   readonly health: { readonly pid: number; readonly health: HealthStatus };
+  /** The bus's own `redact` option. */
+  readonly redaction: RedactOptions;
   readonly letters: readonly LetterSummary[];
   /** Null: there is no such letter. */
   readonly letter: WireLetter | null;

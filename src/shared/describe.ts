@@ -39,6 +39,11 @@ export class FailureDescriber {
     return this.#redactor.text(text);
   }
 
+  /** What is told beside a failure, without its secrets. */
+  redactedContext(context: Record<string, unknown>): Record<string, unknown> {
+    return this.#redactor.value(context) as Record<string, unknown>;
+  }
+
   /** A payload as it stands in a report. */
   preview(payload: unknown): string {
     return preview(payload, this.#redactor);

@@ -13,7 +13,7 @@ import type {
   Listening,
   Settings,
 } from './connection-words.js';
-import { isNotFound, isWrongSequence, transportError } from './transport-errors.js';
+import { isNotFound, isWrongSequence, transportError, withoutUser } from './transport-errors.js';
 
 const FIRST_RECONNECT_MS = 50;
 const REQUEST_TIMEOUT_MS = 3000;
@@ -61,7 +61,7 @@ export class Connection {
       return connection;
     } catch (thrown) {
       await client?.close();
-      throw transportError(`connecting to ${options.servers.join(', ')}`, thrown);
+      throw transportError(`connecting to ${options.servers.map(withoutUser).join(', ')}`, thrown);
     }
   }
 

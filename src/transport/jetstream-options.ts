@@ -129,7 +129,12 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
 function serversOf(servers: unknown): readonly string[] {
   const list = Array.isArray(servers) ? servers : [servers];
   if (list.length > 0 && list.every((server) => typeof server === 'string' && server !== '')) return list;
-  throw invalidOption('servers', 'one or more of host:port', servers);
+  // Not the values: there may be passwords in them.
+  throw invalidOption(
+    'servers',
+    'one or more of host:port',
+    list.map((server) => typeof server),
+  );
 }
 
 function streamOf(stream: unknown): string {

@@ -13,7 +13,7 @@ import { Partitions } from './partitions.js';
 import { ensureConsumer, ensureStreams } from './streams.js';
 import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
 import type { Inflow, Intake, OnStored, Transport, TransportHost, TransportMaker } from './transport.js';
-import { transportError } from './transport-errors.js';
+import { transportError, withoutUser } from './transport-errors.js';
 import { encodeMessage, OPENING } from './wire.js';
 
 export type { JetStreamOptions } from './jetstream-options.js';
@@ -207,7 +207,7 @@ class JetStream implements Transport {
     this.#disconnects++;
     this.#breaker.lost();
     const error = new BusbarError('BUSBAR_TRANSPORT_CONNECTION', 'the connection to the servers was lost');
-    this.#host.report(NAME, error, { servers: this.#options.servers, unstored: this.#outbox.size });
+    this.#host.report(NAME, error, { servers: this.#options.servers.map(withoutUser), unstored: this.#outbox.size });
   }
 
   found(): void {

@@ -1,6 +1,7 @@
 // Turns what the NATS client and server say into busbar's errors: connection, permission, or settings.
 import { BusbarError, type ErrorCode } from '../shared/errors.js';
 import { peek, peekNumber, peekText } from '../shared/hostile.js';
+import { createRedactor } from '../shared/redact.js';
 
 const PERMISSION = new Set(['AuthorizationError', 'UserAuthenticationExpiredError', 'PermissionViolationError']);
 const SETTINGS = new Set(['JetStreamNotEnabled', 'InvalidNameError', 'InvalidSubjectError', 'InvalidArgumentError']);
@@ -11,11 +12,19 @@ const PASSING_STATUS = new Set([408, 500, 503]);
 
 const MOST_CAUSES = 4;
 
+/** The user's own secrets are taken out where this is reported. */
+const redactor = createRedactor();
+
+/** Where a server is, without the user, password or token before its host. */
+export function withoutUser(server: string): string {
+  return server.replace(/^((?:[\w+.-]+:\/\/)?).*@/s, '$1');
+}
+
 /** What went wrong on the way to the servers. */
 export function transportError(doing: string, thrown: unknown): BusbarError {
   if (thrown instanceof BusbarError) return thrown;
   const said = peekText(thrown, 'message', 300) ?? String(thrown).slice(0, 300);
-  return new BusbarError(codeOf(thrown), `${doing}: ${said}`, { cause: thrown });
+  return new BusbarError(codeOf(thrown), `${doing}: ${redactor.text(said)}`, { cause: thrown });
 }
 
 /** The settings on the server are not those that were asked for. */

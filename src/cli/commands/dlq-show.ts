@@ -2,10 +2,11 @@
 
 import type { WireLetter } from '../../shared/control.js';
 import { letterFromWire } from '../../shared/letter-desk.js';
+import type { RedactOptions } from '../../shared/redact.js';
 import type { ErrorRecord } from '../../shared/report.js';
 import type { Command } from '../command.js';
 import { CliError, Exit } from '../exit.js';
-import { type Masking, maskingFrom, payloadFields, showPayload } from '../payload.js';
+import { type Masking, maskedLabels, maskingFrom, payloadFields, showPayload } from '../payload.js';
 import { existingFolder, withSession } from '../session.js';
 import { paint, print, safe, safeJson, safeLines } from '../terminal.js';
 import { showTime } from '../when.js';
@@ -15,41 +16,47 @@ const MOST_STACK_LINES = 12;
 export const dlqShow: Command = {
   words: 'dlq show',
   operands: '<id>',
-  says: 'One dead letter: where it failed, how often, why, and the shape of its payload.',
+  says: 'One dead letter: where it failed, how often, why, and the shapes of its payload, key and headers.',
   options: ['payload', 'unmask'],
   async run(args) {
     const [id, ...others] = args.operands;
     if (id === undefined || others.length > 0) throw new CliError(Exit.USAGE, 'dlq show takes one id: see `dlq list`');
     const request = { ask: 'letter', id } as const;
-    const found = await withSession(existingFolder(args.folder), (session) => session.ask(request));
+    const masking = maskingFrom(args);
+    const { found, redact } = await withSession(existingFolder(args.folder), async (session) => ({
+      found: await session.ask(request),
+      redact: masking === 'redacted' ? await session.redaction() : {},
+    }));
     if (found === null) throw new CliError(Exit.BAD_NEWS, `there is no letter ${JSON.stringify(id)}`);
-    if (args.has('json')) print(safeJson(forPrograms(found, maskingFrom(args))));
-    else printLetter(found, maskingFrom(args));
+    if (args.has('json')) print(safeJson(forPrograms(found, masking, redact)));
+    else printLetter(found, masking, redact);
     return Exit.DONE;
   },
 };
 
-function forPrograms(found: WireLetter, masking: Masking): unknown {
-  const { payload } = letterFromWire(found).message;
-  const fields = payloadFields(payload, masking, found.payload);
-  return { ...found.letter, message: { ...found.letter.message, ...fields } };
+function forPrograms(found: WireLetter, masking: Masking, redact: RedactOptions): unknown {
+  const { payload, ...message } = letterFromWire(found).message;
+  const fields = payloadFields(payload, masking, found.payload, redact);
+  const labels = maskedLabels(message, masking, redact);
+  return { ...found.letter, ...labels, message: { ...message, ...labels, ...fields } };
 }
 
-function printLetter(found: WireLetter, masking: Masking): void {
+function printLetter(found: WireLetter, masking: Masking, redact: RedactOptions): void {
   const letter = letterFromWire(found);
   const { message, error, history } = letter;
+  const { key, headers } = maskedLabels(message, masking, redact);
   const fields: [string, string][] = [
     ['letter', letter.error_id],
     ['given up', `${showTime(letter.timestamp)}, ${letter.reason}, ${letter.error_category}`],
     ['subscriber', `${letter.subscriber_id} on ${letter.pattern}`],
     ['message', `${message.id} on ${message.topic}, published ${showTime(message.published_at)}`],
-    ['priority', message.key === null ? message.priority : `${message.priority}, key ${message.key}`],
+    ['priority', key === null ? message.priority : `${message.priority}, key ${key}`],
     ['attempts', `${letter.started} started, ${letter.failed} failed`],
     ['state', `${letter.state}, replayed ${letter.replays} times, edited ${letter.edits} times`],
     ['cause', letter.signature],
   ];
   for (const [name, text] of fields) print(`${paint('dim', name.padEnd(11))} ${safe(text)}`);
-  for (const [name, value] of Object.entries(message.headers ?? {}))
+  for (const [name, value] of Object.entries(headers ?? {}))
     print(`${paint('dim', 'header'.padEnd(11))} ${safe(`${name}: ${value}`)}`);
   print();
   printError(error, '');
@@ -58,7 +65,7 @@ function printLetter(found: WireLetter, masking: Masking): void {
   }
   print();
   print(paint('dim', letter.undecodable ? 'payload (its bytes cannot be decoded)' : 'payload'));
-  for (const line of safeLines(showPayload(message.payload, masking))) print(`  ${line}`);
+  for (const line of safeLines(showPayload(message.payload, masking, redact))) print(`  ${line}`);
 }
 
 function printError(error: ErrorRecord, indent: string): void {
@@ -69,7 +76,11 @@ function printError(error: ErrorRecord, indent: string): void {
   for (const line of more) print(`${indent}  | ${paint('red', line)}`);
   const stack = safeLines(error.stack ?? '').filter((line) => line.trim().startsWith('at '));
   for (const line of stack.slice(0, MOST_STACK_LINES)) print(`${indent}  ${line.trim()}`);
-  if (error.cause === undefined) return;
-  print(`${indent}because of`);
-  printError(error.cause, `${indent}  `);
+  if (error.cause !== undefined) printUnder('because of', error.cause, indent);
+  for (const member of error.errors ?? []) printUnder('together with', member, indent);
+}
+
+function printUnder(words: string, error: ErrorRecord, indent: string): void {
+  print(`${indent}${words}`);
+  printError(error, `${indent}  `);
 }
