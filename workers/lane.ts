@@ -37,6 +37,8 @@ export default async function runLaneTask(task: LaneTask): Promise<LaneTaskResul
         (handler) => new Drain(task, handler).run(),
         (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
       );
+    case 'nothing':
+      return { kind: 'loaded' };
     default:
       return task satisfies never;
   }

@@ -67,7 +67,12 @@ export interface DrainTask {
   readonly tellsHandled: boolean;
 }
 
-export type LaneTask = LoadTask | DrainTask;
+/** Only has a thread begin. */
+interface NoTask {
+  readonly kind: 'nothing';
+}
+
+export type LaneTask = LoadTask | DrainTask | NoTask;
 
 /** A handler that cannot be loaded, as a plain record, because Piscina strips errors. */
 export interface LoadFailure {

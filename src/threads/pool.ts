@@ -1,5 +1,6 @@
 // The pool of worker threads that lanes run on. The only file that knows Piscina.
 import { Piscina } from 'piscina';
+import { systemClock, type Timer } from '../shared/clock.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
 import type { HandlerSource, LaneTask, LaneTaskResult, LoadTask } from '../shared/lane-task.js';
 import type { ThreadLimits } from './thread-limits.js';
@@ -11,6 +12,12 @@ export interface PoolOptions {
   readonly spareThreads: number;
   readonly limits: ThreadLimits;
 }
+
+/**
+ * A thread takes 60 ms of a core to begin. Its successor has the machine to itself for this long: where a spare thread
+ * stands by, the lane is at work again long before.
+ */
+const REPLACE_AFTER_MS = 30;
 
 /** Threads that may end on their own before new ones begin without handlers. */
 const MOST_UNEXPLAINED = 2;
@@ -44,14 +51,17 @@ export class Pool {
   /** Threads that ended without a task to tell of it. */
   #unexplained = 0;
   #closing = false;
+  readonly #size: number;
+  #replacing: Timer | undefined;
   /** Threads that ended and were replaced. */
   threadsReplaced = 0;
 
   constructor({ threads, spareThreads, limits }: PoolOptions) {
+    this.#size = threads + spareThreads;
     this.#piscina = new Piscina<LaneTask, LaneTaskResult>({
       filename: new URL('../../workers/lane.cjs', import.meta.url).href,
-      minThreads: threads + spareThreads,
-      maxThreads: threads + spareThreads,
+      minThreads: this.#size,
+      maxThreads: this.#size,
       concurrentTasksPerWorker: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       // 'sync' would freeze the timers of a handler's module while its thread has no task.
@@ -61,6 +71,8 @@ export class Pool {
       resourceLimits: limits,
       workerData: this.#handlers,
     });
+    // All begin at once; later Piscina itself replaces only those that are missed at once.
+    this.#piscina.options.minThreads = threads;
     // A thread that dies without a task would otherwise be an uncaught 'error' event.
     this.#piscina.on('error', () => undefined);
     this.#piscina.on('workerDestroy', () => this.#ended());
@@ -105,11 +117,26 @@ export class Pool {
   /** A module that ends its thread at import would have threads made and ended without end: then they load nothing early. */
   #ended(): void {
     if (++this.#unexplained > MOST_UNEXPLAINED) this.#handlers.length = 0;
+    if (this.#closing) return;
+    this.#replacing ??= systemClock.after(REPLACE_AFTER_MS, () => {
+      this.#replacing = undefined;
+      this.#replace();
+    });
+  }
+
+  /** Piscina begins a thread for each task that finds none: the idle ones are given one first. */
+  #replace(): void {
+    const { length } = this.#piscina.threads;
+    const idle = Math.max(0, length - this.#busy);
+    for (let tasks = length < this.#size ? idle + this.#size - length : 0; tasks > 0; tasks--) {
+      this.#piscina.run({ kind: 'nothing' }).catch(() => undefined);
+    }
   }
 
   /** Ends all threads, whatever they do. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#replacing?.cancel();
     await this.#piscina.destroy();
   }
 }
