@@ -127,6 +127,18 @@ describe('the error log', () => {
     expect(JSON.parse(newest).context.n).toBe(199);
   });
 
+  it('is rotated behind the files of a clock that was ahead: the newest is never the first to go', async () => {
+    const folder = temporaryFolder();
+    for (const n of [8, 9]) writeFileSync(join(folder, `message_bus_errors_20990101T000000000Z_${n}.json`), '');
+    const logger = loggerOn(folder, { maxLogSize: 1024, maxFiles: 2 });
+    for (let n = 0; n < 12; n++) logger.logError(reportOf({ message: 'x'.repeat(600), context: { n } }));
+    await logger.flush();
+    const kept = readdirSync(folder)
+      .filter((name) => name.startsWith('message_bus_errors'))
+      .flatMap((name) => linesOf(join(folder, name)).map((line) => JSON.parse(line).context.n as number));
+    expect(kept.sort((a, b) => a - b)).toEqual([9, 10, 11]);
+  });
+
   it('rolls identical failures up: the first in full, then how many', async () => {
     const folder = temporaryFolder();
     const logger = loggerOn(folder);

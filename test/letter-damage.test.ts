@@ -1,5 +1,5 @@
 // A disk that fails for a moment costs no letter; damage that was read is kept beside the segment.
-import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { Logging } from '../src/observe/logging.js';
 import { closed, queueOn, REPORT, segmentsOf } from './letter-queues.js';
@@ -30,6 +30,27 @@ describe('a letter', () => {
     expect((await queue.getMessages()).map(({ message }) => message.payload)).toEqual([0, 1, 2]);
     await closed(queue);
     expect(await queueOn(folder).list()).toHaveLength(3);
+  });
+
+  it('whose segment may not be read at the start is still a letter, and the start says so', async () => {
+    const { folder, ids, segment } = await folderWithLetters();
+    const nobody = 65534;
+    const isRoot = process.getuid?.() === 0;
+    chmodSync(segment, 0);
+    if (isRoot) {
+      chownSync(folder, nobody, nobody);
+      process.seteuid?.(nobody);
+    }
+    try {
+      await expect(queueOn(folder).list()).rejects.toMatchObject({
+        code: 'BUSBAR_LOG_FOLDER',
+        message: expect.stringMatching(/EACCES/),
+      });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      chmodSync(segment, 0o600);
+    }
+    expect((await queueOn(folder).list()).map(({ error_id: id }) => id)).toEqual(ids);
   });
 
   it('whose line turns out damaged goes, once what is left of it lies in a file of its own', async () => {

@@ -170,18 +170,27 @@ export class ErrorLog {
   #rotate(): void {
     this.close();
     const utc = new Date(this.#now()).toISOString().replace(/[-:.]/g, '');
+    const [last, number] = partsOf(this.#rotated().at(-1) ?? '');
+    // Never earlier than the last one, also when the clock was set back: or the newest would be the first to go.
+    const time = [utc, last].sort().at(-1) as string;
+    if (time === last) this.#rotations = Math.max(this.#rotations, number + 1);
     let target: string;
     do {
-      target = join(this.#folder, `message_bus_errors_${utc}_${this.#rotations++}.json`);
+      target = join(this.#folder, `message_bus_errors_${time}_${this.#rotations++}.json`);
     } while (statSync(target, { throwIfNoEntry: false }) !== undefined);
     renameSync(this.#path, target);
-    const rotated = readdirSync(this.#folder)
-      .filter((name) => ROTATED.test(name))
-      .sort(byAge);
+    const rotated = this.#rotated();
     for (const name of rotated.slice(0, Math.max(0, rotated.length - this.#limits.maxLogFiles))) {
       rmSync(join(this.#folder, name), { force: true });
     }
     this.#open();
+  }
+
+  /** Names of the rotated files, the oldest first. */
+  #rotated(): string[] {
+    return readdirSync(this.#folder)
+      .filter((name) => ROTATED.test(name))
+      .sort(byAge);
   }
 
   #dropExcess(): number {

@@ -69,14 +69,24 @@ export class Keeper {
   async open(): Promise<OpenResult> {
     const result = await this.#folder.open(this.#start.letterFolder);
     if (!result.ok) return result;
+    try {
+      this.#restore();
+    } catch (error) {
+      await this.#folder.close();
+      const message = `log folder ${this.#start.folder} cannot be read: ${(error as Error).message}`;
+      return { ok: false, code: 'BUSBAR_LOG_FOLDER', message };
+    }
+    void this.#run();
+    return result;
+  }
+
+  #restore(): void {
     const damage = this.letters.restore(this.#start.isReplacement);
     this.#statistics = new Statistics(this.#start.folder, this.#log.restore(damage));
     const aside = this.#folder.setAside + this.#statistics.damaged;
     Atomics.add(this.#status, Status.CORRUPT_LINES, damage.corruptLines + aside);
     Atomics.add(this.#status, Status.TORN_TAILS, damage.tornTails);
     this.showLetters();
-    void this.#run();
-    return result;
   }
 
   /** Writes everything, and gives the folder back. */

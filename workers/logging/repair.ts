@@ -39,8 +39,9 @@ const NEWLINE = 10;
 const NOTHING: GoodLines = { bytes: Buffer.alloc(0), spans: [] };
 
 /**
- * Never throws. What is no plain file, or cannot be read, is renamed to `<file>.corrupt` and counts as one line. A torn
- * tail is cut off. Where the disk refuses the repair, the good lines are read all the same.
+ * What is no plain file is renamed to `<file>.corrupt` and counts as one line. A torn tail is cut off. Where the disk
+ * refuses the repair, the good lines are read all the same. Throws what the disk throws when it cannot be read: then
+ * nothing is known of its lines, and nothing is changed.
  *
  * @param room what is returned lies in it, until the next file is read
  */
@@ -50,16 +51,15 @@ export function readGoodLines(
   damage: Damage,
   room: ReadingRoom = { bytes: NOTHING.bytes },
 ): GoodLines {
-  let bytes: Buffer;
-  try {
-    // A pipe would never end, and a link may lead anywhere.
-    if (!lstatSync(path).isFile()) throw new Error('not a plain file');
-    bytes = readInto(room, path);
-  } catch {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return NOTHING;
+  // A pipe would never end, and a link may lead anywhere.
+  if (!there.isFile()) {
     damage.corruptLines++;
     moveAside(path);
     return NOTHING;
   }
+  const bytes = readInto(room, path);
   const spans: number[] = [];
   const bad: Buffer[] = [];
   let start = 0;
