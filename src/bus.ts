@@ -275,10 +275,10 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
     while (this.#parts.subscriber.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
-    await this.#control?.close();
     await this.#parts.remote?.transport?.stop(Math.max(SHORTEST_GOODBYE_MS, deadline - systemClock.elapsed()));
     await this.deadLetterQueue?.close();
     await this.errorLogger?.close();
+    await this.#control?.close();
     await this.#parts.logging?.close();
     this.#keepAlive?.cancel();
   }

@@ -84,8 +84,8 @@ describe('the command line on a running bus', () => {
       on('dlq', 'stats', '--json'),
       on('dlq', 'list', '--subscriber', 'nobody'),
     ]);
-    expect(JSON.parse(all.out)).toHaveLength(7);
-    expect(JSON.parse(feed.out).map(({ subscriber_id: id }: { subscriber_id: string }) => id)).toEqual(
+    expect(JSON.parse(all.out)).toMatchObject({ truncated: false, letters: { length: 7 } });
+    expect(JSON.parse(feed.out).letters.map(({ subscriber_id: id }: { subscriber_id: string }) => id)).toEqual(
       Array(4).fill('feed'),
     );
     expect(two.out.split('\n')).toHaveLength(5);
@@ -94,8 +94,30 @@ describe('the command line on a running bus', () => {
     expect(none).toEqual({ exit: 0, out: 'no letters\n', err: '' });
   });
 
+  it('says in JSON when there are more letters than it shows, and how many it shows at most', async () => {
+    expect(JSON.parse((await on('dlq', 'list', '--json', '--limit', '2')).out)).toMatchObject({
+      truncated: true,
+      letters: { length: 2 },
+    });
+    expect(await on('dlq', 'list', '--limit', '10001')).toMatchObject({ exit: 2, out: '' });
+  });
+
+  it('finds errors by a pattern of topics', async () => {
+    const countOf = async (topic: string): Promise<number> =>
+      JSON.parse((await on('errors', 'list', '--topic', topic, '--json')).out).length;
+    expect(await countOf('camera.*')).toBe(6);
+    expect(await countOf('>')).toBe(10);
+    expect(await countOf('*')).toBe(4);
+    expect(await countOf('camera.*.x')).toBe(0);
+  });
+
+  it('counts in a dry run what is there only', async () => {
+    const { exit, out } = await on('dlq', 'replay', 'nonexistent-id', '--dry-run');
+    expect({ exit, out }).toEqual({ exit: 1, out: '0 would be replayed\n1 not tried: nonexistent-id\n' });
+  });
+
   it('shows one letter: masked, redacted, or as it is', async () => {
-    const [first] = JSON.parse((await on('dlq', 'list', '--json', '--topic', 'camera.front')).out);
+    const [first] = JSON.parse((await on('dlq', 'list', '--json', '--topic', 'camera.front')).out).letters;
     const show = (...args: string[]) => on('dlq', 'show', first.error_id, ...args);
     const [masked, redacted, bare, json, exact] = await Promise.all([
       show(),
@@ -116,7 +138,7 @@ describe('the command line on a running bus', () => {
   });
 
   it('shows a payload that JSON cannot say, and gives it in base64 to programs', async () => {
-    const [first] = JSON.parse((await on('dlq', 'list', '--json', '--topic', 'feed')).out);
+    const [first] = JSON.parse((await on('dlq', 'list', '--json', '--topic', 'feed')).out).letters;
     const [people, programs] = await Promise.all([
       on('dlq', 'show', first.error_id, '--unmask'),
       on('dlq', 'show', first.error_id, '--unmask', '--json'),
@@ -146,7 +168,7 @@ describe('the command line on a running bus', () => {
 
   it('replays what is mended, and ends with 1 for what failed again', async () => {
     isMended = true;
-    const [one, two, three] = JSON.parse((await on('dlq', 'list', '--json', '--topic', 'camera.front')).out);
+    const [one, two, three] = JSON.parse((await on('dlq', 'list', '--json', '--topic', 'camera.front')).out).letters;
     expect(await on('dlq', 'replay', '--topic', 'camera.front', '--dry-run')).toMatchObject({
       exit: 0,
       out: '3 would be replayed\n',

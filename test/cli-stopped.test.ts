@@ -1,7 +1,7 @@
 // The command line on the folder of a bus that has stopped, on folders that are none, and with a module that builds the bus.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
@@ -57,6 +57,26 @@ describe('the command line on a stopped bus', () => {
     },
   );
 
+  it('tells its version, and that a file is missing', async () => {
+    expect((await busbar('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const dir = temporaryFolder();
+    mkdirSync(join(dir, 'dead_letter'));
+    const { exit, err } = await busbar('dlq', 'edit', 'some-id', '--file', '/nope', '--dir', dir);
+    expect({ exit, err }).toEqual({ exit: 2, err: expect.stringContaining('--file cannot be read: ENOENT') });
+  });
+
+  it('ends with a sentence when the folder goes that it follows', async () => {
+    const dir = temporaryFolder();
+    mkdirSync(join(dir, 'dead_letter'));
+    const tail = busbar('errors', 'tail', '--dir', dir);
+    setTimeout(() => rmSync(dir, { recursive: true }), 50);
+    const { exit, err } = await tail;
+    expect({ exit, err }).toEqual({
+      exit: 5,
+      err: expect.stringMatching(/^busbar: the log in .* cannot be followed any more: ENOENT/),
+    });
+  });
+
   it('knows times ago, and ISO dates in this or another zone', () => {
     expect(parseWhen('since', '2026-01-31T22:00Z')).toBe(Date.UTC(2026, 0, 31, 22) / 1000);
     expect(parseWhen('since', '2026-01-31T22:00:05.5+01:00')).toBe(Date.UTC(2026, 0, 31, 21, 0, 5, 500) / 1000);
@@ -72,7 +92,7 @@ describe('the command line on a stopped bus', () => {
       busbarProcess('dlq', 'stats', '--dir', dir),
     ]);
     expect(other.out).toMatch(/^3 letters/);
-    const [first, second] = JSON.parse(listed.out);
+    const [first, second] = JSON.parse(listed.out).letters;
     expect(await busbar('dlq', 'archive', first.error_id, '--dir', dir)).toMatchObject({
       exit: 0,
       out: '1 archived\n',
@@ -99,7 +119,7 @@ describe('the command line on a stopped bus', () => {
     expect(await busbar('dlq', 'edit', first.error_id, '--set', '{half', '--yes', '--dir', dir)).toMatchObject({
       exit: 2,
     });
-    const left = JSON.parse((await busbar('dlq', 'list', '--dir', dir, '--json')).out);
+    const left = JSON.parse((await busbar('dlq', 'list', '--dir', dir, '--json')).out).letters;
     expect(left.map(({ state }: { state: string }) => state)).toEqual(['archived', 'dead']);
   }, 60_000);
 

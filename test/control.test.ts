@@ -1,6 +1,7 @@
 // The local socket of a bus: private, bounded, replaced when stale, and never the bus's undoing.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -55,7 +56,7 @@ describe('the local socket of a bus', () => {
       undefined,
     ]);
     const tooMuch = await say(folder, Buffer.alloc(5 * 1024 * 1024, 'x'));
-    expect(tooMuch.length === 0 || codeOf(tooMuch[0]) === 'BUSBAR_CONTROL_REQUEST').toBe(true);
+    expect(tooMuch.map(codeOf)).toEqual(['BUSBAR_CONTROL_REQUEST']);
     expect(JSON.parse((await say(folder, '{"ask":"health"}\n'))[0] ?? '').ok).toBe(true);
   });
 
@@ -102,6 +103,28 @@ describe('the local socket of a bus', () => {
       category: 'configuration_error',
       context: { code: 'BUSBAR_CONTROL_SOCKET' },
     });
+  });
+
+  it('has room for a client that asks, whoever holds connections and asks nothing', async () => {
+    const folder = temporaryFolder();
+    await startBus({ errorLogDir: folder });
+    const idle = Array.from({ length: 16 }, () => connect(join(folder, 'control.sock')).on('error', () => undefined));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    expect(await say(folder, '{"ask":"health"}\n')).toHaveLength(1);
+    for (const socket of idle) socket.destroy();
+  });
+
+  it('is made again when its folder was deleted and is back, and health says so', async () => {
+    const folder = temporaryFolder();
+    const bus = await startBus({ errorLogDir: folder });
+    rmSync(join(folder, 'control.sock'));
+    const until = async (isSo: () => boolean): Promise<void> => {
+      while (!isSo()) await new Promise((later) => setTimeout(later, 50));
+    };
+    await until(() => bus.getHealthStatus().control?.error != null);
+    await until(() => bus.getHealthStatus().control?.listening === true);
+    expect(bus.getHealthStatus().control?.error).toMatch(/control\.sock was removed, and made again$/);
+    expect(await say(folder, '{"ask":"health"}\n')).toHaveLength(1);
   });
 
   it('stays with the first of two buses that share a folder', async () => {

@@ -59,6 +59,8 @@ async function fill(bus: MessageBus, queue: DeadLetterQueue): Promise<void> {
   await queue.purge(ids.slice(4, 5));
   const storm = { ...(await bus.errorLogger?.recentErrors())?.[0], context: { signature: 'v1:storm' } };
   for (let n = 0; n < 50; n++) bus.errorLogger?.logError(storm as never);
+  expect(bus.errorLogger?.logError({ ...storm, category: 'made_up' } as never)).toBe(false);
+  expect(bus.errorLogger?.logError({ ...storm, context: { message: 'p'.repeat(5000) } } as never)).toBe(true);
   await bus.errorLogger?.flush();
 }
 

@@ -35,7 +35,7 @@ describe('the secrets that the option `redact` names', () => {
     expect(log).toMatch(/lost with \[redacted\]/);
     expect(log).not.toMatch(/zebra42|078-05|hunter2/);
 
-    const [letter] = JSON.parse((await busbar('dlq', 'list', '--dir', errorLogDir, '--json')).out);
+    const [letter] = JSON.parse((await busbar('dlq', 'list', '--dir', errorLogDir, '--json')).out).letters;
     const show = async (...args: string[]): Promise<string> => {
       const ended = await busbar('dlq', 'show', letter.error_id, '--dir', errorLogDir, ...args);
       expect(ended).toMatchObject({ exit: 0, err: '' });

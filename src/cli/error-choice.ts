@@ -1,5 +1,6 @@
 // Which error reports a command is about, and how one is shown on a line.
 import { ErrorCategory, type ErrorReport, ErrorSeverity } from '../shared/report.js';
+import { isMatch } from '../shared/topic-match.js';
 import type { Arguments, OptionName } from './command.js';
 import { CliError, Exit } from './exit.js';
 import { maskingFrom } from './payload.js';
@@ -27,7 +28,7 @@ export function choiceFrom(args: Arguments): Choice {
   return ({ context, ...report }) =>
     (category === undefined || report.category === category) &&
     (severity === undefined || report.severity === severity) &&
-    (topic === undefined || isOf(topic, context.topic)) &&
+    (topic === undefined || (typeof context.topic === 'string' && isMatch(context.topic, topic))) &&
     (subscriber === undefined || context.subscriber_id === subscriber) &&
     (signature === undefined || context.signature === signature) &&
     report.timestamp >= since;
@@ -57,11 +58,6 @@ export function showReport(report: ErrorReport, args: Arguments): string[] {
   const lines = [`${head} ${safe(category)} ${paint('bold', safe(where || report.component))} ${what}`];
   if (maskingFrom(args) !== 'shape' && typeof context.message === 'string') lines.push(`  ${safe(context.message)}`);
   return lines;
-}
-
-function isOf(pattern: string, topic: unknown): boolean {
-  if (typeof topic !== 'string') return false;
-  return topic === pattern || (pattern.endsWith('.>') && topic.startsWith(pattern.slice(0, -1)));
 }
 
 function oneOf(name: OptionName, value: string | undefined, allowed: readonly string[]): string | undefined {

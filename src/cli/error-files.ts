@@ -63,8 +63,11 @@ function* linesBackwards(path: string): Generator<string> {
   }
 }
 
-/** Calls `take` for each report that comes from now on, through rotations, until the process ends. */
-export function followReports(folder: string, take: (report: ErrorReport) => void): void {
+/**
+ * Calls `take` for each report that comes from now on, through rotations, until the process ends. Rejects when the folder
+ * cannot be read any more.
+ */
+export function followReports(folder: string, take: (report: ErrorReport) => void): Promise<never> {
   const first = openIfThere(join(folder, NAME));
   let reader = first === undefined ? undefined : new Reader(first, fstatSync(first).size, take);
   const look = (): void => {
@@ -79,7 +82,20 @@ export function followReports(folder: string, take: (report: ErrorReport) => voi
       reader.read();
     }
   };
-  systemClock.every(POLL_MS, look, true);
+  return new Promise((_, reject) => {
+    const timer = systemClock.every(
+      POLL_MS,
+      () => {
+        try {
+          look();
+        } catch (error) {
+          timer.cancel();
+          reject(error);
+        }
+      },
+      true,
+    );
+  });
 }
 
 /** The files younger than the one of this inode; all where that is gone, or there was none. */

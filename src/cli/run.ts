@@ -1,4 +1,5 @@
 // Finds the command that was typed, runs it, and tells how it ended.
+import { readFileSync } from 'node:fs';
 import { Arguments, type Command, helpOf } from './command.js';
 import { breakerList, breakerOpen, breakerReset } from './commands/breaker.js';
 import { dlqArchive } from './commands/dlq-archive.js';
@@ -45,6 +46,10 @@ export async function runCommandLine(argv: readonly string[]): Promise<Exit> {
 async function run(argv: readonly string[]): Promise<Exit> {
   const command = COMMANDS.find(({ words }) => words.split(' ').every((word, index) => argv[index] === word));
   if (command === undefined) {
+    if (argv[0] === '--version') {
+      print(versionOfPackage());
+      return Exit.DONE;
+    }
     const isHelp = argv.length === 0 || argv[0] === 'help' || argv.includes('--help') || argv.includes('-h');
     if (!isHelp)
       throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(argv.join(' '))}: see busbar --help`);
@@ -57,6 +62,11 @@ async function run(argv: readonly string[]): Promise<Exit> {
   return Exit.DONE;
 }
 
+function versionOfPackage(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
 /** @param group of commands, such as `dlq`; all of them where there is no such group */
 function help(group: string | undefined): string[] {
   const ofGroup = COMMANDS.filter(({ words }) => words.split(' ')[0] === group);
@@ -67,7 +77,7 @@ function help(group: string | undefined): string[] {
     '',
     ...commands.map(({ words, says }) => `  ${words.padEnd(width)}  ${says}`),
     '',
-    'Everywhere: --dir <folder> (the errorLogDir of the bus), --json, --help.',
+    'Everywhere: --dir <folder> (the errorLogDir of the bus), --json, --help. busbar --version.',
     'Exit codes:',
     ...EXIT_CODES.map(([code, says]) => `  ${code}  ${says}`),
   ];

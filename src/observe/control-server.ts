@@ -2,6 +2,7 @@
 import { chmod, lstat, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { systemClock, type Timer } from '../shared/clock.js';
 import {
   CONTROL_SOCKET,
   type ControlReply,
@@ -13,8 +14,12 @@ import { BusbarError } from '../shared/errors.js';
 import type { ControlHealth } from '../shared/health-status.js';
 import { peekText } from '../shared/hostile.js';
 
-/** Further connections are closed at once. */
+/** For a further connection the one is closed that has asked nothing for longest; where all are being answered, the further one. */
 const MOST_CONNECTIONS = 16;
+/** A client that has not asked for so long is gone, or never meant to, in milliseconds. */
+const IDLE_MS = 10_000;
+/** Whether the socket is still in its place is looked at so often, in milliseconds. */
+const LOOK_MS = 2000;
 
 /** Folders of this process that have a socket: a second bus on one of them must not take it from the first. */
 const served = new Set<string>();
@@ -28,7 +33,10 @@ export class ControlServer {
   readonly #folder: string;
   readonly #answer: (request: unknown) => Promise<unknown>;
   readonly #onTrouble: (trouble: BusbarError) => void;
-  readonly #sockets = new Set<Socket>();
+  /** False: it is being answered. Who has waited for longest comes first. */
+  readonly #idle = new Map<Socket, boolean>();
+  #looks: Timer | undefined;
+  #isGone = false;
   #server: Server | undefined;
   #trouble: BusbarError | undefined;
   /** Tells our socket from one that took its name. */
@@ -47,7 +55,7 @@ export class ControlServer {
 
   get health(): ControlHealth {
     const error = this.#trouble?.message ?? null;
-    return { listening: this.#server?.listening ?? false, path: this.#path, error };
+    return { listening: !this.#isGone && (this.#server?.listening ?? false), path: this.#path, error };
   }
 
   async open(): Promise<void> {
@@ -59,6 +67,7 @@ export class ControlServer {
     served.add(this.#folder);
     try {
       await this.#listen();
+      this.#looks = systemClock.every(LOOK_MS, () => void this.#look());
     } catch (cause) {
       this.#server?.close();
       this.#server = undefined;
@@ -67,19 +76,41 @@ export class ControlServer {
     }
   }
 
-  /** Requests that are not answered yet are not answered any more. */
+  /** The last but for the log: until then an operator hears that the bus is stopping. What is not answered yet never is. */
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
+    this.#looks?.cancel();
     if (server === undefined) return;
     server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#idle.keys()) socket.destroy();
     served.delete(this.#folder);
     try {
       if ((await lstat(this.#path)).ino === this.#inode) await rm(this.#path);
     } catch {
       // Somebody has removed it already, or its whole folder.
     }
+  }
+
+  /** A folder that was deleted takes the socket with it: made again as soon as there is a folder. Never rejects. */
+  async #look(): Promise<void> {
+    const old = this.#server;
+    if (old === undefined || !(await isMissing(this.#path)) || this.#server !== old) return;
+    if (!this.#isGone) {
+      this.#isGone = true;
+      this.#fail(`${this.#path} was removed; it is made again as soon as its folder is there`);
+    }
+    try {
+      await this.#listen();
+    } catch {
+      // No folder yet: the next look tries again.
+      if (this.#server !== old) this.#server?.close();
+      this.#server = old;
+      return;
+    }
+    old.close();
+    this.#isGone = false;
+    this.#trouble = new BusbarError('BUSBAR_CONTROL_SOCKET', `${this.#path} was removed, and made again`);
   }
 
   get #path(): string {
@@ -105,7 +136,6 @@ export class ControlServer {
       const path = join(cradle, 's');
       const server = createServer({ allowHalfOpen: true }, (socket) => this.#connected(socket));
       this.#server = server;
-      server.maxConnections = MOST_CONNECTIONS;
       server.unref();
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
@@ -123,10 +153,15 @@ export class ControlServer {
 
   #connected(socket: Socket): void {
     socket.unref();
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    this.#idle.set(socket, true);
+    socket.once('close', () => this.#idle.delete(socket));
     // A client that goes away in the middle is no fault of the bus.
     socket.on('error', () => socket.destroy());
+    if (this.#idle.size > MOST_CONNECTIONS) {
+      const [longest = socket] = [...this.#idle].find(([, isIdle]) => isIdle) ?? [];
+      longest.destroy();
+      this.#idle.delete(longest);
+    }
     this.#converse(socket).catch((error: unknown) => {
       socket.destroy();
       if (!isGone(error))
@@ -138,7 +173,16 @@ export class ControlServer {
   async #converse(socket: Socket): Promise<void> {
     let waiting: Buffer[] = [];
     let bytes = 0;
+    const patience = (): Timer => systemClock.after(IDLE_MS, () => socket.destroy());
+    let idle = patience();
+    socket.once('close', () => idle.cancel());
+    let isRefused = false;
     for await (const chunk of socket as AsyncIterable<Buffer>) {
+      // Read to its end, for a while: a connection that is closed before is reset, and what was said is lost.
+      if (isRefused) continue;
+      idle.cancel();
+      this.#idle.delete(socket);
+      this.#idle.set(socket, false);
       let rest = chunk;
       for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10)) {
         const line = Buffer.concat([...waiting, rest.subarray(0, end)]);
@@ -152,7 +196,13 @@ export class ControlServer {
       if (bytes > MOST_REQUEST_BYTES) {
         const refusal = refused('BUSBAR_CONTROL_REQUEST', `a request may have ${MOST_REQUEST_BYTES} bytes`);
         await send(socket, JSON.stringify(refusal));
-        break;
+        socket.end();
+        isRefused = true;
+        waiting = [];
+      }
+      if (!socket.destroyed) {
+        this.#idle.set(socket, true);
+        idle = patience();
       }
     }
     socket.end();
@@ -179,6 +229,15 @@ export class ControlServer {
   #fail(message: string, cause?: unknown): void {
     this.#trouble = new BusbarError('BUSBAR_CONTROL_SOCKET', message, { cause });
     this.#onTrouble(this.#trouble);
+  }
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return false;
+  } catch (error) {
+    return peekText(error, 'code', 20) === 'ENOENT';
   }
 }
 

@@ -150,7 +150,7 @@ export class DeadLetterQueue {
     if (options.canary !== undefined && !(Number.isInteger(options.canary) && options.canary >= 1))
       throw invalidOption('canary', 'a whole number >= 1', options.canary);
     const ids = await this.#idsOf(which, 'dead');
-    if (options.dryRun) return { replayed: ids, failed: [], skipped: [] };
+    if (options.dryRun) return this.#dryRun(which, ids);
     return new Replay(this.#ask, this.#clock, republish, options).run(ids);
   }
 
@@ -221,6 +221,14 @@ export class DeadLetterQueue {
     if (elsewhere !== undefined) return query(elsewhere);
     return this.#logging.ask(query);
   };
+
+  /** As a replay would claim them; what a filter finds is there. */
+  async #dryRun(which: Which, ids: readonly string[]): Promise<ReplayResult> {
+    const there = Array.isArray(which) ? await this.#read(ids) : undefined;
+    const dead = there && new Set(there.filter(({ state }) => state === 'dead').map(({ error_id: id }) => id));
+    const isDead = (id: string): boolean => dead?.has(id) ?? true;
+    return { replayed: ids.filter(isDead), failed: [], skipped: ids.filter((id) => !isDead(id)) };
+  }
 
   /** @param state of those that a filter means when it names none; undefined: any */
   async #idsOf(which: Which, state: LetterState | undefined): Promise<string[]> {

@@ -35,9 +35,18 @@ function checked(given: Partial<Record<keyof ErrorReport, unknown>>): ErrorRepor
     message: message as string,
     exception_type: exception_type as string,
     traceback: traceback as string | null,
-    context: context as ErrorReport['context'],
+    context: withShortPreview(context as ErrorReport['context']),
     recovery_attempted: recovery_attempted === true,
     recovery_successful: recovery_successful === true,
     retry_count: retry_count as number,
   };
+}
+
+const LONGEST_PREVIEW = 1000;
+
+/** As long as one of busbar's own at the most. */
+function withShortPreview(context: ErrorReport['context']): ErrorReport['context'] {
+  const { message } = context;
+  if (typeof message !== 'string' || message.length <= LONGEST_PREVIEW) return context;
+  return { ...context, message: `${message.slice(0, LONGEST_PREVIEW - 1)}…` };
 }

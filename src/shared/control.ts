@@ -14,6 +14,9 @@ export const MOST_REQUEST_BYTES = 4 * 1024 * 1024;
 /** Instead of a longer answer comes an error that says so. */
 export const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
+/** Letters in one answer: more of them would hold up the bus's main thread. */
+export const MOST_LISTED = 10_000;
+
 /** Letters by error_id, or by filter. */
 export type Which = readonly string[] | LetterFilter;
 

@@ -1,6 +1,14 @@
 // Answers requests about letters out of a dead-letter queue: the same for a running bus and for a stopped one's folder.
 import { codecFromName, codecName, decodePayload, type Encoded, encodeLossy, encodePayload } from './codec.js';
-import type { ControlAnswers, LetterRequest, Which, WireChanges, WireLetter } from './control.js';
+import {
+  type ControlAnswers,
+  type LetterRequest,
+  MOST_LISTED,
+  type Which,
+  type WireChanges,
+  type WireLetter,
+} from './control.js';
+import { peek } from './hostile.js';
 import type { LetterFilter, LetterGroup, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
 import type { ReplayOptions, ReplayResult } from './replay.js';
 
@@ -24,7 +32,7 @@ export function answerAboutLetters(
 ): Promise<ControlAnswers[typeof request.ask]> {
   switch (request.ask) {
     case 'letters':
-      return desk.list(request.filter);
+      return desk.list(limited(request.filter));
     case 'letter':
       return desk.show(request.id).then(wireLetter);
     case 'letter-stats':
@@ -42,6 +50,13 @@ export function answerAboutLetters(
     case 'purge':
       return desk.purge(request.which);
   }
+}
+
+/** One more than may be shown tells that there are more. What makes no sense is left to the queue, which refuses it. */
+function limited(filter: LetterFilter): LetterFilter {
+  const limit = peek(filter, 'limit') ?? MOST_LISTED;
+  if (typeof filter !== 'object' || filter === null || typeof limit !== 'number') return filter;
+  return { ...filter, limit: Math.min(limit, MOST_LISTED + 1) };
 }
 
 /** The letter with its payload decoded again. */

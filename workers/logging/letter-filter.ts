@@ -1,5 +1,6 @@
 // A filter of letters, made ready to be asked of many rows: names are compared as numbers, topics matched once each.
 import type { LetterFilter } from '../../src/shared/logging-task.js';
+import { isMatch } from '../../src/shared/topic-match.js';
 import type { LetterIndex } from './letter-index.js';
 
 /** Rows of the letters that match, in the order of time; none that are gone. */
@@ -47,14 +48,4 @@ function topicCheck(index: LetterIndex, pattern: string | undefined): (topic: nu
     }
     return matches;
   };
-}
-
-/** `*` is one token, a final `>` the rest; anything else is itself. */
-function isMatch(topic: string, pattern: string): boolean {
-  if (topic === pattern) return true;
-  const tokens = topic.split('.');
-  const wanted = pattern.split('.');
-  const isOpen = wanted.at(-1) === '>';
-  if (isOpen ? tokens.length < wanted.length : tokens.length !== wanted.length) return false;
-  return wanted.every((token, at) => token === '*' || token === tokens[at] || (isOpen && at === wanted.length - 1));
 }

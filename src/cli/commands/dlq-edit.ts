@@ -12,6 +12,8 @@ import { payloadFields } from '../payload.js';
 import { existingFolder, withSession } from '../session.js';
 import { confirm, print, safeJson } from '../terminal.js';
 
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 export const dlqEdit: Command = {
   words: 'dlq edit',
   operands: '<id>',
@@ -40,12 +42,20 @@ function changesFrom(args: Arguments): WireChanges {
     const received = JSON.stringify(priority);
     throw new CliError(Exit.USAGE, `--priority must be one of ${PRIORITIES.join(', ')}; received ${received}`);
   }
-  const json = file === undefined ? text : readFileSync(file === '-' ? 0 : file, 'utf8');
+  const json = file === undefined ? text : contentOf(file);
   return {
     ...(json === undefined ? {} : { payload: parsed(json) }),
     ...(key === undefined ? {} : { key }),
     ...(priority === undefined ? {} : { priority: priority as Priority }),
   };
+}
+
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new CliError(Exit.USAGE, `--file cannot be read: ${(error as Error).message}`);
+  }
 }
 
 /** Opens the payload as JSON in the operator's editor, in a file that only they can read. */
@@ -66,6 +76,9 @@ async function payloadFromEditor(folder: string, id: string): Promise<unknown> {
       'JSON cannot say what this payload is: edit it in code, with deadLetterQueue.edit()',
     );
   }
+  // Ctrl-C is for the editor: ended by it, this process would leave the payload behind.
+  const ignore = (): void => undefined;
+  for (const signal of ENDS) process.on(signal, ignore);
   const scratch = mkdtempSync(join(tmpdir(), 'busbar-edit-'));
   try {
     const file = join(scratch, 'payload.json');
@@ -77,6 +90,7 @@ async function payloadFromEditor(folder: string, id: string): Promise<unknown> {
     return parsed(after);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+    for (const signal of ENDS) process.off(signal, ignore);
   }
 }
 

@@ -1,7 +1,8 @@
 // The command `busbar dlq list`: dead letters, without their payloads.
+import { MOST_LISTED } from '../../shared/control.js';
 import type { LetterSummary } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
-import { Exit } from '../exit.js';
+import { CliError, Exit } from '../exit.js';
 import { existingFolder, withSession } from '../session.js';
 import { table } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
@@ -12,16 +13,19 @@ const BY_DEFAULT = 50;
 
 export const dlqList: Command = {
   words: 'dlq list',
-  says: `Dead letters, oldest first, without their payloads; ${BY_DEFAULT} unless --limit says otherwise.`,
+  says: `Dead letters, oldest first, without their payloads; ${BY_DEFAULT} (with --json ${MOST_LISTED}) unless --limit says otherwise.`,
   options: LETTER_FILTERS,
   async run(args) {
     const filter = filterFrom(args);
-    const { limit = BY_DEFAULT } = filter;
+    const { limit = args.has('json') ? MOST_LISTED : BY_DEFAULT } = filter;
+    if (limit > MOST_LISTED) {
+      throw new CliError(Exit.USAGE, `--limit must be at most ${MOST_LISTED}; for more, go by --since and --until`);
+    }
     // One more than is shown tells whether that is all.
     const request = { ask: 'letters', filter: { ...filter, limit: limit + 1 } } as const;
     const found = await withSession(existingFolder(args.folder), (session) => session.ask(request));
     const letters = found.slice(0, limit);
-    if (args.has('json')) print(safeJson(letters));
+    if (args.has('json')) print(safeJson({ letters, truncated: found.length > limit }));
     else {
       printLetters(letters);
       if (found.length > limit) print(`… and more: --limit, or a filter (--since 2h, --subscriber …)`);

@@ -3,7 +3,7 @@ import type { ErrorReport } from '../../shared/report.js';
 import type { Command } from '../command.js';
 import { choiceFrom, ERROR_FILTERS, forPrograms, showReport } from '../error-choice.js';
 import { followReports } from '../error-files.js';
-import { Exit } from '../exit.js';
+import { asCliError, CliError, Exit } from '../exit.js';
 import { existingFolder } from '../session.js';
 import { print, safeJson } from '../terminal.js';
 import { chosen } from './errors-list.js';
@@ -21,8 +21,25 @@ export const errorsTail: Command = {
       if (args.has('json')) print(safeJson(forPrograms(report, args)));
       else for (const line of showReport(report, args)) print(line);
     };
-    for (const report of chosen(folder, args, BY_DEFAULT).reverse()) show(report);
-    if (!args.has('no-follow')) followReports(folder, (report) => isChosen(report) && show(report));
-    return Exit.DONE;
+    const last = (): ErrorReport[] => chosen(folder, args, BY_DEFAULT).reverse();
+    if (args.has('no-follow')) {
+      for (const report of last()) show(report);
+      return Exit.DONE;
+    }
+    args.number('limit', 0);
+    const shown = new Set<string>();
+    try {
+      // Begun before the last ones are read: what is written in between is in both, and never in neither.
+      const following = followReports(folder, (report) => {
+        if (!shown.delete(report.error_id) && isChosen(report)) show(report);
+      });
+      for (const report of last()) {
+        shown.add(report.error_id);
+        show(report);
+      }
+      return await following;
+    } catch (error) {
+      throw new CliError(Exit.FAILED, `the log in ${folder} cannot be followed any more: ${asCliError(error).message}`);
+    }
   },
 };
