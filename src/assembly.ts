@@ -22,7 +22,7 @@ import { Requests } from './request.js';
 import type { ResolvedBusOptions } from './resolved-options.js';
 import { Router } from './routing/router.js';
 import { type Retry, Settler } from './settle.js';
-import { systemClock } from './shared/clock.js';
+import { sharedClock, systemClock } from './shared/clock.js';
 import { largestInRing, messageId } from './shared/delivery.js';
 import { FailureDescriber } from './shared/describe.js';
 import { ErrorCounters } from './shared/error-counters.js';
@@ -90,7 +90,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const events: BusEmitter = new BusEmitter((event, thrown) =>
     settler.report(notes.incident(`listener of ${event}`, thrown, 'handler')),
   );
-  const breakers = new Breakers(options.breakers, clock, (name, state, previous) =>
+  const breakers = new Breakers(options.breakers, sharedClock(clock), (name, state, previous) =>
     events.emit('breaker', { name, state, previous }),
   );
   recovery.showBreakers(() => ({ ...breakers.status(), ...remote?.breakers() }));

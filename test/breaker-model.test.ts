@@ -68,7 +68,7 @@ class Model {
     const wasSlow = now - startedAt > (this.#options.window?.slowCallMs ?? Number.POSITIVE_INFINITY);
     if (!isProbe) {
       if (result !== 'release') this.#count({ at: now, hasFailed: result === 'failure', wasSlow });
-    } else if (result === 'release') this.#probes--;
+    } else if (result === 'release') this.#probes = Math.max(0, this.#probes - 1);
     else if (result === 'failure' || wasSlow) this.#open(now);
     else if (++this.#successes === this.#options.halfOpenProbes) this.reset();
   }
@@ -78,8 +78,8 @@ class Model {
     else if (this.#state === 'closed') this.#count({ at: now, hasFailed: true, wasSlow: false });
   }
 
-  releaseProbes(): void {
-    if (this.#state === 'half_open') this.#move('half_open');
+  releaseProbe(): void {
+    if (this.#state === 'half_open') this.#probes = Math.max(0, this.#probes - 1);
   }
 
   set(state: 'forced_open' | 'disabled'): void {
@@ -169,7 +169,7 @@ const step = fc.oneof(
       ...(['reset', 'reset', 'reset', 'reset'] as const),
       'force open' as const,
       'disable' as const,
-      'release probes' as const,
+      'release a probe' as const,
       'lose thread' as const,
     ),
   },
@@ -206,9 +206,9 @@ function take(
   } else if (action === 'disable') {
     breaker.disable();
     model.set('disabled');
-  } else if (action === 'release probes') {
-    breaker.releaseProbes();
-    model.releaseProbes();
+  } else if (action === 'release a probe') {
+    breaker.releaseProbe();
+    model.releaseProbe();
   } else {
     breaker.failureOfLostThread();
     model.loseThread(now);

@@ -162,7 +162,7 @@ describe('a breaker', () => {
     expect(await new Promise((resolve) => worker.once('exit', resolve))).toBe(7);
     expect([breaker.state, breaker.enter()]).toEqual(['half_open', undefined]);
     // Whoever sees the thread's end says so. Another's doing: its place is free. Its own: the round has failed.
-    breaker.releaseProbes();
+    breaker.releaseProbe();
     enter(breaker);
     breaker.failureOfLostThread();
     await untilHalfOpen();

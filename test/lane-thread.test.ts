@@ -1,15 +1,22 @@
 // The thread under a lane: what handlers leave behind on it, whether its loop stands still, and what it loads.
+
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { type Clock, systemClock } from '../src/shared/clock.js';
 import { AttemptContext, type ContextOutlet } from '../src/shared/context.js';
-import type { DeliveryHead } from '../src/shared/delivery.js';
+import { type Delivery, type DeliveryHead, markProbe } from '../src/shared/delivery.js';
+import { logFields } from '../src/shared/log-fields.js';
+import { SteppedClock } from '../src/testing/stepped-clock.js';
+import type { LaneRing } from '../src/threads/lane-ring.js';
+import { LaneRings } from '../src/threads/lane-rings.js';
 import { Pulse } from '../src/threads/pulse.js';
+import leavesThingsBehind from './fixtures/leaves-things-behind.js';
 import misbehaves from './fixtures/misbehaves.js';
 import returnsThenables, { returnThenable } from './fixtures/returns-thenables.js';
 import setsUp, { mood } from './fixtures/sets-up.js';
 import { shareBus } from './shared-bus.js';
-import { lettersOf, linesOf, temporaryFolder } from './test-bus.js';
+import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const shared = shareBus();
 
@@ -51,6 +58,31 @@ describe('a thread', () => {
     expect(shared.replaced()).toBe(0);
   });
 
+  it("goes by the system's time, where the bus has a clock that it does not see", async () => {
+    const started = performance.now();
+    const clock: Clock = { ...systemClock, elapsed: () => performance.now() - started };
+    const retry = { timeout_error: { maxRetries: 0, backoffMs: 0 } };
+    const bus = await startBus({ clock, retry });
+    const options = { timeoutMs: 100, graceMs: 20, breaker: false as const };
+    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', ...options });
+    bus.publish('deeds', { n: 0, ledger: join(temporaryFolder(), 'ledger'), deed: 'loop' });
+    await bus.idle();
+    expect(accountOf(bus, 's')).toMatchObject({ deadLettered: 1 });
+  });
+
+  it('passes on what JSON cannot hold, and reports what a handler publishes after its end', async () => {
+    const { bus } = shared;
+    await bus.subscribe('behind', leavesThingsBehind, { subscriberId: 's' });
+    const line = new Promise((resolve) => bus.once('log', resolve));
+    bus.publish('behind', 'log');
+    expect(await line).toMatchObject({
+      fields: { rowId: '5', self: '[circular]', error: { name: 'RangeError', message: 'the reason' } },
+    });
+    bus.publish('behind', 'publish');
+    while ((await shared.reports()).length === 0) await new Promise((resume) => setTimeout(resume, 5));
+    expect(await shared.reports()).toMatchObject([{ message: expect.stringContaining('ctx.publish to other after') }]);
+  });
+
   it('tries a set-up again that has failed there', async () => {
     const { bus } = shared;
     writeFileSync(mood, 'the server is away');
@@ -59,6 +91,23 @@ describe('a thread', () => {
     rmSync(mood);
     await bus.subscribe('set-up', setsUp, { subscriberId: 's' });
     expect(await bus.request('set-up', 1)).toBe(1);
+  });
+});
+
+describe('a lane whose handler cannot be set up on the thread that takes over', () => {
+  it('tries again soon, and works when what set-up needs is back', async () => {
+    const clock = new SteppedClock();
+    const bus = await startBus({ clock, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    await bus.subscribe('set-up', setsUp, { subscriberId: 's', breaker: false });
+    writeFileSync(mood, 'the server is away');
+    bus.publish('set-up', -1);
+    bus.publish('set-up', 1);
+    const isHeld = (): boolean => bus.getHealthStatus().subscriptions[0]?.held === true;
+    while (!isHeld()) await new Promise((resume) => setTimeout(resume, 5));
+    rmSync(mood);
+    clock.step(2000);
+    await bus.idle();
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 1 });
   });
 });
 
@@ -79,6 +128,53 @@ describe('a pulse', () => {
     pulse.look(1, true, 1000);
     pulse.look(1, true, 1010);
     expect(pulse.look(1, true, 60_000)).toBe(110);
+  });
+});
+
+describe('what is logged', () => {
+  it('is copied whatever it is, and bounded', () => {
+    const hostile = {
+      get secret() {
+        throw new Error('no');
+      },
+    };
+    expect(logFields({ hostile, map: new Map([[1, 2n]]), at: new Date(0), bytes: new Uint8Array(3) })).toEqual({
+      hostile: '[unreadable]',
+      map: [[1, '2']],
+      at: '1970-01-01T00:00:00.000Z',
+      bytes: '[3 bytes]',
+    });
+    const wide = logFields({ list: Array.from({ length: 1e5 }, () => ({ a: [1] })) });
+    expect(JSON.stringify(wide).length).toBeLessThan(1e6);
+    expect(logFields(undefined)).toBeNull();
+  });
+});
+
+describe('the places of probes', () => {
+  it('are found in the records of a dead thread, once, but for those of its culprits', () => {
+    const rings = new LaneRings({ instance: 'i', pattern: 'a' }, { ringBytes: 65_536, concurrency: 2, depth: 9 }, null);
+    const delivery = { topic: 'a', id: '', key: null, headers: null, priority: 'normal', bytes: new Uint8Array(8) };
+    const words: number[] = [];
+    for (let number = 0; number < 3; number++) {
+      const whole = {
+        ...delivery,
+        number,
+        codec: 0,
+        publishedAt: 0,
+        expiresAt: 0,
+        started: 0,
+        failed: 0,
+        kills: 0,
+        timeouts: 0,
+      };
+      rings.open(whole as unknown as Delivery);
+      rings.write(whole as unknown as Delivery);
+    }
+    const ring = rings.rings[1] as LaneRing;
+    ring.walk((word) => words.push(word) > 0);
+    for (const word of words.slice(1)) markProbe(ring.writer, word);
+    const culprit = { ring, word: words[1] as number, sequence: 1, startedAt: 0, timeouts: 0 };
+    expect([rings.takeProbes([culprit]), rings.takeProbes([])]).toEqual([1, 0]);
   });
 });
 

@@ -186,4 +186,17 @@ describe('a rate limit', () => {
     }
     expect(counted).toEqual([2, 2, 3, 4, 6]);
   });
+
+  it('lets no more start after a pause than its burst', async () => {
+    const clock = new SteppedClock();
+    const bus = await startBus({ clock });
+    const subscription = await bus.subscribe('a', doubles, { subscriberId: 's', rateLimit: limits });
+    subscription.pause();
+    for (let n = 0; n < 20; n++) bus.publish('a', n);
+    for (let second = 0; second < 3; second++) clock.step(1000);
+    subscription.resume();
+    while (accountOf(bus, 's').succeeded < 2) await fewMs();
+    await fewMs();
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 2, pending: 18 });
+  });
 });

@@ -9,6 +9,8 @@ import { systemClock } from '../src/shared/clock.js';
 import type { Delivery } from '../src/shared/delivery.js';
 import { PRIORITIES, type Priority } from '../src/shared/message.js';
 import { Backlog } from '../src/threads/backlog.js';
+import { Lane } from '../src/threads/lane.js';
+import type { LaneEvents, LaneOptions, LaneSurroundings } from '../src/threads/lane-contract.js';
 import type { AnyLane } from '../src/threads/threads.js';
 import { Turns, type TurnTaker } from '../src/threads/turns.js';
 import tallies from './fixtures/tallies.js';
@@ -158,6 +160,24 @@ describe('turns', () => {
     c.end();
     await settle();
     expect(turns.running.size).toBe(0);
+  });
+});
+
+describe('a turn', () => {
+  it('that was granted to a lane at the moment of its pause is refused', async () => {
+    let runs = 0;
+    const shape = { ringBytes: 65_536, concurrency: 1, depth: 10 };
+    const deadline = { timeoutMs: 1, maxTimeoutMs: 1, minTimeoutMs: 1, isObserved: false };
+    const options = { names: { instance: 'i', pattern: 'a' }, shape, order: null, rate: null, breaker: null, deadline };
+    const surroundings = { pool: { run: () => runs++ }, turns: new Turns(1), clock: systemClock };
+    const lane = new Lane(
+      { ...options, graceMs: 1 } as unknown as LaneOptions,
+      surroundings as unknown as LaneSurroundings,
+      {} as LaneEvents,
+    );
+    lane.pause();
+    expect(await lane.take()).toBe(false);
+    expect(runs).toBe(0);
   });
 });
 

@@ -144,10 +144,10 @@ export class SharedBreaker {
     else if ((word & 7) === CLOSED) this.failure(this.#permitOf(word));
   }
 
-  /** Frees the places of probes whose thread ended without their doing. */
-  releaseProbes(): void {
+  /** Frees the place of a probe whose thread ended without its doing. */
+  releaseProbe(): void {
     const word = this.#load();
-    if ((word & 7) === HALF_OPEN) this.#move(word, HALF_OPEN);
+    if ((word & 7) === HALF_OPEN) this.release({ epoch: word >>> 3, isProbe: true, startedAt: 0 });
   }
 
   /** Refuses every call until {@link reset}. */

@@ -8,7 +8,7 @@ export interface Timer {
 
 /** Where every part of busbar gets its time from. Runs on every thread. */
 export interface Clock {
-  /** Where worker threads read the same time; see `busbar/testing`. A clock without it moves the main thread alone. */
+  /** Where worker threads read the same time; see `busbar/testing`. A clock without it moves the main thread alone: deadlines and breakers, which threads share, go by the system's. */
   readonly memory?: SharedArrayBuffer;
   /** Wall-clock time in milliseconds since 1970. */
   now(): number;
@@ -28,6 +28,11 @@ export interface Clock {
 /** Calls `run` once at this time of `clock.elapsed()`. */
 export function timerAt(clock: Clock, elapsedMs: number, run: () => void): Timer {
   return clock.at?.(elapsedMs, run) ?? clock.after(Math.max(0, elapsedMs - clock.elapsed()), run);
+}
+
+/** What the threads of a bus that was given this clock agree on. */
+export function sharedClock(clock: Clock): Clock {
+  return clock.memory === undefined ? systemClock : clock;
 }
 
 /** setTimeout fires at once for longer delays; the longest real timer is about 24.8 days. */

@@ -5,6 +5,7 @@ import { encodePayload } from './codec.js';
 import { type DeliveryHead, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
 import { BusbarError, show } from './errors.js';
 import type { Breaker, HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
+import { logFields } from './log-fields.js';
 import type { Headers, Priority } from './message.js';
 import type { LogDetail, PublishedDetail } from './outcome.js';
 import { assertPublishOptions } from './publish-options.js';
@@ -20,6 +21,8 @@ export interface ContextOutlet {
   readonly clock: Clock;
   readonly breakers: { of(name: string): Breaker };
   log(line: LogDetail): void;
+  /** Something went wrong after the attempt `of` had ended. Never throws. */
+  late(error: BusbarError, of: { readonly id: string; readonly topic: string }): void;
   /** @throws BUSBAR_MESSAGE_TOO_LARGE */
   assertFits(bytes: number, detail: unknown): void;
 }
@@ -35,6 +38,7 @@ export class AttemptContext implements HandlerContext {
   #timer: Timer | undefined;
   /** Messages published by this attempt; released when it succeeds. */
   publications: HeldPublication[] | undefined;
+  #isClosed = false;
 
   /** @param startedAt `Clock.elapsed()` when the attempt began */
   constructor(delivery: DeliveryHead, instance: string, timeoutMs: number, startedAt: number, outlet: ContextOutlet) {
@@ -98,7 +102,7 @@ export class AttemptContext implements HandlerContext {
     const line =
       (level: LogDetail['level']) =>
       (message: string, fields?: Readonly<Record<string, unknown>>): void =>
-        this.#outlet.log({ level, message, fields: fields ?? null, id: this.id, topic: this.topic });
+        this.#outlet.log({ level, message, fields: logFields(fields), id: this.id, topic: this.topic });
     return { info: line('info'), warn: line('warn'), error: line('error') };
   }
 
@@ -109,6 +113,11 @@ export class AttemptContext implements HandlerContext {
   publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {
     assertTopicLike(topic);
     assertPublishOptions(options);
+    if (this.#isClosed) {
+      const what = `ctx.publish to ${topic} after the handler of ${this.id} had ended: nothing is published`;
+      this.#outlet.late(new BusbarError('BUSBAR_NOT_RUNNING', what), this);
+      return;
+    }
     const headers = withTrace(options.headers ?? null, this.headers);
     if (headers !== null) assertPublishOptions({ headers });
     const { codec, bytes, lossy } = encodePayload(payload);
@@ -128,8 +137,9 @@ export class AttemptContext implements HandlerContext {
     this.publications.push({ detail, bytes: new Uint8Array(bytes) });
   }
 
-  /** Ends what the attempt holds: its deadline timer. */
+  /** The attempt has ended, and what it holds: its deadline timer. */
   close(): void {
+    this.#isClosed = true;
     this.#timer?.cancel();
   }
 

@@ -26,6 +26,8 @@ const WANTS_REPLY = 2;
 const HAS_KEY = 4;
 /** The payload lies in shared memory of its own, not in the record. */
 const IS_LARGE = 8;
+/** Written by the reader: its attempt holds a place among the breaker's probes. */
+const HOLDS_PROBE = 16;
 
 /** The largest topic, id or key and the largest headers, in bytes: their lengths share a word. */
 export const LARGEST_TEXT_BYTES = 0xffff;
@@ -153,6 +155,22 @@ export interface RecordMemory {
 /** The attempts that timed out of the delivery whose record header is at `headerWord`. */
 export function timeoutsOf({ words }: RecordMemory, headerWord: number): number {
   return (words[headerWord + RECORD_HEADER_BYTES / 4 + 3] as number) >>> 24;
+}
+
+const PROBE_BIT = HOLDS_PROBE << 8;
+
+/** Says in the record whose header is at `headerWord` that its attempt holds a place among the breaker's probes. */
+export function markProbe({ words }: RecordMemory, headerWord: number): void {
+  const word = headerWord + RECORD_HEADER_BYTES / 4 + 1;
+  words[word] = (words[word] as number) | PROBE_BIT;
+}
+
+/** Takes {@link markProbe} back. False: it was not marked. */
+export function takeProbe({ words }: RecordMemory, headerWord: number): boolean {
+  const word = headerWord + RECORD_HEADER_BYTES / 4 + 1;
+  const kinds = words[word] as number;
+  words[word] = kinds & ~PROBE_BIT;
+  return (kinds & PROBE_BIT) !== 0;
 }
 
 /** The started-at slot of the delivery whose record header is at `headerWord`. */

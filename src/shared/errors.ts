@@ -5,7 +5,7 @@
  *
  * - `BUSBAR_INVALID_OPTION`: an option is wrong; the text names it, the rule, and the value received.
  * - `BUSBAR_INVALID_TOPIC`: a topic or pattern is malformed.
- * - `BUSBAR_NOT_RUNNING`: the bus, logger or queue is not started, or already closed.
+ * - `BUSBAR_NOT_RUNNING`: the bus, logger or queue is not started, or already closed; or a handler has ended.
  * - `BUSBAR_DUPLICATE_SUBSCRIPTION`: this pattern and subscriberId are subscribed already.
  * - `BUSBAR_HANDLER_LOAD`: a handler module is missing, throws at import, or has no such export.
  * - `BUSBAR_IN_LANE_WORKER`: a MessageBus was constructed on one of its own worker threads.

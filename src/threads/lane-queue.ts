@@ -8,25 +8,32 @@ import { LaneRings } from './lane-rings.js';
 import type { Parking } from './parking.js';
 import type { RateLimit } from './rate-limit.js';
 
+/** The lane of a queue. */
+export interface LaneQueueOwner {
+  /** Called before a ring is opened, of which a drain that runs does not know. */
+  mayOpen(): boolean;
+  /** False: what is in a ring would wait there, and start at once later, whatever the rate limit. {@link LaneQueue.refill} then. */
+  mayFeed(): boolean;
+  /** Called when the rate limit lets one more pass: {@link LaneQueue.refill}. */
+  onRate(): void;
+}
+
 /** Belongs to one lane. Runs on the main thread; wakes nobody. */
 export class LaneQueue {
   readonly backlog = new Backlog();
   readonly rings: LaneRings;
   readonly parking: Parking;
   readonly #rate: RateLimit | null;
-  readonly #mayOpen: () => boolean;
+  readonly #owner: LaneQueueOwner;
+  /** Always the same one: who waits for the rate limit, waits once. */
   readonly #onRate: () => void;
 
-  /**
-   * @param mayOpen called before a ring is opened, of which a drain that runs does not know
-   * @param onRate called when the rate limit lets one more pass: {@link refill}
-   */
-  constructor({ names, shape, order, rate }: LaneOptions, mayOpen: () => boolean, onRate: () => void) {
+  constructor({ names, shape, order, rate }: LaneOptions, owner: LaneQueueOwner) {
     this.#rate = rate;
-    this.#onRate = onRate;
+    this.#owner = owner;
+    this.#onRate = () => owner.onRate();
     this.rings = new LaneRings(names, shape, order);
     this.parking = this.rings.parking;
-    this.#mayOpen = mayOpen;
   }
 
   /** Deliveries that are neither succeeded nor handed back. */
@@ -92,6 +99,7 @@ export class LaneQueue {
 
   #write(delivery: Delivery): boolean {
     if (this.#rate === null) return this.#writeNow(delivery);
+    if (!this.#owner.mayFeed()) return false;
     const isWritten = this.#rate.isReady(this.#onRate) && this.#writeNow(delivery);
     if (isWritten) this.#rate.spend();
     return isWritten;
@@ -99,7 +107,7 @@ export class LaneQueue {
 
   #writeNow(delivery: Delivery): boolean {
     if (this.rings.write(delivery)) return true;
-    if (this.rings.has(delivery) || !this.#mayOpen()) return false;
+    if (this.rings.has(delivery) || !this.#owner.mayOpen()) return false;
     this.rings.open(delivery);
     return this.rings.write(delivery);
   }

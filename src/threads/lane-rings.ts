@@ -5,8 +5,10 @@ import {
   largestInRing,
   priorityNumber,
   SMALLEST_LANE_RING_BYTES,
+  takeProbe,
   Written,
 } from '../shared/delivery.js';
+import { DONE } from '../shared/layout.js';
 import { PRIORITIES } from '../shared/message.js';
 import { type LaneOrder, ParkedWords } from '../shared/order.js';
 import type { RecordAddress } from '../shared/outcome.js';
@@ -130,6 +132,19 @@ export class LaneRings {
 
   repair(): Suspect[] {
     return this.rings.flatMap((ring) => ring?.repair() ?? []);
+  }
+
+  /** How many records hold a place among their breaker's probes, but for those of `culprits`; from here on none does. */
+  takeProbes(culprits: readonly Suspect[]): number {
+    let probes = 0;
+    for (const ring of this.rings) {
+      ring?.walk((word, sequence, state) => {
+        if (state === DONE || !takeProbe(ring.writer, word)) return true;
+        if (!culprits.some((culprit) => culprit.ring === ring && culprit.sequence === sequence)) probes++;
+        return true;
+      });
+    }
+    return probes;
   }
 
   take(suspect: Suspect): Delivery {

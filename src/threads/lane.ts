@@ -41,7 +41,8 @@ export class Lane implements TurnTaker {
     this.#surroundings = surroundings;
     this.#events = events;
     const refill = (): void => this.refill();
-    this.#queue = new LaneQueue(options, () => this.#mayOpenRing(), refill);
+    const mayFeed = (): boolean => !this.#isPaused && this.#state !== 'held' && this.#state !== 'storm';
+    this.#queue = new LaneQueue(options, { mayOpen: () => this.#mayOpenRing(), mayFeed, onRate: refill });
     this.backlog = this.#queue.backlog;
     this.parking = this.#queue.parking;
     this.#standstill = new Standstill(surroundings.clock, options.breaker?.local ?? null, (reason) => {
@@ -184,6 +185,8 @@ export class Lane implements TurnTaker {
   }
 
   async #drain(): Promise<boolean> {
+    // Paused or closed after its turn was granted.
+    if (this.#state !== 'waiting') return false;
     this.#state = 'draining';
     const kill = this.#thread.begin();
     const number = this.#signals.beginDrain();
@@ -210,7 +213,7 @@ export class Lane implements TurnTaker {
   #gaveBack(result: LaneTaskResult): void {
     this.#state = 'idle';
     if (result.kind === 'held') this.#standStill('held');
-    else if (result.kind === 'not-loaded') this.#died();
+    else if (result.kind === 'not-loaded' && !this.#died()) this.#standStill('unloaded');
   }
 
   /** The thread is gone: names the culprit, absolves the others. */
@@ -222,8 +225,9 @@ export class Lane implements TurnTaker {
     const cause = end === 'killed' || end === 'stuck' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
     for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
-    // An innocent may have been a probe, whose place would otherwise be taken for lost only after a minute.
-    if (culprits.length < suspects.length) this.#options.breaker?.local.releaseProbes();
+    // An innocent may hold a probe, whose place would otherwise be taken for lost only after a minute.
+    const probes = this.#queue.rings.takeProbes(culprits);
+    for (let probe = 0; probe < probes; probe++) this.#options.breaker?.local.releaseProbe();
     const taken = culprits.map((culprit) => [this.#queue.rings.take(culprit), now - culprit.startedAt] as const);
     this.#queue.rings.releaseDone();
     this.#thread.killedAt = 0;
@@ -238,15 +242,16 @@ export class Lane implements TurnTaker {
     this.#events.heard();
   }
 
-  /** A death that no delivery is to blame for. */
-  #died(): void {
-    if (!this.#standstill.died()) return;
+  /** A death that no delivery is to blame for. True: of that many, the lane stands still. */
+  #died(): boolean {
+    if (!this.#standstill.died()) return false;
     this.#standStill('storm');
     this.#events.storm(STORM_DEATHS, STORM_WINDOW_MS);
+    return true;
   }
 
-  #standStill(reason: 'held' | 'storm'): void {
-    this.#state = reason;
+  #standStill(reason: 'held' | 'storm' | 'unloaded'): void {
+    this.#state = reason === 'storm' ? 'storm' : 'held';
     this.#standstill.begin(reason);
   }
 

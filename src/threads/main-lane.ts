@@ -74,6 +74,10 @@ export class MainLane {
       clock,
       breakers: breakers.directory,
       log: (detail) => this.#news({ kind: Outcome.LOGGED, detail }),
+      late: (error, { id, topic }) => {
+        const failure = options.describer.describe(error, 'late', undefined);
+        this.#news({ kind: Outcome.THREW_LATE, detail: { failure, id, topic } });
+      },
       assertFits: () => undefined,
     };
   }
@@ -214,10 +218,8 @@ export class MainLane {
       result = attempt.call(handle, validate, 'copy');
       // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
       if (isThenable(result)) {
-        result.then(
-          (value) => this.#succeed(attempt, value),
-          (thrown) => this.#fail(attempt, thrown),
-        );
+        const fail = (thrown: unknown): void => this.#fail(attempt, thrown);
+        result.then((value) => this.#succeed(attempt, value), fail);
         return;
       }
     } catch (thrown) {

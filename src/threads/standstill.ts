@@ -10,6 +10,9 @@ export const STORM_DEATHS = 5;
 /** Then the lane stands still as long, in milliseconds. */
 export const STORM_WINDOW_MS = 60_000;
 
+/** A handler that could not be loaded is loaded again after this time, in milliseconds; a few of these make a storm. */
+const UNLOADED_MS = 2000;
+
 /** Belongs to one lane. Runs on the main thread. */
 export class Standstill {
   readonly #clock: Clock;
@@ -24,10 +27,11 @@ export class Standstill {
     this.#over = over;
   }
 
-  begin(reason: 'held' | 'storm'): void {
-    const ms =
-      reason === 'storm' ? STORM_WINDOW_MS : Math.min(this.#breaker?.retryAfterMs || HELD_POLL_MS, HELD_POLL_MS);
-    this.#wait(reason, ms);
+  /** `unloaded`: the handler could not be loaded; what its set-up needs may be back soon. */
+  begin(reason: 'held' | 'storm' | 'unloaded'): void {
+    if (reason === 'storm') this.#wait('storm', STORM_WINDOW_MS);
+    else if (reason === 'unloaded') this.#wait('held', UNLOADED_MS);
+    else this.#wait('held', Math.min(this.#breaker?.retryAfterMs || HELD_POLL_MS, HELD_POLL_MS));
   }
 
   /** A thread died, and no delivery is to blame. True: that makes a storm. */

@@ -1,6 +1,6 @@
 // All that runs beside the main thread: the pool, whose turn it is, who wakes main, and who is past a deadline.
 import { availableParallelism } from 'node:os';
-import { type Clock, systemClock, type Timer } from '../shared/clock.js';
+import { type Clock, sharedClock, systemClock, type Timer } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { BusbarError } from '../shared/errors.js';
 import type { HandlerSource, LaneTaskResult } from '../shared/lane-task.js';
@@ -53,14 +53,14 @@ export class Threads {
   constructor(options: PoolOptions, clock: Clock, breakers: WatchedBreakers, isAwaited: () => boolean) {
     this.#options = options;
     this.#isAwaited = isAwaited;
-    this.#clock = clock;
+    this.#clock = sharedClock(clock);
     this.#breakers = breakers;
     this.#pool = new Pool(options);
     this.#turns = new Turns(options.threads);
     const mainBell = Doorbell.allocate();
     this.#bell = new Doorbell(mainBell);
     const watch = (): void => this.#startWatch();
-    this.surroundings = { pool: this.#pool, turns: this.#turns, clock, mainBell, breakers, watch };
+    this.surroundings = { pool: this.#pool, turns: this.#turns, clock: this.#clock, mainBell, breakers, watch };
     void this.#listen();
   }
 

@@ -13,6 +13,8 @@ export class Turns {
   readonly #threads: number;
   readonly #running = new Set<TurnTaker>();
   readonly #waiting = new Set<TurnTaker>();
+  /** Those that asked for another turn before their last one was known to be over. */
+  readonly #again = new Set<TurnTaker>();
   #isShared = false;
 
   /** @param threads turns at the same time */
@@ -29,15 +31,20 @@ export class Turns {
     return this.#waiting.size;
   }
 
-  /** Asks for a turn. One that runs or waits already stays where it is. */
+  /** Asks for a turn. One that waits already stays where it is; one that runs has another when it has given its thread back. */
   request(taker: TurnTaker): void {
-    if (this.#running.has(taker) || this.#waiting.has(taker)) return;
+    if (this.#waiting.has(taker)) return;
+    if (this.#running.has(taker)) {
+      this.#again.add(taker);
+      return;
+    }
     this.#waiting.add(taker);
     this.#next();
   }
 
   /** Takes a request back that was not granted yet. */
   cancel(taker: TurnTaker): void {
+    this.#again.delete(taker);
     if (this.#waiting.delete(taker)) this.#next();
   }
 
@@ -46,7 +53,7 @@ export class Turns {
     taker.share(this.#isShared);
     void taker.take().then((wantsAnother) => {
       this.#running.delete(taker);
-      if (wantsAnother) this.#waiting.add(taker);
+      if (this.#again.delete(taker) || wantsAnother) this.#waiting.add(taker);
       this.#next();
     });
   }

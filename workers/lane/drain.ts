@@ -234,7 +234,7 @@ export class Drain {
     if (this.#inFlight > 0 || !this.#isBrisk) return undefined;
     for (let spins = 0; spins < SPINS; spins++) {
       const place = this.#places.next();
-      if (place !== undefined) return place;
+      if (place !== undefined) return this.#mustLeave() ? undefined : place;
     }
     return undefined;
   }

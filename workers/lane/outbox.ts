@@ -156,6 +156,13 @@ export class Outbox implements ContextOutlet {
     return index;
   }
 
+  /** As if the handler had thrown it: what is thrown late is pinned to the attempt that it comes from. */
+  late(error: BusbarError): void {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+
   /** Writes a log line. One that finds no room is lost, and the next one says how many were. */
   log(line: LogDetail): void {
     const detail = this.#lostLines === 0 ? line : { ...line, lostLines: this.#lostLines };

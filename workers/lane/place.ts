@@ -4,7 +4,14 @@ import { Attempt } from '../../src/shared/attempt.js';
 import type { Permit } from '../../src/shared/breaker.js';
 import { decodePayload, decodeRange } from '../../src/shared/codec.js';
 import type { AttemptContext } from '../../src/shared/context.js';
-import { type DeliveryHead, payloadEnd, payloadStart, startedAtIndex } from '../../src/shared/delivery.js';
+import {
+  type DeliveryHead,
+  markProbe,
+  payloadEnd,
+  payloadStart,
+  startedAtIndex,
+  takeProbe,
+} from '../../src/shared/delivery.js';
 import { DONE, READY, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
 import { RingReader } from '../../src/shared/ring.js';
 import { RunningWord } from '../../src/shared/running.js';
@@ -66,6 +73,7 @@ export class Place {
 
   /** Its record was read. */
   track(attempt: RingAttempt): void {
+    if (attempt.permit?.isProbe === true) markProbe(this.reader, attempt.word);
     if (this.#running === null) this.#window.push(attempt);
   }
 
@@ -82,6 +90,7 @@ export class Place {
 
   /** The handler has ended, but its outcome waits for room: a death of this thread is not its doing. */
   suspend(attempt: RingAttempt): void {
+    if (attempt.permit?.isProbe === true) takeProbe(this.reader, attempt.word);
     if (this.#running !== null) this.#running.suspend(this.#sequenceOf(attempt));
     else Atomics.store(this.reader.words, attempt.word + STATE, READY);
   }
