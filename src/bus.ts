@@ -168,7 +168,6 @@ export class MessageBus<Topics extends object = AnyTopics> {
   /** A snapshot; O(subscriptions). */
   getHealthStatus(): HealthStatus {
     const { clock, threads, spareThreads } = this.#options;
-    this.#threads?.collect();
     return healthOf({
       running: this.#parts.publisher.isOpen,
       uptimeMs: this.#parts.publisher.isOpen ? clock.elapsed() - this.#startedAt : 0,

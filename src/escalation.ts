@@ -1,5 +1,5 @@
 // Tells the user's hook of critical failures, and stops the bus when the hook says so.
-import type { ErrorReport } from './shared/report.js';
+import { copyOfReport, type ErrorReport } from './shared/report.js';
 
 /**
  * Called with the report of each critical failure that is reported in full, on the main thread. Returning or resolving with
@@ -34,7 +34,7 @@ export class Escalation {
 
   async #ask(hook: CriticalHook, report: ErrorReport): Promise<void> {
     try {
-      if ((await hook(report)) !== 'stop' || this.emergency !== null) return;
+      if ((await hook(copyOfReport(report))) !== 'stop' || this.emergency !== null) return;
     } catch (thrown) {
       this.#acts.onTrouble(thrown);
       return;

@@ -3,7 +3,10 @@ import { EventEmitter } from 'node:events';
 import type { CircuitState } from './shared/breaker.js';
 import type { DeadLetterReason } from './shared/report.js';
 
-/** The events of a bus, by name, with what each listener is given. */
+/**
+ * The events of a bus, by name, with what each listener is given. Listeners run soon after what they are told of, when the
+ * code that caused it has ended, and before the event loop's next turn.
+ */
 export interface BusEvents {
   /** A handler logged a line. */
   log: [
@@ -25,7 +28,7 @@ export interface BusEvents {
       readonly reason: DeadLetterReason;
     },
   ];
-  /** 80 % of a queue's `maxQueueSize` or `maxQueueBytes` are in use: slow down, and see `ready()`. Emitted inside `publish`. */
+  /** 80 % of a queue's `maxQueueSize` or `maxQueueBytes` are in use: slow down, and see `ready()`. */
   pressure: [queue: QueueState];
   /** Half of that queue is free again. Noticed within 64 ms. */
   drain: [queue: QueueState];
@@ -67,7 +70,12 @@ export class BusEmitter {
     this.#emitter.off(event, listener as (...args: unknown[]) => void);
   }
 
+  /** Not at once: a listener may publish, while the message that it is told of is still on its way into other queues. */
   emit<K extends keyof BusEvents>(event: K, ...args: BusEvents[K]): void {
+    if (this.#emitter.listenerCount(event) > 0) queueMicrotask(() => this.#tell(event, args));
+  }
+
+  #tell<K extends keyof BusEvents>(event: K, args: BusEvents[K]): void {
     for (const listener of this.#emitter.rawListeners(event)) {
       try {
         listener.apply(this.#emitter, args);

@@ -1,13 +1,33 @@
 // Where the handler that a user gave lies, as workers can load it.
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { ResolvedSubscribeOptions } from './resolved-options.js';
 import { invalidOption } from './shared/errors.js';
 import { isHandlerDefinition } from './shared/handler.js';
 import type { HandlerSource } from './shared/lane-task.js';
 
-/** @throws BUSBAR_INVALID_OPTION */
-export function sourceOf(handler: unknown, exportName: string): HandlerSource {
-  if (isHandlerDefinition(handler))
-    return { url: fileUrlOf(handler.url), exportName: handler.options.export ?? 'default' };
+/**
+ * Undefined for a plain function, which stays on the main thread.
+ *
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function sourceOf(handler: unknown, options: ResolvedSubscribeOptions): HandlerSource | undefined {
+  if (typeof handler === 'function' && !isHandlerDefinition(handler)) {
+    if (options.bytes !== 'view') return undefined;
+    throw invalidOption('bytes', "'copy' for a function that runs on the main thread", options.bytes);
+  }
+  if (options.validate === undefined) return moduleOf(handler, options.export);
+  // A schema cannot cross threads.
+  throw invalidOption('validate', "an option of defineHandler in the handler's own module", 'one of subscribe');
+}
+
+function moduleOf(handler: unknown, exportName: string): HandlerSource {
+  if (isHandlerDefinition(handler)) {
+    const own = handler.options.export ?? 'default';
+    if (exportName !== 'default' && exportName !== own) {
+      throw invalidOption('export', `left out beside a defineHandler value, which says '${own}' itself`, exportName);
+    }
+    return { url: fileUrlOf(handler.url), exportName: own };
+  }
   if (handler instanceof URL) return { url: fileUrlOf(handler.href), exportName };
   if (typeof handler === 'string' && handler !== '') return { url: fileUrlOf(handler), exportName };
   throw invalidOption('handler', 'a defineHandler value, the file: URL of a module, or a function', handler);

@@ -41,7 +41,8 @@ export class LiveSubscription {
   isOpen = true;
   /** Its lanes are gone: what still comes for it is given up. */
   isClosed = false;
-  isPaused = false;
+  /** Nobody waits any more for what it has. */
+  isCutShort = false;
   /** The threads of a lane keep dying. */
   hasStorm = false;
   routed = 0;

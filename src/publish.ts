@@ -9,7 +9,7 @@ import type { Settler } from './settle.js';
 import type { Clock } from './shared/clock.js';
 import { type Encoded, encodeLossy, encodePayload } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
-import { BusbarError, invalidOption } from './shared/errors.js';
+import { BusbarError, invalidOption, show } from './shared/errors.js';
 import type { PublishedDetail } from './shared/outcome.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
 import type { Arrival, OnStored } from './transport/transport.js';
@@ -64,11 +64,15 @@ export class Publisher {
         if (options !== NO_OPTIONS) assertPublishOptions(options);
         return this.#route(topic, payload, options, subscriptions);
       }
-      problem = new BusbarError('BUSBAR_INVALID_TOPIC', `not a topic: ${JSON.stringify(topic)?.slice(0, 80)}`);
+      problem = new BusbarError('BUSBAR_INVALID_TOPIC', `not a topic: ${show(topic)}`);
     } catch (thrown) {
       problem = thrown;
     }
-    settler.report(notes.incident('publisher', problem, 'encode', { topic: String(topic).slice(0, 256) }));
+    settler.report(
+      notes.incident('publisher', problem, 'encode', {
+        topic: typeof topic === 'string' ? topic.slice(0, 256) : show(topic),
+      }),
+    );
     return false;
   }
 

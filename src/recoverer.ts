@@ -7,7 +7,7 @@ import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
 import type { Failure } from './shared/outcome.js';
 import { type ReconnectHook, Reconnector } from './shared/reconnector.js';
-import { ErrorCategory, type ErrorReport } from './shared/report.js';
+import { copyOfReport, ErrorCategory, type ErrorReport } from './shared/report.js';
 
 /** What recovery came to, with the report that its strategy was shown. */
 export interface Recovery {
@@ -77,7 +77,7 @@ export class Recoverer {
       this.#reconnectors.set(reconnect, reconnector);
     }
     report.recovery_attempted = true;
-    const { isBack, trouble } = await reconnector.run(report);
+    const { isBack, trouble } = await reconnector.run(copyOfReport(report));
     report.context['reconnected'] = isBack;
     if (trouble !== undefined) report.context['recovery_error'] = this.#notes.redacted(trouble);
     return isBack;

@@ -6,7 +6,7 @@ import type { Router } from './routing/router.js';
 import { assertTopic } from './routing/topics.js';
 import { BreakerOpenError } from './shared/circuit-breaker.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
-import { assertPublishOptions, type RequestOptions } from './shared/publish-options.js';
+import { assertRequestOptions, type RequestOptions } from './shared/publish-options.js';
 
 export interface RequestParts {
   readonly router: Router<LiveSubscription>;
@@ -55,7 +55,7 @@ export class Requests {
 
 /** @throws BUSBAR_INVALID_OPTION */
 function checkedTimeout(options: RequestOptions): number {
-  assertPublishOptions(options);
+  assertRequestOptions(options);
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   if (typeof timeoutMs === 'number' && timeoutMs > 0) return timeoutMs;
   throw invalidOption('timeoutMs', 'a number of milliseconds > 0', timeoutMs);

@@ -45,6 +45,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     testing: hooksOf(options),
     transport: transportOf(options.transport),
   };
+  assertKnown('redact', resolved.redact, ['paths', 'patterns']);
   createRedactor(resolved.redact);
   if (typeof resolved.clock.elapsed !== 'function') throw invalidOption('clock', 'a clock', resolved.clock);
   return resolved;
@@ -137,7 +138,6 @@ const SUBSCRIBE_OPTIONS = [
   'validate',
   'bytes',
 ];
-const BREAKER_OPTIONS = ['failureThreshold', 'recoveryTimeoutMs', 'halfOpenProbes', 'halfOpenMaxWaitMs', 'window'];
 const OVERFLOWS = ['reject', 'drop-oldest', 'drop-low', 'dead-letter'] as const;
 const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 
@@ -201,7 +201,6 @@ function subscriptionBreaker(breaker: unknown): BreakerOptions | false {
 
 function breakerOptions(option: string, options: unknown): BreakerOptions {
   if (typeof options !== 'object' || options === null) throw invalidOption(option, 'an object', options);
-  assertKnown(option, options, BREAKER_OPTIONS);
   SharedBreaker.allocate(options);
   return options;
 }

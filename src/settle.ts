@@ -210,10 +210,17 @@ export class Settler {
       return;
     }
     subscription.settling++;
-    void recoverer.recover(subscription, delivery, failure).then(({ verdict, report }) => {
+    const end = (verdict: Verdict, report?: ErrorReport): void => {
       subscription.settling--;
       this.#carryOut(subscription, delivery, failure, verdict, report);
-    });
+    };
+    recoverer.recover(subscription, delivery, failure).then(
+      ({ verdict, report }) => end(verdict, report),
+      (thrown) => {
+        this.report(this.#parts.notes.incident('recovery', thrown, 'handler'));
+        end({ kind: 'dead-letter', reason: 'not_retryable' });
+      },
+    );
   }
 
   /** @param seen the report, if a strategy was shown it */

@@ -20,7 +20,7 @@ import type { Retry, Settler } from './settle.js';
 import { systemClock } from './shared/clock.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
-import { type Handler, type HandlerDefinition, isHandlerDefinition } from './shared/handler.js';
+import type { Handler, HandlerDefinition } from './shared/handler.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
 import type { StoredLetter } from './shared/logging-task.js';
@@ -108,8 +108,7 @@ export class Subscriber {
     // Reserved before the first wait, so that two calls at once do not both succeed.
     this.#subscriptions.set(key, subscription);
     try {
-      const isPlain = typeof handler === 'function' && !isHandlerDefinition(handler);
-      const source = isPlain ? undefined : sourceOf(handler, options.export);
+      const source = sourceOf(handler, options);
       if (source !== undefined) await this.#load(source, threads);
       for (let index = 0; index < options.lanes; index++) {
         const events = this.#news.eventsOf(subscription);
@@ -240,12 +239,14 @@ export class Subscriber {
   }
 
   async #unsubscribe(subscription: LiveSubscription, drain: boolean, threads: Threads): Promise<boolean> {
+    if (!drain) subscription.isCutShort = true;
     if (!subscription.isOpen) return false;
     subscription.isOpen = false;
+    if (drain) for (const lane of subscription.lanes) lane.resume();
     this.#parts.router.remove(subscription.pattern, subscription);
     await this.inflows.pause(subscription);
     while (
-      drain &&
+      !subscription.isCutShort &&
       subscription.pending > 0 &&
       this.#subscriptions.has(keyOf(subscription.pattern, subscription.subscriberId))
     ) {

@@ -9,8 +9,8 @@ export interface Subscription {
   /** Takes `pause` back. */
   resume(): void;
   /**
-   * Takes no more messages, waits for those it has, and is gone. With `drain: false` those that wait are dead-lettered
-   * at once with the reason `shutdown`. False: it was gone already.
+   * Takes no more messages, waits for those it has (a pause ends here), and is gone. With `drain: false`, also while another
+   * call waits, those that wait are dead-lettered at once with the reason `shutdown`. False: it is gone, or going, already.
    */
   unsubscribe(options?: { readonly drain?: boolean }): Promise<boolean>;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import {
   BusbarError,
+  CircuitBreaker,
   defineHandler,
   MessageBus,
   type MessageBusOptions,
@@ -19,6 +20,8 @@ import { fixture, lettersOf, startBus, temporaryFolder } from './test-bus.js';
 
 const plain = shareBus({ enableErrorHandling: false });
 const logged = shareBus();
+
+const anySchema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } };
 
 /** What a function throws, or a promise rejects with. */
 async function errorOf(run: () => unknown): Promise<BusbarError> {
@@ -51,6 +54,10 @@ describe('a bus is not made', () => {
     ['retry', { timeouts: {} }, '"timeouts"'],
     ['retry', { timeout_error: { maxRetries: -1, backoffMs: 1 } }, '-1'],
     ['redact', { patterns: ['('] }, '"("'],
+    ['retry', { timeout_error: { maxRetries: 1, backoffMs: 1, maxBackof: 5 } }, '"maxBackof"'],
+    ['redact', { fields: ['ssn'] }, '"fields"'],
+    ['breakers', { db: { failureTreshold: 2 } }, '"failureTreshold"'],
+    ['breakers', { db: { window: { calls: 10, failureRatio: 0.1 } } }, '"failureRatio"'],
     ['maxQueueSze', 10, '"maxQueueSze"'],
   ])('with %s %j', async (name, value, shown) => {
     const error = await errorOf(() => new MessageBus({ [name]: value } as MessageBusOptions));
@@ -71,6 +78,8 @@ describe('a subscription is refused', () => {
     ['with an unknown overflow policy', { subscriberId: 's', overflow: 'drop' }],
     ['with an unknown whenOpen', { subscriberId: 's', whenOpen: 'drop' }],
     ['with something that is no schema', { subscriberId: 's', validate: {} }],
+    ['with a schema, which cannot come to its thread', { subscriberId: 's', validate: anySchema }],
+    ['with an export beside the one it was defined with', { subscriberId: 's', export: 'another' }],
   ])('%s', async (_name, options) => {
     const { bus } = plain;
     const error = await errorOf(() => bus.subscribe('a', doubles, options as SubscribeOptions));
@@ -112,6 +121,22 @@ describe('a subscription is refused', () => {
   });
 });
 
+it('a function on the main thread is not given a view', async () => {
+  const error = await errorOf(() => plain.bus.subscribe('a', () => 1, { subscriberId: 's', bytes: 'view' }));
+  expect(error.code).toBe('BUSBAR_INVALID_OPTION');
+});
+
+it.each<[string, () => unknown]>([
+  [
+    'a handler with options it does not know',
+    () => defineHandler(import.meta.url, () => 1, { teardown() {} } as object),
+  ],
+  ['a breaker with options it does not know', () => new CircuitBreaker({ failureTreshold: 2 } as object)],
+  ['a breaker without options to read', () => new CircuitBreaker(null as unknown as object)],
+])('%s is not made', async (_name, make) => {
+  expect((await errorOf(make)).code).toBe('BUSBAR_INVALID_OPTION');
+});
+
 describe('publishing', () => {
   it('is refused before start and after stop', async () => {
     const bus = new MessageBus({ enableErrorHandling: false });
@@ -128,6 +153,8 @@ describe('publishing', () => {
     ['a bad topic', 'a..b', undefined],
     ['a pattern', 'a.*', undefined],
     ['no topic', undefined, undefined],
+    ['a topic that is no text, and cannot be one', Object.create(null), undefined],
+    ['a misspelt option', 'a', { prioritty: 'high' }],
     ['a bad priority', 'a', { priority: 'urgent' }],
     ['a key that is no text', 'a', { key: 5 }],
     ['a negative ttl', 'a', { ttlMs: -1 }],

@@ -237,7 +237,13 @@ describe('recovery is customised', () => {
     expect(reports.map(({ recovery_successful }) => recovery_successful)).toEqual([false, true]);
   });
 
-  it.each<[string, () => unknown]>([
+  it.each<[string, (report: ErrorReport) => unknown]>([
+    [
+      'writes what no log can hold into the report',
+      (report) => Object.assign(report.context, { self: report, at: 1n }),
+    ],
+    ['freezes the report', (report) => Object.freeze(report.context) && Object.freeze(report) && false],
+    ['changes the category', (report) => Object.assign(report, { category: 'nonsense', context: null }) && false],
     [
       'throws',
       () => {
@@ -252,6 +258,7 @@ describe('recovery is customised', () => {
     bus.publish('errands', { errand: 'wait' });
     await bus.idle();
     expect(await lettersOf(bus)).toMatchObject([{ failed: 1, reason: 'not_retryable' }]);
+    expect(await own.reports()).toMatchObject([{ category: 'timeout_error', recovery_successful: false }]);
     expect(bus.getHealthStatus().running).toBe(true);
   });
 });

@@ -33,6 +33,24 @@ describe('a large message', () => {
     expect(accountOf(bus, 'copy')).toMatchObject({ succeeded: 5 });
   });
 
+  it('stays as it was published, though the publisher writes its next frame into the same shared memory', async () => {
+    const bus = await startBus({ ringBytes: 65_536 });
+    const seen: number[][] = [];
+    await bus.subscribe('frame', (bytes: Uint8Array) => void seen.push([bytes.length, bytes[0] as number]), {
+      subscriberId: 'main',
+    });
+    for (const length of [100, 100_000]) {
+      const frame = new Uint8Array(new SharedArrayBuffer(length)).fill(1);
+      bus.publish('frame', frame);
+      frame.fill(2);
+    }
+    await bus.idle();
+    expect(seen).toEqual([
+      [100, 1],
+      [100_000, 1],
+    ]);
+  });
+
   it('comes back whole from failures and deaths, and lies whole in the dead-letter queue', async () => {
     const bus = await startBus({ ringBytes: 65_536 });
     await bus.subscribe('frame', measures, { subscriberId: 's' });

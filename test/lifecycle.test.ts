@@ -205,6 +205,22 @@ describe('a bus', () => {
     expect(await bus.request('a', 4)).toBe(8);
   });
 
+  it('handles what a paused subscription still has before that goes, unless told not to wait', async () => {
+    const bus = await startBus();
+    const paused = await bus.subscribe('a', doubles, { subscriberId: 's' });
+    paused.pause();
+    bus.publish('a', 1);
+    expect(await paused.unsubscribe()).toBe(true);
+    expect(await lettersOf(bus)).toEqual([]);
+    const held = await bus.subscribe('a', doubles, { subscriberId: 'held' });
+    bus.breaker('a#held').forceOpen();
+    bus.publish('a', 2);
+    const going = held.unsubscribe();
+    expect(await held.unsubscribe({ drain: false })).toBe(false);
+    expect(await going).toBe(true);
+    expect(await lettersOf(bus)).toMatchObject([{ reason: 'shutdown' }]);
+  });
+
   it('tells totals and recent errors in its metrics file', async () => {
     const folder = temporaryFolder();
     const bus = await startBus({ errorLogDir: folder });

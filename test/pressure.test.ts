@@ -49,6 +49,8 @@ describe('a queue that fills up', () => {
     publish(0, 7);
     expect(told).toEqual([]);
     publish(7, 10);
+    // Listeners run once the code that publishes has ended.
+    await undefined;
     expect(told).toEqual(['pressure s 8']);
     expect(bus.getHealthStatus()).toMatchObject({ status: 'degraded', subscriptions: [{ pressed: true }] });
     let isReady = false;
@@ -64,6 +66,18 @@ describe('a queue that fills up', () => {
     expect(told).toEqual(['pressure s 8', 'drain']);
     expect(bus.getHealthStatus().subscriptions[0]?.pressed).toBe(false);
     await expect(bus.ready('not a topic' as 'a')).rejects.toMatchObject({ code: 'BUSBAR_INVALID_TOPIC' });
+  });
+
+  it('leaves the message as it is for the other queues, though a listener publishes another', async () => {
+    const { bus, subscription } = await queueOf({ maxQueueSize: 5 }, await startBus());
+    const seen: unknown[] = [];
+    await bus.subscribe('a', (payload) => void seen.push(payload), { subscriberId: 'beside' });
+    await bus.subscribe('alert', () => undefined, { subscriberId: 'alerted' });
+    bus.on('pressure', () => bus.publish('alert', { text: 'ALERT!!' }));
+    for (let n = 0; n < 5; n++) bus.publish('a', { text: `order ${n}` });
+    await subscription.unsubscribe({ drain: false });
+    await bus.idle();
+    expect(seen).toEqual(range(0, 5).map((n) => ({ text: `order ${n}` })));
   });
 
   it('lets publishers wait that want to, in their order, and loses nothing', async () => {

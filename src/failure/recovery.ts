@@ -4,8 +4,9 @@ import type { CircuitState } from '../shared/breaker.js';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { invalidOption } from '../shared/errors.js';
 import { peekText } from '../shared/hostile.js';
+import { assertKnown } from '../shared/option-checks.js';
 import { createRedactor } from '../shared/redact.js';
-import { type DeadLetterReason, ErrorCategory, type ErrorReport } from '../shared/report.js';
+import { copyOfReport, type DeadLetterReason, ErrorCategory, type ErrorReport } from '../shared/report.js';
 import { within } from '../shared/within.js';
 import { backoffMs, type RetryConfig } from './backoff.js';
 
@@ -100,14 +101,15 @@ export class ErrorRecoveryManager {
   }
 
   /**
-   * Runs the category's strategy, and writes into the report what came of it. False when there is none, when it throws,
-   * answers with anything but true, or has not answered within 10 s. Never rejects.
+   * Runs the category's strategy on a copy of the report, and writes into the report what came of it, unless that is frozen.
+   * False when there is none, when it throws, answers with anything but true, or has not answered within 10 s. Never rejects.
    */
   async attemptRecovery(report: ErrorReport, context: RecoveryContext = {}): Promise<boolean> {
     const strategy = this.recoveryStrategies[report.category];
-    report.recovery_attempted = strategy !== undefined;
-    report.recovery_successful = strategy !== undefined && (await this.#run(strategy, report, context));
-    return report.recovery_successful;
+    Reflect.set(report, 'recovery_attempted', strategy !== undefined);
+    const isRecovered = strategy !== undefined && (await this.#run(strategy, report, context));
+    Reflect.set(report, 'recovery_successful', isRecovered);
+    return isRecovered;
   }
 
   /** The state of each of the bus's breakers, by name; empty without a bus. */
@@ -122,9 +124,11 @@ export class ErrorRecoveryManager {
 
   async #run(strategy: RecoveryStrategy, report: ErrorReport, context: RecoveryContext): Promise<boolean> {
     try {
-      return (await within(this.#clock, STRATEGY_TIMEOUT_MS, () => strategy(report, context), false)) === true;
+      const shown = copyOfReport(report);
+      return (await within(this.#clock, STRATEGY_TIMEOUT_MS, () => strategy(shown, context), false)) === true;
     } catch (thrown) {
-      report.context['recovery_error'] = redactor.text(peekText(thrown, 'message', 200) ?? `thrown ${typeof thrown}`);
+      const trouble = redactor.text(peekText(thrown, 'message', 200) ?? `thrown ${typeof thrown}`);
+      Reflect.set(report.context, 'recovery_error', trouble);
       return false;
     }
   }
@@ -153,6 +157,7 @@ function assertCategory(option: string, category: string): void {
 /** @throws BUSBAR_INVALID_OPTION */
 export function assertRetryConfig(option: string, config: unknown): asserts config is RetryConfig {
   if (typeof config !== 'object' || config === null) throw invalidOption(option, 'a retry configuration', config);
+  assertKnown(option, config, ['maxRetries', 'backoffMs', 'factor', 'maxBackoffMs', 'maxElapsedMs', 'jitter']);
   const fields = config as Record<string, unknown>;
   if (!Number.isInteger(fields['maxRetries']) || (fields['maxRetries'] as number) < 0) {
     throw invalidOption(`${option}.maxRetries`, 'a whole number >= 0', fields['maxRetries']);

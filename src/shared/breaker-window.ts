@@ -11,6 +11,7 @@
 // All words: any thread, atomically.
 import type { Clock } from './clock.js';
 import { invalidOption } from './errors.js';
+import { assertKnown } from './option-checks.js';
 
 /** Opens a breaker on rates, over the last calls or over the last milliseconds. Give either `calls` or `ms`. */
 export interface BreakerWindowOptions {
@@ -59,6 +60,7 @@ const DEFAULT_MINIMUM_CALLS = 20;
  */
 export function windowBytes(options: BreakerWindowOptions): number {
   if (typeof options !== 'object' || options === null) throw invalidOption('window', 'an object', options);
+  assertKnown('window', options, ['calls', 'ms', 'minimumCalls', 'failureRate', 'slowCallMs', 'slowCallRate']);
   const { calls, ms } = options;
   if ((calls === undefined) === (ms === undefined)) throw invalidOption('window', 'of either calls or ms', options);
   if (calls !== undefined) assertRange('window.calls', calls, 1, MOST_CALLS, true);

@@ -11,6 +11,7 @@
 //   byte 56  the window, where there is one: see breaker-window.ts
 import { type BreakerWindowOptions, layWindow, windowBytes } from './breaker-window.js';
 import { invalidOption } from './errors.js';
+import { assertKnown } from './option-checks.js';
 
 /** Options of a circuit breaker. */
 export interface BreakerOptions {
@@ -50,6 +51,7 @@ const DEFAULT_MAX_WAIT_MS = 60_000;
  * @throws BUSBAR_INVALID_OPTION
  */
 export function allocateBreaker(options: BreakerOptions): SharedArrayBuffer {
+  assertKnown('breaker', options, BREAKER_OPTIONS);
   const { window } = options;
   if (window !== undefined && options.failureThreshold !== undefined) {
     throw invalidOption('failureThreshold', 'left out where there is a window', options.failureThreshold);
@@ -79,6 +81,8 @@ export function layBreaker(memory: SharedArrayBuffer, offset: number, options: B
   times[RECOVERY_MS] = recoveryTimeoutMs;
   times[MAX_WAIT_MS] = halfOpenMaxWaitMs;
 }
+
+const BREAKER_OPTIONS = ['failureThreshold', 'recoveryTimeoutMs', 'halfOpenProbes', 'halfOpenMaxWaitMs', 'window'];
 
 function assertMs(option: string, value: unknown): void {
   if (typeof value !== 'number' || !(value > 0)) throw invalidOption(option, 'a number of milliseconds > 0', value);

@@ -2,7 +2,7 @@
 import { type BreakerOptions, type CircuitState, SharedBreaker } from './breaker.js';
 import { classifyError, countsForBreaker } from './classify.js';
 import { type Clock, systemClock } from './clock.js';
-import { BusbarError, hasRaised } from './errors.js';
+import { BusbarError, hasRaised, invalidOption } from './errors.js';
 import type { Breaker } from './handler.js';
 import { peekText } from './hostile.js';
 
@@ -56,7 +56,11 @@ export class CircuitBreaker implements Breaker {
   }
 
   /** @throws BUSBAR_INVALID_OPTION */
-  constructor({ name = 'breaker', clock = systemClock, ...options }: CircuitBreakerOptions = {}) {
+  constructor(given: CircuitBreakerOptions = {}) {
+    if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given);
+    const { name = 'breaker', clock = systemClock, ...options } = given;
+    if (typeof name !== 'string') throw invalidOption('name', 'a text', name);
+    if (typeof clock?.elapsed !== 'function') throw invalidOption('clock', 'a clock', clock);
     this.name = name;
     this.#breaker = new SharedBreaker(SharedBreaker.allocate(options), clock);
   }

@@ -253,18 +253,20 @@ function headersOf(text: string): Headers | null {
   }
 }
 
+/** Shared memory that holds one payload, and that nobody else writes to: what users share is theirs to write. */
+const ownMemories = new WeakSet<ArrayBufferLike>();
+
 /** These bytes in shared memory of their own; as they are, if they lie so already. */
 export function inOwnMemory(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer instanceof SharedArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) return bytes;
+  if (ownMemories.has(bytes.buffer)) return bytes;
   const own = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
+  ownMemories.add(own.buffer);
   own.set(bytes);
   return own;
 }
 
 /** A delivery that owns its bytes, and so outlives the record or the scratch buffer it was read from. */
 export function ownDelivery(delivery: Delivery): Delivery {
-  const { buffer, byteLength } = delivery.bytes;
-  // Shared memory that is no ring's is its own already.
-  if (buffer instanceof SharedArrayBuffer && byteLength === buffer.byteLength) return { ...delivery };
+  if (ownMemories.has(delivery.bytes.buffer)) return { ...delivery };
   return { ...delivery, bytes: copyOf(delivery.bytes) };
 }

@@ -2,6 +2,7 @@
 import type { CircuitState } from './breaker.js';
 import { invalidOption } from './errors.js';
 import type { Headers, Priority } from './message.js';
+import { assertKnown } from './option-checks.js';
 import type { ErrorCategory, ErrorSeverity } from './report.js';
 
 /** The platform's AbortSignal where its types are known, else the part of it that busbar promises. */
@@ -140,6 +141,8 @@ export interface HandlerOptions {
   readonly setup?: () => void | Promise<void>;
 }
 
+const HANDLER_OPTIONS = ['export', 'validate', 'rules', 'reconnect', 'middleware', 'setup'];
+
 const DEFINITION = Symbol.for('busbar.handler');
 
 /** A handler with the module it lives in, so that worker threads can load it. Made by {@link defineHandler}. */
@@ -165,6 +168,9 @@ export function defineHandler<P = unknown, R = unknown>(
     throw invalidOption('defineHandler: url', 'import.meta.url or __filename', url);
   }
   if (typeof handle !== 'function') throw invalidOption('defineHandler: handler', 'a function', handle);
+  if (typeof options !== 'object' || options === null)
+    throw invalidOption('defineHandler: options', 'an object', options);
+  assertKnown('defineHandler: options', options, HANDLER_OPTIONS);
   const { middleware = [] } = options;
   if (!Array.isArray(middleware) || middleware.some((item) => typeof item !== 'function')) {
     throw invalidOption('defineHandler: middleware', 'a list of functions', middleware);

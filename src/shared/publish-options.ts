@@ -2,6 +2,7 @@
 import { LARGEST_TEXT_BYTES } from './delivery.js';
 import { invalidOption } from './errors.js';
 import { type Headers, PRIORITIES, type Priority } from './message.js';
+import { assertKnown } from './option-checks.js';
 
 /** Options of `publish`. */
 export interface PublishOptions {
@@ -28,9 +29,18 @@ export interface RequestOptions extends PublishOptions {
 const MOST_CHARACTERS = 1024;
 const MOST_HEADER_CHARACTERS = LARGEST_TEXT_BYTES / 4;
 
+const KNOWN = ['priority', 'key', 'headers', 'ttlMs', 'delayMs', 'id'];
+const KNOWN_OF_REQUESTS = [...KNOWN, 'timeoutMs'];
+
 /** @throws BUSBAR_INVALID_OPTION */
-export function assertPublishOptions(options: PublishOptions): void {
+export function assertRequestOptions(options: RequestOptions): void {
+  assertPublishOptions(options, KNOWN_OF_REQUESTS);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertPublishOptions(options: PublishOptions, known: readonly string[] = KNOWN): void {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
+  assertKnown('options', options, known);
   const { priority, key, headers, ttlMs, delayMs, id } = options;
   if (priority !== undefined && !PRIORITIES.includes(priority)) {
     throw invalidOption('priority', PRIORITIES.map((name) => `'${name}'`).join(', '), priority);

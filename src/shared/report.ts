@@ -83,6 +83,11 @@ export interface ErrorReportContext {
   [detail: string]: unknown;
 }
 
+/** For the user's code: what it does to the copy, it does not do to what is logged. */
+export function copyOfReport(report: ErrorReport): ErrorReport {
+  return { ...report, context: { ...report.context } };
+}
+
 /** Why a delivery was given up. */
 export type DeadLetterReason =
   | 'retries_exhausted'
