@@ -72,7 +72,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   }
 
   /**
-   * Starts the threads and opens the log folder. Starting twice is harmless; a bus that was stopped does not start again.
+   * Starts threads and opens the log folder. Twice is harmless, after `stop()` refused. If it fails, try again or `stop()`.
    *
    * @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED, BUSBAR_NOT_RUNNING
    */

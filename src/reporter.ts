@@ -70,6 +70,15 @@ export class Reporter {
     return report.error_id;
   }
 
+  /** As {@link failed}, for a {@link report} that somebody has seen. */
+  conclude(report: ErrorReport, verdict: string, isRetried: boolean): string {
+    report.recovery_attempted ||= isRetried;
+    report.recovery_successful = isRetried;
+    report.context['verdict'] = verdict;
+    this.#write(report, '');
+    return report.error_id;
+  }
+
   /** The report of a failed delivery, for those who have to see it before its verdict is known. */
   report(subscription: LiveSubscription, delivery: Delivery, failure: Failure): ErrorReport {
     return this.#notes.report(subscription, delivery, failure, nanoid());

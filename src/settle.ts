@@ -175,12 +175,10 @@ export class Settler {
   /** The queue was full, and this delivery gave way, or was refused. */
   overflow(subscription: LiveSubscription, delivery: Delivery): void {
     const { notes } = this.#parts;
-    const { overflow } = subscription.options;
-    if (overflow === undefined || overflow === 'dead-letter') {
-      this.giveUp(subscription, delivery, notes.overflow(subscription, delivery), 'overflow');
-    } else {
-      this.#drop(subscription, delivery, notes.overflowByPolicy(subscription), 'overflow');
-    }
+    const { overflow = 'dead-letter' } = subscription.options;
+    const isKept = overflow === 'dead-letter';
+    if (isKept) this.giveUp(subscription, delivery, notes.overflow(subscription, delivery), 'overflow');
+    else this.#drop(subscription, delivery, notes.overflowByPolicy(subscription), 'overflow');
   }
 
   /** A delivery was admitted whose time has not come yet. It must own its bytes. */
@@ -257,12 +255,8 @@ export class Settler {
     seen: ErrorReport | undefined,
   ): string {
     const { reporter } = this.#parts;
-    if (seen === undefined) return reporter.failed(subscription, delivery, failure, words, isRetried);
-    seen.recovery_attempted ||= isRetried;
-    seen.recovery_successful = isRetried;
-    seen.context['verdict'] = words;
-    reporter.log(seen);
-    return seen.error_id;
+    if (seen !== undefined) return reporter.conclude(seen, words, isRetried);
+    return reporter.failed(subscription, delivery, failure, words, isRetried);
   }
 
   #retry(subscription: LiveSubscription, delivery: Delivery, delayMs: number): void {

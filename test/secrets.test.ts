@@ -69,6 +69,7 @@ describe('the credentials of a transport', () => {
       () => undefined,
       (error: unknown) => error as Error,
     );
+    await bus.stop();
     expect(refused?.message).toMatch(/^connecting to nats:\/\/127\.0\.0\.1:1, 127\.0\.0\.1:1: /);
     expect(() => jetstream({ servers: ['nats://bob:hunter2@host', ''] })).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('hunter2') }),
