@@ -218,7 +218,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
    * transport: once nothing waits for these subscriptions in any process.
    */
   async idle(): Promise<void> {
-    while (!(this.#isSettled() && (await this.#parts.subscriber.inflows.areDry()) && this.#isSettled()))
+    while (!(this.isSettled() && (await this.#parts.subscriber.inflows.areDry()) && this.isSettled()))
       await this.#wait(SETTLED_POLL_MS);
   }
 
@@ -269,7 +269,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     this.#parts.publisher.isOpen = false;
     const deadline = systemClock.elapsed() + timeoutMs;
     await this.#parts.subscriber.inflows.pauseAll();
-    while (!this.#isSettled() && systemClock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
+    while (!this.isSettled() && systemClock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
     await this.#parts.subscriber.closeAll();
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
@@ -283,7 +283,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   }
 
   /** A worker tells what a handler published before it counts the success: so nothing pending, then nothing told, is the end. */
-  #isSettled(): boolean {
+  protected isSettled(): boolean {
     if (this.#parts.subscriber.pending > 0) return false;
     this.#threads?.collect();
     return this.#parts.subscriber.pending === 0;
