@@ -124,12 +124,16 @@ describe('a bus with a stepped clock', () => {
     const retry = { timeout_error: { maxRetries: 1, backoffMs: 3_600_000, jitter: false, maxBackoffMs: 3_600_000 } };
     await bus.subscribe('a', misbehaves, { subscriberId: 's', timeoutMs: 30_000, adaptiveTimeout: false, retry });
     bus.publish('a', { n: 1, ledger, deed: 'loop' });
-    await running();
+    // Not just called: its thread is ended as soon as time has passed, and it is to have written its line by then.
+    const hasBegun = async (times: number): Promise<void> => {
+      while (linesOf(ledger).length < times) await new Promise((resume) => setImmediate(resume));
+    };
+    await hasBegun(1);
     clock.step(31_100);
     while (bus.getHealthStatus().subscriptions[0]?.retrying !== 1) await new Promise((resume) => setImmediate(resume));
     expect(linesOf(ledger)).toEqual(['start 1 1']);
     clock.step(3_600_000);
-    await running();
+    await hasBegun(2);
     // After a timeout the next attempt has half as much time again.
     clock.step(46_100);
     await bus.idle();
