@@ -136,3 +136,25 @@ describe('a ring', () => {
     await reader.terminate();
   });
 });
+
+it('goes on with the right number, wherever in a commit its writer died', () => {
+  const memory = allocateRing(1024);
+  const writer = new RingWriter(memory);
+  const control = new Int32Array(memory, 0, 3);
+  for (let n = 0; n < 20; n++) {
+    const [tail, written, intended] = control as unknown as [number, number, number];
+    expect(writer.tryWrite(n, new Uint8Array(8))).toBe(true);
+    const after = [...control] as [number, number, number];
+    // TAIL, WRITTEN and INTENDED are stored in the order INTENDED, WRITTEN, TAIL.
+    for (const torn of [
+      [tail, written, intended],
+      [tail, written, after[2]],
+      [tail, after[1], after[2]],
+    ]) {
+      control.set(torn);
+      expect(new RingWriter(memory).written).toBe(n);
+    }
+    control.set(after);
+    expect(new RingWriter(memory).written).toBe(n + 1);
+  }
+});

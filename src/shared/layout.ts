@@ -4,7 +4,8 @@
 // line pair of their own (128 bytes: adjacent-line prefetch makes 64 too few), then the records:
 //
 //   byte 0    TAIL        writer   bytes committed since the beginning, mod 2^32
-//   byte 4    WRITTEN     writer   records committed since the beginning, mod 2^32
+//   byte 4    WRITTEN     writer   records committed since the beginning, mod 2^32; set just before TAIL
+//   byte 8    INTENDED    writer   the TAIL after the record being committed, plus its SEQUENCE mod 8; set before WRITTEN
 //   byte 128  HEAD        reader   bytes released since the beginning, mod 2^32
 //   byte 132  SUCCEEDED   reader   records released because their handler succeeded (lane rings only)
 //   byte 136  RUNNING     reader   SEQUENCE of the record whose handler runs, or a released one's (serial lanes only)
@@ -36,6 +37,7 @@
 
 export const TAIL = 0;
 export const WRITTEN = 1;
+export const INTENDED = 2;
 export const HEAD = 32;
 export const SUCCEEDED = 33;
 /** Handlers run one after the other: what runs stands here, and records are only read. */

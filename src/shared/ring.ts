@@ -6,6 +6,7 @@ import { invalidOption } from './errors.js';
 import {
   aligned,
   HEAD,
+  INTENDED,
   KIND,
   LENGTH,
   READY,
@@ -76,7 +77,7 @@ export class RingWriter extends Ring {
   constructor(memory: SharedArrayBuffer) {
     super(memory);
     this.#tail = this.word(TAIL);
-    this.#written = this.word(WRITTEN);
+    this.#written = this.#countWritten();
     this.#head = this.word(HEAD);
   }
 
@@ -127,8 +128,9 @@ export class RingWriter extends Ring {
     this.words[word + KIND] = kind;
     this.words[word + SEQUENCE] = this.#written;
     this.words[word + STATE] = READY;
-    this.#written = (this.#written + 1) | 0;
     this.#tail = (this.#tail + this.#claimed) | 0;
+    this.control[INTENDED] = this.#tail | (this.#written & 7);
+    this.#written = (this.#written + 1) | 0;
     this.control[WRITTEN] = this.#written;
     Atomics.store(this.control, TAIL, this.#tail);
   }
@@ -172,6 +174,14 @@ export class RingWriter extends Ring {
   /** Takes {@link wantRoom} back. */
   wantNothing(): void {
     Atomics.store(this.control, WANTED, 0);
+  }
+
+  /** A predecessor may have died in the middle of a commit: WRITTEN then counts a record that TAIL does not. */
+  #countWritten(): number {
+    const written = this.word(WRITTEN);
+    const intended = this.word(INTENDED);
+    const isWhole = (intended & ~7) === this.#tail || (written & 7) === (intended & 7);
+    return isWhole ? written : (written - 1) | 0;
   }
 
   #hasRoom(bytes: number): boolean {
