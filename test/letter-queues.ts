@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
 import { DeadLetterQueue, type DeadLetterQueueOptions, type ErrorReport } from '../src/index.js';
+import { reportOf } from './reports.js';
 
 const queues: DeadLetterQueue[] = [];
 afterEach(async () => {
@@ -16,20 +17,13 @@ export function queueOn(storageDir: string, options: Partial<DeadLetterQueueOpti
   return queue;
 }
 
-export const REPORT: ErrorReport = {
+export const REPORT: ErrorReport = reportOf({
   error_id: 'r',
   timestamp: 1_700_000_000,
-  category: 'timeout_error',
-  severity: 'high',
-  component: 'test',
-  message: 'too late',
-  exception_type: 'TimeoutError',
-  traceback: null,
   context: { signature: 'v1:s', subscriber_id: 'sub', pattern: 'a.*' },
   recovery_attempted: false,
-  recovery_successful: false,
   retry_count: 2,
-};
+});
 
 export function segmentsOf(folder: string): string[] {
   return readdirSync(folder)

@@ -10,7 +10,7 @@ import { isPlainJson } from './json-exact.js';
 import { reasonOf, withoutUncloneable } from './lossy.js';
 import { Codec, type CodecId } from './message.js';
 import { readGeneral, writeGeneral } from './v8-format.js';
-import { asBuffer, bufferOnCopy, bytesOfView, codecOfView, copyOf, viewOn, viewOnCopy } from './views.js';
+import { asBuffer, bytesOfView, codecOfView, copyOf, viewOn, viewOnCopy } from './views.js';
 
 /** An encoded payload. `bytes` alias the caller's memory or a scratch buffer: valid until the next encoding here. */
 export interface Encoded {
@@ -89,8 +89,7 @@ export function decodeRange(
 ): unknown {
   try {
     if (codec === Codec.COMPACT) return reader.read(memory, start, end);
-    if (mode === 'copy' && codec === Codec.BUFFER) return bufferOnCopy(memory, start, end);
-    if (mode === 'copy' && codec > Codec.BUFFER && codec !== Codec.ARRAY_BUFFER) {
+    if (mode === 'copy' && codec >= Codec.BUFFER && codec !== Codec.ARRAY_BUFFER) {
       return viewOnCopy(codec, memory, start, end);
     }
     const bytes = start === 0 && end === memory.length ? memory : memory.subarray(start, end);

@@ -63,22 +63,18 @@ export function viewOn(codec: CodecId, bytes: Uint8Array): ArrayBufferView {
 }
 
 /**
- * A view on a copy of a range of the memory, which is neither shared nor part of a pool.
+ * A view on a copy of a range of the memory, which is not shared; that of a Buffer may be part of Node's pool.
  *
  * @throws as {@link viewOn}
  */
 export function viewOnCopy(codec: CodecId, memory: Buffer, start: number, end: number): ArrayBufferView {
+  if (codec === Codec.BUFFER) return copyRange(Buffer.allocUnsafe(end - start), memory, start, end);
   if (codec === Codec.UINT8) return copyRange(new Uint8Array(end - start), memory, start, end);
   const view = viewOn(codec, memory.subarray(start, end));
   if (view instanceof DataView) return viewOn(codec, copyOf(bytesOfView(view)));
   // Not a view on a copied buffer: V8 keeps a small typed array's elements in its heap until its buffer is asked for.
   const { view: Elements } = KIND_OF_CODEC.get(codec) as ViewKind;
   return new Elements(view);
-}
-
-/** A Buffer of its own, possibly from Node's pool. */
-export function bufferOnCopy(memory: Buffer, start: number, end: number): Buffer {
-  return copyRange(Buffer.allocUnsafe(end - start), memory, start, end);
 }
 
 /** So many bytes are copied one by one sooner than a view is made to copy from. */
