@@ -8,6 +8,7 @@ import type { SharedBreaker } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
+import type { LaneState } from './threads/lane-contract.js';
 import { RateLimit } from './threads/rate-limit.js';
 import type { AnyLane } from './threads/threads.js';
 import { Trails } from './trails.js';
@@ -16,6 +17,9 @@ import { Trails } from './trails.js';
 const MOST_LOOKS = 8;
 
 const NONE: readonly Delivery[] = [];
+
+/** In these a lane stands still, though it has work. */
+const HELD: readonly LaneState[] = ['ending', 'held', 'storm'];
 
 /** What {@link LiveSubscription.accept} came to; what was evicted must be settled. */
 interface Acceptance {
@@ -158,7 +162,7 @@ export class LiveSubscription {
       retrying: this.retrying,
       lanes: this.lanes.length,
       breaker: this.breaker?.state ?? null,
-      held: this.lanes.some(({ state }) => state === 'held' || state === 'storm'),
+      held: this.lanes.some(({ state }) => HELD.includes(state)),
       breakerName: this.options.breakerName,
       pressed: this.isPressed,
       storm: this.lanes.some(({ state }) => state === 'storm'),

@@ -43,13 +43,16 @@ export class News {
       replied: (reply) => replies.resolve(reply),
       handled: (number) => this.#parts.remote?.settled(number, 'succeeded'),
       heard: () => this.#noticeBreaker(subscription),
-      storm: (deaths) => {
-        const error = new BusbarError(
-          'BUSBAR_WORKER_LOST',
+      lingers: (ms) =>
+        this.#threadTrouble(
+          subscription,
+          `a lane's thread was ended, and still runs ${ms} ms later, in a native call; the lane is held until it is gone`,
+        ),
+      storm: (deaths) =>
+        this.#threadTrouble(
+          subscription,
           `a lane's thread died ${deaths} times without a message to blame; the lane is held`,
-        );
-        settler.report(notes.incident(`subscription ${subscription.options.breakerName}`, error, 'thread'));
-      },
+        ),
     };
   }
 
@@ -77,6 +80,12 @@ export class News {
         break;
       default:
     }
+  }
+
+  #threadTrouble({ options }: LiveSubscription, what: string): void {
+    const { settler, notes } = this.#parts;
+    const error = new BusbarError('BUSBAR_WORKER_LOST', what);
+    settler.report(notes.incident(`subscription ${options.breakerName}`, error, 'thread'));
   }
 
   #noticeBreaker({ breaker, options }: LiveSubscription): void {

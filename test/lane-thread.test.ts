@@ -42,6 +42,25 @@ describe('a thread', () => {
     expect(shared.replaced()).toBe(1);
   });
 
+  it('in a native call at its deadline has its lane to itself until that is over, and is told of', async () => {
+    const { bus } = shared;
+    const ledger = join(temporaryFolder(), 'ledger');
+    const options = { timeoutMs: 50, graceMs: 10, breaker: false as const };
+    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', ...options });
+    bus.publish('deeds', { n: 0, ledger, deed: 'be in a native call once' });
+    bus.publish('deeds', { n: 1, ledger });
+    await bus.idle();
+    const lines = linesOf(ledger);
+    expect(lines.slice(0, 4)).toEqual(['start 0 1', 'native call over', 'start 0 2', 'done 0']);
+    expect(lines.slice(4)).toEqual(['start 1 1', 'done 1']);
+    expect(await shared.reports()).toContainEqual(
+      expect.objectContaining({
+        component: 'subscription deeds#s',
+        message: expect.stringContaining('still runs 1000 ms later'),
+      }),
+    );
+  });
+
   it.each([
     ['a worker', returnsThenables],
     ['the main thread', returnThenable],

@@ -32,6 +32,8 @@ export interface LaneEvents {
   handled(number: number): void;
   /** All of the above that could be heard for now has been told. */
   heard(): void;
+  /** The lane's thread was told to end `ms` ago, and has not: the lane stands still until it has. */
+  lingers(ms: number): void;
   /** The lane's thread keeps dying without a culprit: it stands still until `retryMs` have passed. */
   storm(deaths: number, retryMs: number): void;
 }
@@ -69,5 +71,5 @@ export interface LaneOptions {
   readonly tellsHandled: boolean;
 }
 
-/** `held`: the breaker is open. `storm`: its threads keep dying. */
-export type LaneState = 'idle' | 'waiting' | 'draining' | 'held' | 'storm' | 'closed';
+/** `ending`: its thread was told to end, and may not have yet. `held`: the breaker is open. `storm`: its threads keep dying. */
+export type LaneState = 'idle' | 'waiting' | 'draining' | 'ending' | 'held' | 'storm' | 'closed';

@@ -1,14 +1,13 @@
 // The main half of a lane: feeds its rings, gives it a thread, collects its outcomes, and mends it when a thread dies.
-import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
+import { systemClock } from '../shared/clock.js';
+import type { Delivery } from '../shared/delivery.js';
 import type { LaneTaskResult } from '../shared/lane-task.js';
-import { asksMain } from '../shared/order.js';
-import { handsBack, Outcome, outcomeKind, readHandled, readOutcome } from '../shared/outcome.js';
-import { readReply } from '../shared/reply.js';
+import { within } from '../shared/within.js';
 import type { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
 import { drainTask } from './drain-task.js';
-import { KnownFailures } from './known-failures.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
+import { LaneOutcomes } from './lane-outcomes.js';
 import { LaneQueue } from './lane-queue.js';
 import type { LaneAccount } from './lane-ring.js';
 import { LaneSignals } from './lane-signals.js';
@@ -18,6 +17,9 @@ import { Patience } from './patience.js';
 import { type ThreadEnd, ThreadLost } from './pool.js';
 import { STORM_DEATHS, STORM_WINDOW_MS, Standstill } from './standstill.js';
 import type { TurnTaker } from './turns.js';
+
+/** A thread that was told to end has ended by then, or is in a long native call, in milliseconds. */
+const LINGERS_MS = 1000;
 
 /** One partition of one subscription. Runs on the main thread. */
 export class Lane implements TurnTaker {
@@ -33,8 +35,9 @@ export class Lane implements TurnTaker {
   readonly #standstill: Standstill;
   #isPaused = false;
   readonly #blame: Blame;
-  readonly #known = new KnownFailures();
+  readonly #outcomes: LaneOutcomes;
   #ended: Promise<boolean> = Promise.resolve(false);
+  #gone: Promise<void> = Promise.resolve();
 
   constructor(options: LaneOptions, surroundings: LaneSurroundings, events: LaneEvents) {
     this.#options = options;
@@ -45,6 +48,7 @@ export class Lane implements TurnTaker {
     this.#queue = new LaneQueue(options, { mayOpen: () => this.#mayOpenRing(), mayFeed, onRate: refill });
     this.backlog = this.#queue.backlog;
     this.parking = this.#queue.parking;
+    this.#outcomes = new LaneOutcomes(options, this.#queue, this.#signals, events, this);
     this.#standstill = new Standstill(surroundings.clock, options.breaker?.local ?? null, (reason) => {
       if (this.#state !== reason) return;
       this.#state = 'idle';
@@ -75,7 +79,7 @@ export class Lane implements TurnTaker {
 
   /** Deliveries whose handler runs now, as far as can be seen. */
   get inFlight(): number {
-    return this.#state === 'draining' ? this.#queue.rings.started().length : 0;
+    return this.#state === 'draining' || this.#state === 'ending' ? this.#queue.rings.started().length : 0;
   }
 
   /** Takes the delivery if a ring has room for it, and none waits that must come first. Copies its bytes. */
@@ -105,23 +109,10 @@ export class Lane implements TurnTaker {
 
   /** Reads what the worker told, up to `most` outcomes. True: there is more. */
   collect(most: number): boolean {
-    const { outbox } = this.#queue.rings;
-    let read = 0;
-    for (; read < most; read++) {
-      const word = outbox.next();
-      if (word < 0) break;
-      const kind = outcomeKind(outbox, word);
-      if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word));
-      else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
-      else this.#take(word);
-    }
-    if (read > 0) {
-      outbox.release();
-      this.#events.heard();
-    }
+    this.#outcomes.read(most);
     if (this.#queue.goOn() || this.backlog.size > 0) this.refill();
     if (this.#isExiting) this.#thread.bury();
-    return outbox.hasNext;
+    return this.#queue.rings.outbox.hasNext;
   }
 
   /** True when {@link collect} would find something. */
@@ -169,6 +160,7 @@ export class Lane implements TurnTaker {
       await this.#ended;
       timer.cancel();
     }
+    if (this.#state === 'ending') await within(systemClock, LINGERS_MS, () => this.#gone, undefined, true);
     this.#state = 'closed';
     while (this.collect(1000));
     this.#queue.rings.repair();
@@ -197,10 +189,26 @@ export class Lane implements TurnTaker {
       this.#gaveBack(result);
     } catch (lost) {
       if (!(lost instanceof ThreadLost)) throw lost;
+      if (lost.gone !== null) {
+        this.#state = 'ending';
+        this.#gone = this.#outlive(lost.gone, lost.end);
+        return false;
+      }
       while (this.collect(1000));
       this.#lost(lost.end);
     }
     return this.#wantsTurn();
+  }
+
+  /** Until its thread is gone, which may write what its handler comes to, the lane's rings and messages are nobody else's. */
+  async #outlive(gone: Promise<void>, end: ThreadEnd): Promise<void> {
+    const timer = systemClock.after(LINGERS_MS, () => this.#events.lingers(LINGERS_MS));
+    await gone;
+    timer.cancel();
+    if (this.#state !== 'ending') return;
+    while (this.collect(1000));
+    this.#lost(end);
+    this.refill();
   }
 
   /** True, and waiting from here on, when there is work and nothing that keeps this lane from it. */
@@ -267,30 +275,5 @@ export class Lane implements TurnTaker {
   #mayOpenRing(): boolean {
     if (this.#state === 'draining') this.#signals.askToLeave();
     return this.#state !== 'closed';
-  }
-
-  #take(word: number): void {
-    const outcome = readOutcome(this.#queue.rings.outbox, word);
-    if (!handsBack(outcome.kind)) {
-      this.#events.news(outcome);
-      if (outcome.kind === Outcome.RECOVERED) this.release(outcome.detail.number);
-      return;
-    }
-    const read = readDelivery(this.#queue.rings.outbox, outcome.bodyOffset, this.#options.names);
-    const delivery = this.#queue.cameBack(ownDelivery(read), outcome.address);
-    if (outcome.kind === Outcome.BOUNCED) {
-      if (!this.parking.bounced(delivery)) this.queue(delivery);
-      return;
-    }
-    const { order } = this.#options;
-    const known = this.#known.inFull(outcome);
-    const settle = (): void => this.#events.handedBack(delivery, known);
-    if (order === null || !asksMain(order, known.kind)) {
-      settle();
-      return;
-    }
-    this.parking.whileDeciding(delivery, settle);
-    this.parking.answer();
-    this.#signals.ring();
   }
 }

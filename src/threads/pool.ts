@@ -34,10 +34,13 @@ export const STUCK = Symbol('stuck');
 export class ThreadLost extends Error {
   override readonly name = 'ThreadLost';
   readonly end: ThreadEnd;
+  /** Resolves when nothing runs on the thread any more; null: nothing does. Never rejects. */
+  readonly gone: Promise<void> | null;
 
-  constructor(end: ThreadEnd, cause: unknown) {
+  constructor(end: ThreadEnd, gone: Promise<void> | null, cause: unknown) {
     super(`the worker thread ended: ${end}`, { cause });
     this.end = end;
+    this.gone = gone;
   }
 }
 
@@ -90,15 +93,33 @@ export class Pool {
    */
   async run(task: LaneTask, kill: AbortSignal): Promise<LaneTaskResult> {
     this.#busy++;
+    const end = new AbortController();
+    let gone: Promise<void> | null = null;
+    kill.addEventListener('abort', () => {
+      gone = this.#end(end, kill.reason);
+    });
     try {
-      return await this.#piscina.run(task, { signal: kill });
+      return await this.#piscina.run(task, { signal: end.signal });
     } catch (cause) {
       if (!this.#closing) this.threadsReplaced++;
       this.#unexplained--;
-      throw new ThreadLost(endOf(cause, kill), cause);
+      throw new ThreadLost(endOf(cause, kill), gone, cause);
     } finally {
       this.#busy--;
     }
+  }
+
+  /**
+   * Piscina takes a thread for ended once it has been told to end. What is in a native call then goes on with it, and then
+   * with whatever follows until V8 looks for interrupts.
+   */
+  #end(end: AbortController, reason: unknown): Promise<void> | null {
+    const before = this.#piscina.threads;
+    end.abort(reason);
+    const left = new Set(this.#piscina.threads);
+    const thread = before.find((each) => !left.has(each));
+    if (thread === undefined || reason === EXITED) return null;
+    return new Promise((resolve) => thread.once('exit', () => resolve()));
   }
 
   /** From here on new threads load these when they begin. */

@@ -15,6 +15,8 @@ export function announceExit(): void {
   ending.reallyExit = (code) => {
     listener?.();
     reallyExit.call(process, code);
+    // It only asks for the end: V8 looks at that in each turn of a loop, but not after each call.
+    for (;;);
   };
 }
 

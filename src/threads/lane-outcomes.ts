@@ -1,0 +1,78 @@
+// What a lane's worker tells, read from the outbox: handed to those who listen, and what comes back, back to the lane.
+import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
+import { asksMain } from '../shared/order.js';
+import { handsBack, Outcome, outcomeKind, readHandled, readOutcome } from '../shared/outcome.js';
+import { readReply } from '../shared/reply.js';
+import { KnownFailures } from './known-failures.js';
+import type { LaneEvents, LaneOptions } from './lane-contract.js';
+import type { LaneQueue } from './lane-queue.js';
+import type { LaneSignals } from './lane-signals.js';
+
+/** The lane that the outcomes are of. */
+interface OutcomesOwner {
+  /** A head that others wait for came back unread: it goes again at once. */
+  queue(delivery: Delivery): void;
+  /** The verdict on a delivery that others may wait for. */
+  release(number: number): boolean;
+}
+
+/** Belongs to one lane. Runs on the main thread. */
+export class LaneOutcomes {
+  readonly #options: LaneOptions;
+  readonly #queue: LaneQueue;
+  readonly #signals: LaneSignals;
+  readonly #events: LaneEvents;
+  readonly #owner: OutcomesOwner;
+  readonly #known = new KnownFailures();
+
+  constructor(options: LaneOptions, queue: LaneQueue, signals: LaneSignals, events: LaneEvents, owner: OutcomesOwner) {
+    this.#options = options;
+    this.#queue = queue;
+    this.#signals = signals;
+    this.#events = events;
+    this.#owner = owner;
+  }
+
+  /** Up to `most` of them. */
+  read(most: number): void {
+    const { outbox } = this.#queue.rings;
+    let read = 0;
+    for (; read < most; read++) {
+      const word = outbox.next();
+      if (word < 0) break;
+      const kind = outcomeKind(outbox, word);
+      if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word));
+      else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
+      else this.#take(word);
+    }
+    if (read === 0) return;
+    outbox.release();
+    this.#events.heard();
+  }
+
+  #take(word: number): void {
+    const { rings, parking } = this.#queue;
+    const outcome = readOutcome(rings.outbox, word);
+    if (!handsBack(outcome.kind)) {
+      this.#events.news(outcome);
+      if (outcome.kind === Outcome.RECOVERED) this.#owner.release(outcome.detail.number);
+      return;
+    }
+    const read = readDelivery(rings.outbox, outcome.bodyOffset, this.#options.names);
+    const delivery = this.#queue.cameBack(ownDelivery(read), outcome.address);
+    if (outcome.kind === Outcome.BOUNCED) {
+      if (!parking.bounced(delivery)) this.#owner.queue(delivery);
+      return;
+    }
+    const { order } = this.#options;
+    const known = this.#known.inFull(outcome);
+    const settle = (): void => this.#events.handedBack(delivery, known);
+    if (order === null || !asksMain(order, known.kind)) {
+      settle();
+      return;
+    }
+    parking.whileDeciding(delivery, settle);
+    parking.answer();
+    this.#signals.ring();
+  }
+}
