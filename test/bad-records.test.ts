@@ -90,6 +90,31 @@ describe('a bus on a full disk', () => {
     await bus.stop();
   });
 
+  it('ends a replay that it could not tell the end of as soon as there is room', async () => {
+    const bus = await createTestBus({ clock: 'system' });
+    const queue = bus.deadLetterQueue as NonNullable<typeof bus.deadLetterQueue>;
+    const handled: unknown[] = [];
+    let isBroken = true;
+    const handler = (payload: unknown) => {
+      if (isBroken) throw new Error('broken');
+      bus.setDiskFull(true);
+      handled.push(payload);
+    };
+    await bus.subscribe('a.*', handler, options);
+    for (let n = 0; n < 3; n++) bus.publish('a.b', n);
+    await bus.idle();
+    isBroken = false;
+    await expect(queue.replay()).rejects.toMatchObject({ code: 'BUSBAR_LOG_FOLDER' });
+    expect(await queue.list({ state: 'pending_replay' })).not.toEqual([]);
+    expect(await queue.replay()).toMatchObject({ replayed: [] });
+    bus.setDiskFull(false);
+    while ((await queue.list({ state: 'pending_replay' })).length > 0) await new Promise((r) => setTimeout(r, 5));
+    const left = (await queue.getMessages()).map(({ message }) => message.payload);
+    expect([...handled, ...left].sort()).toEqual([0, 1, 2]);
+    expect(handled).not.toEqual([]);
+    await bus.stop();
+  });
+
   it('that is stopped says how many letters are lost', async () => {
     const bus = await createTestBus({ clock: 'system' });
     await bus.subscribe('a.*', broken, options);

@@ -1,6 +1,7 @@
 // Replaying dead letters: to the subscription that failed, once, carefully, and without losing or doubling any.
 import { describe, expect, it } from '@jest/globals';
 import { type DeadLetterQueue, discard, type MessageBus } from '../src/index.js';
+import { Logging } from '../src/observe/logging.js';
 import { shareBus } from './shared-bus.js';
 import { lettersOf, startBus, temporaryFolder } from './test-bus.js';
 
@@ -9,9 +10,9 @@ const shared = shareBus();
 
 /** A bus with `count` letters of one subscription whose handler fails while `isBroken`. */
 async function busWithLetters(count: number, { bus }: { bus: MessageBus } = shared) {
-  const control = { isBroken: true, seen: [] as unknown[], ids: [] as string[] };
+  const control = { isBroken: true, seen: [] as unknown[], ids: [] as string[], onSeen: (_count: number) => {} };
   const handler = (payload: unknown, { id }: { id: string }) => {
-    control.seen.push(payload);
+    control.onSeen(control.seen.push(payload));
     control.ids.push(id);
     if (control.isBroken) throw new Error(`broken by ${JSON.stringify(payload)}`);
   };
@@ -130,6 +131,22 @@ describe('a replay', () => {
       Array.from({ length: 12 }, (_, n) => n).sort(),
     );
     expect(left).toMatchObject(left.map(() => ({ state: 'dead', reason: 'overflow', replay_failures: 1 })));
+  });
+
+  it('goes on when the logging worker dies in the middle: each letter is handled once, and none stays pending', async () => {
+    const folder = temporaryFolder();
+    const { control, queue } = await busWithLetters(200, { bus: await startBus({ errorLogDir: folder }) });
+    const logging = Logging.of(folder);
+    control.isBroken = false;
+    // It dies while letters are claimed, and while others are settled.
+    control.onSeen = (count) => {
+      if (count === 1 || count === 150) logging.ask((worker) => worker.die()).catch(() => undefined);
+    };
+    expect(await queue.replay()).toMatchObject({ replayed: { length: 200 }, failed: [], skipped: [] });
+    expect(control.seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 200 }, (_, n) => n));
+    expect(await queue.list()).toEqual([]);
+    expect(logging.health().restarts).toBe(2);
+    await logging.close();
   });
 
   it('goes on after its canary only if all of that succeeded', async () => {

@@ -62,6 +62,8 @@ export class DeadLetterQueue {
   readonly #clock: Clock;
   readonly #republish: Republish | undefined;
   readonly #elsewhere: () => LetterStore | undefined;
+  readonly #replays = new Set<Replay>();
+  #isClosed = false;
   #closing: Promise<void> | undefined;
 
   /**
@@ -151,7 +153,13 @@ export class DeadLetterQueue {
       throw invalidOption('canary', 'a whole number >= 1', options.canary);
     const ids = await this.#idsOf(which, 'dead');
     if (options.dryRun) return this.#dryRun(which, ids);
-    return new Replay(this.#ask, this.#clock, republish, options).run(ids);
+    const { replaying } = this.#logging;
+    const replay = new Replay({ ask: this.#askAnyway, clock: this.#clock, republish, replaying }, options);
+    this.#replays.add(replay);
+    const result = await replay.run(ids);
+    // One that failed may still have letters to settle.
+    this.#replays.delete(replay);
+    return result;
   }
 
   /**
@@ -205,10 +213,16 @@ export class DeadLetterQueue {
     return this.#ask((worker) => worker.letterStats());
   }
 
-  /** Waits for what is on its way to the disk. Closing twice is harmless. */
+  /** Waits for what is on its way to the disk; replays end, and letters that are not handled in time stay. Twice is harmless. */
   close(): Promise<void> {
-    this.#closing ??= this.#logging.close();
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#replays].map((replay) => replay.end()));
+    this.#isClosed = true;
+    await this.#logging.close();
   }
 
   async #read(ids: readonly string[]): Promise<StoredLetter[]> {
@@ -217,6 +231,12 @@ export class DeadLetterQueue {
 
   readonly #ask: Ask = async (query) => {
     this.#assertOpen();
+    return this.#askAnyway(query);
+  };
+
+  /** Also while the queue closes: for replays that end. */
+  readonly #askAnyway: Ask = async (query) => {
+    if (this.#isClosed) throw closedError('dead-letter queue');
     const elsewhere = this.#elsewhere();
     if (elsewhere !== undefined) return query(elsewhere);
     return this.#logging.ask(query);

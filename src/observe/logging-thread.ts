@@ -21,10 +21,12 @@ const REOPEN_MS = 1000;
 
 /** Runs on the main thread. */
 export class LoggingThread {
-  readonly #start: LoggingStart;
+  readonly #start: Omit<LoggingStart, 'isReplacement' | 'replaying'>;
   readonly #clock: Clock;
+  readonly #replaying: ReadonlySet<string>;
   #worker: Worker | undefined;
-  #queries: Remote<LoggingQueries> | undefined;
+  /** The worker that runs now, once it has opened the folder: before that it knows of no letter. */
+  #opened: Promise<LoggingQueries> = Promise.reject(goneError());
   /** Rejects when the worker that runs now dies. */
   #death: Promise<never> = Promise.reject(goneError());
   #isStopping = false;
@@ -34,33 +36,39 @@ export class LoggingThread {
   /** Times the worker died and was replaced. */
   restarts = 0;
 
-  constructor(start: LoggingStart, clock: Clock) {
+  /** @param replaying see {@link LoggingStart} */
+  constructor(start: Omit<LoggingStart, 'isReplacement' | 'replaying'>, clock: Clock, replaying: ReadonlySet<string>) {
     this.#start = start;
     this.#clock = clock;
+    this.#replaying = replaying;
+    this.#opened.catch(() => undefined);
     this.#death.catch(() => undefined);
   }
 
   /** @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED */
   async start(isReplacement = false): Promise<void> {
     const url = new URL('../../workers/logging.js', import.meta.url);
-    const workerData: LoggingStart = { ...this.#start, isReplacement };
+    const workerData: LoggingStart = { ...this.#start, isReplacement, replaying: [...this.#replaying] };
     const worker = new Worker(url, { name: 'busbar-logging', workerData, ...workerExecArgv() });
     this.#worker = worker;
-    this.#queries = wrap<LoggingQueries>(nodeEndpoint(worker));
-    this.#death = new Promise((_, reject) => {
+    const death = new Promise<never>((_, reject) => {
       worker.once('exit', () => reject(goneError()));
       worker.once('error', (cause) => reject(goneError(cause)));
     });
-    this.#death.catch(() => undefined);
+    this.#death = death;
+    const opened = Promise.race([openedBy(wrap<LoggingQueries>(nodeEndpoint(worker))), death]);
+    this.#opened = opened;
+    // They may fail when nobody asks.
+    for (const promise of [death, opened]) promise.catch(() => undefined);
     worker.once('exit', () => this.#exited(worker));
-
-    const result = await this.ask((queries) => queries.open());
-    if (!result.ok) {
-      this.#worker = undefined;
+    try {
+      await opened;
+      this.isUp = true;
+    } catch (error) {
+      if (this.#worker === worker) this.#worker = undefined;
       await worker.terminate();
-      throw new BusbarError(result.code, result.message);
+      throw error;
     }
-    this.isUp = true;
   }
 
   /**
@@ -68,11 +76,12 @@ export class LoggingThread {
    * nothing was changed then, and the same may be asked again
    */
   ask<T>(query: (worker: LoggingQueries) => Promise<T>): Promise<T> {
-    if (this.#queries === undefined) return Promise.reject(goneError());
-    const answer = query(this.#queries as unknown as LoggingQueries).catch((cause: unknown) => {
-      const what = cause instanceof Error ? cause.message : String(cause);
-      throw new BusbarError('BUSBAR_LOG_FOLDER', `the log folder cannot be used now: ${what}`, { cause });
-    });
+    const answer = this.#opened.then((worker) =>
+      query(worker).catch((cause: unknown) => {
+        const what = cause instanceof Error ? cause.message : String(cause);
+        throw new BusbarError('BUSBAR_LOG_FOLDER', `the log folder cannot be used now: ${what}`, { cause });
+      }),
+    );
     return Promise.race([answer, this.#death]);
   }
 
@@ -90,7 +99,8 @@ export class LoggingThread {
   }
 
   #exited(worker: Worker): void {
-    if (worker !== this.#worker || this.#isStopping) return;
+    // One that dies before it has opened is a start that fails.
+    if (worker !== this.#worker || this.#isStopping || !this.isUp) return;
     this.isUp = false;
     this.restarts++;
     this.#replace(this.#storm.died(this.#clock.elapsed()) ? STORM_REST_MS : 0);
@@ -102,6 +112,13 @@ export class LoggingThread {
       this.start(true).catch(() => this.#replace(REOPEN_MS));
     });
   }
+}
+
+/** The worker behind `queries`, which need not answer anything else. @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED */
+async function openedBy(queries: Remote<LoggingQueries>): Promise<LoggingQueries> {
+  const result = await queries.open();
+  if (!result.ok) throw new BusbarError(result.code, result.message);
+  return queries as unknown as LoggingQueries;
 }
 
 function goneError(cause?: unknown): BusbarError {

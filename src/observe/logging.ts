@@ -7,7 +7,6 @@ import type { LoggingHealth } from '../shared/health-status.js';
 import {
   type LetterHeader,
   type LoggingQueries,
-  type LoggingStart,
   type LogLimits,
   LogRecord,
   STATUS_BYTES,
@@ -51,6 +50,8 @@ export class Logging {
   readonly #status: Int32Array;
   readonly #clock: Clock;
   readonly #repeats = new Repeats();
+  /** Letters that this process is replaying, by error_id: claimed, and their end not on the disk yet. */
+  readonly replaying = new Set<string>();
   #repeatsTimer: Timer | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
@@ -102,7 +103,7 @@ export class Logging {
     this.#key = key;
     this.#clock = clock;
     this.#letterFolder = letterFolder;
-    const start: LoggingStart = {
+    const start = {
       folder,
       letterFolder,
       limits,
@@ -112,13 +113,12 @@ export class Logging {
       bell: Doorbell.allocate(),
       mainBell: Doorbell.allocate(),
       status: new SharedArrayBuffer(STATUS_BYTES),
-      isReplacement: false,
       testing,
     };
     this.#reports = new RingWriter(start.reports);
     this.#bell = new Doorbell(start.bell);
     this.#status = new Int32Array(start.status);
-    this.#thread = new LoggingThread(start, clock);
+    this.#thread = new LoggingThread(start, clock, this.replaying);
     const store = async (header: LetterHeader, payload: Uint8Array): Promise<void> => {
       await this.open();
       await this.#thread.ask((worker) => worker.storeLetter(header, payload));

@@ -1,5 +1,6 @@
 // Gives letters back to the subscriptions that failed: claimed first, throttled, and settled in batches.
-import type { Clock } from '../shared/clock.js';
+import { type Clock, systemClock } from '../shared/clock.js';
+import { BusbarError } from '../shared/errors.js';
 import type { LetterQueries } from '../shared/letter-store.js';
 import type { ReplayFailure, StoredLetter } from '../shared/logging-task.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
@@ -18,84 +19,131 @@ export type Ask = <T>(query: (worker: LetterQueries) => Promise<T>) => Promise<T
 /** Replays in flight at the same time. */
 const MOST_REPLAYING = 256;
 const CLAIM_AT_ONCE = 64;
+/** Before letters that could not be claimed or settled are tried again, in milliseconds. */
+const AGAIN_MS = 100;
+/** The caller waits so long for a logging worker that died and is being replaced, in milliseconds. */
+const PATIENCE_MS = 10_000;
+/** Handlers that still run when the queue closes are given so long, in milliseconds. */
+const CLOSING_MS = 1000;
+
+interface Settled {
+  readonly id: string;
+  readonly outcome: ReplayOutcome;
+}
+
+export interface ReplayParts {
+  readonly ask: Ask;
+  readonly clock: Clock;
+  readonly republish: Republish;
+  /** Letters that this process is replaying: claimed, and their end not on the disk yet. */
+  readonly replaying: Set<string>;
+}
 
 /**
  * One call of `replay`. Runs on the main thread.
  *
  * A letter is marked as pending on the disk before its message goes out, and its end is on the disk before the result
  * names it. So a crash loses none, and one that was told as replayed does not come back. One whose handler succeeded
- * just before the crash is dead again after it, with its count of replays.
+ * just before the crash is dead again after it, with its count of replays. A logging worker that dies meanwhile, or a disk
+ * that refuses, only delays the end of a letter: it is told again until it is taken.
  */
 export class Replay {
-  readonly #ask: Ask;
-  readonly #clock: Clock;
-  readonly #republish: Republish;
+  readonly #parts: ReplayParts;
   readonly #options: ReplayOptions;
-  readonly result: ReplayResult = { replayed: [], failed: [], skipped: [] };
-  readonly #running = new Set<Promise<void>>();
-  readonly #settled: { letter: StoredLetter; outcome: ReplayOutcome }[] = [];
+  readonly #result: ReplayResult = { replayed: [], failed: [], skipped: [] };
+  /** Letters that were claimed and are not settled, by error_id. */
+  readonly #claimed = new Map<string, Promise<void>>();
+  readonly #settled: Settled[] = [];
   #settling: Promise<void> | undefined;
-  /** Why the worker could not be told; nothing more is replayed then. */
-  #thrown: { readonly thrown: unknown } | undefined;
+  #isEnding = false;
+  #endTurn: () => void = () => undefined;
+  #fail: (thrown: unknown) => void = () => undefined;
   #nextAt = Number.NEGATIVE_INFINITY;
 
-  constructor(ask: Ask, clock: Clock, republish: Republish, options: ReplayOptions) {
-    this.#ask = ask;
-    this.#clock = clock;
-    this.#republish = republish;
+  constructor(parts: ReplayParts, options: ReplayOptions) {
+    this.#parts = parts;
     this.#options = options;
   }
 
+  /** Rejects when the letters cannot be reached: then no more go out, and those that are out are settled once they can be. */
   async run(ids: readonly string[]): Promise<ReplayResult> {
+    const failed = new Promise<never>((_, reject) => {
+      this.#fail = reject;
+    });
+    try {
+      await Promise.race([this.#runAll(ids), failed]);
+      return this.#result;
+    } finally {
+      this.#stopSending();
+    }
+  }
+
+  /** Sends no more letters, and gives back those that are not handled by now. */
+  async end(): Promise<void> {
+    this.#stopSending();
+    const closing = new Promise<void>((over) => systemClock.after(CLOSING_MS, over, true));
+    await Promise.race([Promise.all(this.#claimed.values()), closing]);
+    const returned = [...this.#claimed.keys()];
+    if (returned.length === 0) return;
+    try {
+      await this.#parts.ask((worker) => worker.settleReplays({ resolved: [], refailed: [], returned }));
+    } catch {
+      // The next start of this folder gives them back.
+    }
+    this.#forget(returned);
+  }
+
+  async #runAll(ids: readonly string[]): Promise<void> {
     const canary = this.#options.canary ?? 0;
     await this.#replay(ids.slice(0, canary));
     const rest = ids.slice(canary);
-    if (this.result.replayed.length < Math.min(canary, ids.length)) this.result.skipped.push(...rest);
+    if (this.#result.replayed.length < Math.min(canary, ids.length)) this.#result.skipped.push(...rest);
     else await this.#replay(rest);
-    return this.result;
   }
 
   async #replay(ids: readonly string[]): Promise<void> {
-    for (let start = 0; start < ids.length && this.#thrown === undefined; start += CLAIM_AT_ONCE) {
+    const { replaying } = this.#parts;
+    for (let start = 0; start < ids.length && !this.#isEnding; start += CLAIM_AT_ONCE) {
       const some = ids.slice(start, start + CLAIM_AT_ONCE);
-      const letters = (await this.#ask((worker) => worker.claimLetters(some))).map(storedLetter);
-      const claimed = new Set(letters.map(({ error_id: id }) => id));
-      this.result.skipped.push(...some.filter((id) => !claimed.has(id)));
+      const free = some.filter((id) => !replaying.has(id));
+      const claimed = await this.#answerTo((worker) => worker.claimLetters(free), raise);
+      const letters = claimed.map(storedLetter);
+      for (const { error_id: id } of letters) replaying.add(id);
+      const taken = new Set(letters.map(({ error_id: id }) => id));
+      this.#result.skipped.push(...some.filter((id) => !taken.has(id)));
       for (const letter of letters) {
         await this.#turn();
-        const one = this.#replayOne(letter)
-          .catch((thrown: unknown) => {
-            this.#thrown ??= { thrown };
-          })
-          .finally(() => this.#running.delete(one));
-        this.#running.add(one);
-        if (this.#running.size >= MOST_REPLAYING) await Promise.race(this.#running);
-        if (this.#thrown !== undefined) break;
+        this.#claimed.set(letter.error_id, this.#replayOne(letter));
+        if (this.#claimed.size >= MOST_REPLAYING) await Promise.race(this.#claimed.values());
       }
     }
-    await Promise.all(this.#running);
-    if (this.#thrown !== undefined) throw this.#thrown.thrown;
+    await Promise.all(this.#claimed.values());
+  }
+
+  #stopSending(): void {
+    this.#isEnding = true;
+    this.#endTurn();
   }
 
   /** Waits for the next letter's time; what came late is not made up for by a burst. */
   async #turn(): Promise<void> {
     const { ratePerSec } = this.#options;
-    if (ratePerSec === undefined) return;
-    const now = this.#clock.elapsed();
+    if (ratePerSec === undefined || this.#isEnding) return;
+    const { clock } = this.#parts;
+    const now = clock.elapsed();
     const waitMs = this.#nextAt - now;
     this.#nextAt = Math.max(now, this.#nextAt) + 1000 / ratePerSec;
     // A timer is no finer than a millisecond; a higher rate comes as small groups.
-    if (waitMs >= 1) await new Promise<void>((go) => this.#clock.after(waitMs, go, true));
+    if (waitMs < 1) return;
+    await new Promise<void>((go) => {
+      this.#endTurn = go;
+      clock.after(waitMs, go, true);
+    });
   }
 
+  /** Never rejects. */
   async #replayOne(letter: StoredLetter): Promise<void> {
-    let outcome: ReplayOutcome;
-    try {
-      outcome = letter.undecodable === true ? { kind: 'not-tried' } : await this.#republish(letter);
-    } catch {
-      outcome = { kind: 'not-tried' };
-    }
-    this.#settled.push({ letter, outcome });
+    this.#settled.push({ id: letter.error_id, outcome: await this.#outcomeOf(letter) });
     // What settles while a batch is on its way to the disk goes with the next one.
     while (this.#settling !== undefined) await this.#settling;
     if (this.#settled.length === 0) return;
@@ -105,18 +153,63 @@ export class Replay {
     await this.#settling;
   }
 
+  async #outcomeOf(letter: StoredLetter): Promise<ReplayOutcome> {
+    if (this.#isEnding || letter.undecodable === true) return { kind: 'not-tried' };
+    try {
+      return await this.#parts.republish(letter);
+    } catch {
+      return { kind: 'not-tried' };
+    }
+  }
+
   async #settleAll(): Promise<void> {
     const batch = this.#settled.splice(0);
     const idsOf = (kind: ReplayOutcome['kind']): string[] =>
-      batch.filter(({ outcome }) => outcome.kind === kind).map(({ letter }) => letter.error_id);
+      batch.filter(({ outcome }) => outcome.kind === kind).map(({ id }) => id);
     const resolved = idsOf('succeeded');
     const returned = idsOf('not-tried');
-    const refailed = batch.flatMap(({ letter, outcome }) =>
-      outcome.kind === 'failed' ? [{ id: letter.error_id, failure: outcome.failure }] : [],
+    const refailed = batch.flatMap(({ id, outcome }) =>
+      outcome.kind === 'failed' ? [{ id, failure: outcome.failure }] : [],
     );
-    await this.#ask((worker) => worker.settleReplays({ resolved, refailed, returned }));
-    this.result.replayed.push(...resolved);
-    this.result.failed.push(...refailed.map(({ id }) => id));
-    this.result.skipped.push(...returned);
+    try {
+      await this.#answerTo((worker) => worker.settleReplays({ resolved, refailed, returned }), this.#fail);
+    } catch {
+      // The queue is closed; `end` has given them back.
+      return;
+    }
+    this.#forget(batch.map(({ id }) => id));
+    this.#result.replayed.push(...resolved);
+    this.#result.failed.push(...refailed.map(({ id }) => id));
+    this.#result.skipped.push(...returned);
   }
+
+  /**
+   * Asks until there is an answer: a query that was not answered may be asked again.
+   *
+   * @param onTrouble called when there was none for so long that the caller should know
+   */
+  async #answerTo<T>(query: (worker: LetterQueries) => Promise<T>, onTrouble: (thrown: unknown) => void): Promise<T> {
+    const patience = systemClock.elapsed() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await this.#parts.ask(query);
+      } catch (thrown) {
+        const code = thrown instanceof BusbarError ? thrown.code : undefined;
+        if (code !== 'BUSBAR_LOGGING_WORKER' || systemClock.elapsed() >= patience) onTrouble(thrown);
+        if (code === 'BUSBAR_NOT_RUNNING') throw thrown;
+      }
+      await new Promise<void>((again) => systemClock.after(AGAIN_MS, again));
+    }
+  }
+
+  #forget(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#claimed.delete(id);
+      this.#parts.replaying.delete(id);
+    }
+  }
+}
+
+function raise(thrown: unknown): never {
+  throw thrown;
 }

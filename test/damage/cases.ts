@@ -100,6 +100,7 @@ async function start(folder: string): Promise<{ keeper: Keeper; counted: number 
     mainBell: Doorbell.allocate(),
     status,
     isReplacement: false,
+    replaying: [],
     testing: null,
   };
   const keeper = new Keeper(start, systemClock);

@@ -81,7 +81,7 @@ export class Keeper {
   }
 
   #restore(): void {
-    const damage = this.letters.restore(this.#start.isReplacement);
+    const damage = this.letters.restore(new Set(this.#start.replaying));
     this.#statistics = new Statistics(this.#start.folder, this.#log.restore(damage));
     const aside = this.#folder.setAside + this.#statistics.damaged;
     Atomics.add(this.#status, Status.CORRUPT_LINES, damage.corruptLines + aside);

@@ -57,9 +57,9 @@ export class Letters {
   /**
    * Reads what an earlier worker left. A damaged line never stops it.
    *
-   * @param sameProcess replays of that worker's time still run; without it, they ended with their process
+   * @param replaying letters whose replay still runs; that of all others ended with who began it
    */
-  restore(sameProcess: boolean): Damage {
+  restore(replaying: ReadonlySet<string>): Damage {
     const { index } = this;
     let last = Number.NEGATIVE_INFINITY;
     let isOrdered = true;
@@ -78,8 +78,8 @@ export class Letters {
     };
     const damage = this.#segments.restore(take, (segment, offsets) => index.moveAll(segment, offsets));
     if (!isOrdered) index.tidy();
-    if (!sameProcess) {
-      for (const row of rowsOf(index, { state: 'pending_replay' })) index.setState(row, 'dead');
+    for (const row of rowsOf(index, { state: 'pending_replay' })) {
+      if (!replaying.has(index.idOf(row))) index.setState(row, 'dead');
     }
     return damage;
   }
