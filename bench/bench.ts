@@ -37,11 +37,14 @@ if (rows.length === 0) {
   process.exit(2);
 }
 const rounds = options.quick ? 3 : 9;
-const run = { sliceMs: options.quick ? 60 : 120, isQuick: options.quick };
+const sliceMs = options.quick ? 60 : 120;
+const run = { sliceMs, warmUpMs: sliceMs * (options.quick ? 2 : 8), isQuick: options.quick };
 
 const machine = thisMachine();
 console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, Node ${machine.node}, ${machine.system}`);
-console.log(`${rows.length} rows; median of ${rounds} rounds, and the least to the most\n`);
+console.log(
+  `${rows.length} rows; median of ${rounds} rounds, and the least to the most; "times as good": median of the rounds' ratios\n`,
+);
 
 const measured: Measured[] = [];
 const budgets: Budget[] = [];
@@ -58,7 +61,8 @@ for (const row of rows) {
     console.error(`FAILED: ${titleOf(row)}\n`, error, '\n');
   }
 }
-if (budgets.length > 0) console.log(`budgets\n${budgetText(budgets)}`);
+if (budgets.length > 0)
+  console.log(`budgets${options.quick ? ' (of a quick run: a hint, no verdict)' : ''}\n${budgetText(budgets)}`);
 const results = { machine, rounds, measured, budgets };
 if (options.json !== undefined) writeFileSync(options.json, jsonOf(results));
 if (options.html !== undefined) writeFileSync(options.html, pageOf(results));

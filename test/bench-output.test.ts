@@ -8,7 +8,7 @@ import { budgetsOf } from '../bench/run/budget.js';
 import { measureRow } from '../bench/run/rounds.js';
 import type { Contender, Row } from '../bench/run/row.js';
 
-const RUN = { sliceMs: 1, isQuick: true };
+const RUN = { sliceMs: 1, warmUpMs: 0, isQuick: true };
 
 /** Gives these figures, after a warm-up. */
 function contender(figures: readonly number[], close: Contender['close'] = async () => undefined) {

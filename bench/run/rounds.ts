@@ -28,7 +28,7 @@ export async function measureRow(row: Row, run: Run, rounds: number): Promise<Me
     for (const [name, opener] of Object.entries(row.contenders)) {
       const contender = await opener(run);
       open.set(name, contender);
-      if (row.isCold !== true) await contender.measure();
+      if (row.isCold !== true) await warmUp(contender, run);
       figures.set(name, []);
     }
     const names = [...open.keys()];
@@ -49,6 +49,13 @@ export async function measureRow(row: Row, run: Run, rounds: number): Promise<Me
       new Map([...figures].map(([name, list]) => [name, list.map((parts) => parts[index] as number)])),
     ),
   );
+}
+
+/** V8 compiles what runs often, and for some of it that takes longer than one measurement. */
+async function warmUp({ measure }: Contender, { warmUpMs }: Run): Promise<void> {
+  const began = performance.now();
+  do await measure();
+  while (performance.now() - began < warmUpMs);
 }
 
 /** @param figures by contender's name, one for each round */

@@ -31,13 +31,15 @@ export type Open = (run: Run) => Promise<Contender>;
 export interface Run {
   /** How long one measurement should take, in milliseconds. */
   readonly sliceMs: number;
+  /** How long a contender is measured before it counts, in milliseconds; at least once. */
+  readonly warmUpMs: number;
   readonly isQuick: boolean;
 }
 
 export interface Contender {
   /**
-   * One measurement, in the row's unit; one figure for each of the row's parts. The first measurement of each contender is a
-   * warm-up and does not count.
+   * One measurement, in the row's unit; one figure for each of the row's parts. The first ones of each contender are a
+   * warm-up and do not count.
    */
   measure(): Promise<number | readonly number[]>;
   /**

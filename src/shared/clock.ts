@@ -1,4 +1,6 @@
 // The one place that reads time and starts timers, so that tests can step both.
+// Imported, because the global is an accessor: 25 ns a look.
+import { performance } from 'node:perf_hooks';
 
 /** A timer that can be cancelled. */
 export interface Timer {

@@ -62,6 +62,7 @@ export class CompactWriter {
   #end(): Uint8Array {
     const text = this.#text;
     const offset = this.#at;
+    if (text === '') return this.#headed(TextKind.LATIN1, offset, offset);
     this.#reserve(text.length < SCRATCH_BYTES ? text.length * 3 : Math.max(Buffer.byteLength(text), text.length * 2));
     const bytes = this.#bytes;
     let kind: number = TextKind.LATIN1;
@@ -71,9 +72,13 @@ export class CompactWriter {
       kind = isLatin1(text) ? TextKind.LATIN1 : TextKind.UTF16;
       length = bytes.write(text, offset, kind === TextKind.LATIN1 ? 'latin1' : 'utf16le');
     }
+    return this.#headed(kind, offset, offset + length);
+  }
+
+  #headed(kind: number, textAt: number, end: number): Uint8Array {
     this.#view.setUint32(0, COMPACT_VERSION | (kind << 8), true);
-    this.#view.setUint32(4, offset, true);
-    return this.#written(offset + length);
+    this.#view.setUint32(4, textAt, true);
+    return this.#written(end);
   }
 
   /** The record as a view; short ones are made once, for a view costs as much as a short record. */

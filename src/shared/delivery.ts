@@ -15,7 +15,7 @@
 import { RECORD_HEADER_BYTES } from './layout.js';
 import type { CodecId, EncodedMessage, Headers } from './message.js';
 import type { RingWriter } from './ring.js';
-import { copyOf } from './views.js';
+import { copyInto, copyOf } from './views.js';
 
 /** Bytes before the payload. */
 export const DELIVERY_HEADER_BYTES = 56;
@@ -116,7 +116,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   doubles[double + 4] = delivery.publishedAt;
   doubles[double + 5] = delivery.expiresAt;
   doubles[double + 6] = 0;
-  bytes.set(payload, offset + DELIVERY_HEADER_BYTES);
+  copyInto(bytes, offset + DELIVERY_HEADER_BYTES, payload);
   if (textBytes > 0) {
     let at = offset + DELIVERY_HEADER_BYTES + payload.byteLength;
     const write = (text: string): number => {

@@ -10,6 +10,7 @@ import { RECORD_HEADER_BYTES } from './layout.js';
 import type { CodecId } from './message.js';
 import { Outcome } from './outcome.js';
 import type { RingWriter } from './ring.js';
+import { copyInto } from './views.js';
 
 /** Bytes before the payload. */
 const REPLY_HEADER_BYTES = 16;
@@ -30,7 +31,7 @@ export function writeReply(outbox: RingWriter, number: number, codec: CodecId, p
   outbox.doubles[offset >> 3] = number;
   outbox.words[(offset >> 2) + 2] = payload.byteLength;
   outbox.words[(offset >> 2) + 3] = codec;
-  outbox.bytes.set(payload, offset + REPLY_HEADER_BYTES);
+  copyInto(outbox.bytes, offset + REPLY_HEADER_BYTES, payload);
   outbox.commit(Outcome.REPLIED);
   return true;
 }
