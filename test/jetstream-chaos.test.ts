@@ -18,7 +18,7 @@ describeWithNats('processes on one server', () => {
         processes: 2,
         messages: 1000,
         keys: 100,
-        faults: ['kill server', 'kill process'],
+        faults: [['kill server'], ['kill process']],
         everyMs: 200,
         transport: {
           stream: 'SHORT',

@@ -28,6 +28,10 @@ export interface ConsumerState {
   readonly undelivered: number;
   /** The highest sequence that the server knows to have delivered. */
   readonly deliveredUpTo: number;
+  /** All up to this sequence is settled. */
+  readonly settledUpTo: number;
+  /** Deliveries so far, repeated ones among them. */
+  readonly deliveries: number;
 }
 
 /** What an open inbox can do. */

@@ -26,8 +26,6 @@ export class Connection {
   readonly #manager: JetStreamManager;
   #isUp = true;
   #isClosing = false;
-  /** Times that the connection was lost. */
-  losses = 0;
   readonly #answers = new Answers();
   readonly #soon: [subject: string, data: Uint8Array][] = [];
 
@@ -53,7 +51,7 @@ export class Connection {
         ignoreAuthErrorAbort: true,
         noAsyncTraces: true,
         reconnectDelayHandler: () =>
-          jittered(Math.min(options.maxReconnectMs, FIRST_RECONNECT_MS * 2 ** attempts.count)),
+          Math.min(options.maxReconnectMs, FIRST_RECONNECT_MS * 2 ** attempts.count) * (0.5 + Math.random() / 2),
       });
       const manager = await jetstreamManager(client, { timeout: REQUEST_TIMEOUT_MS });
       const connection = new Connection(client, manager);
@@ -152,7 +150,7 @@ export class Connection {
   }
 
   async consumerState(stream: string, name: string): Promise<ConsumerState> {
-    const { num_ack_pending, num_waiting, num_pending, delivered } = await this.#ask(
+    const { num_ack_pending, num_waiting, num_pending, delivered, ack_floor } = await this.#ask(
       `looking at consumer ${name}`,
       () => this.#manager.consumers.info(stream, name),
     );
@@ -161,13 +159,20 @@ export class Connection {
       requests: num_waiting,
       undelivered: num_pending,
       deliveredUpTo: delivered.stream_seq,
+      settledUpTo: ack_floor.stream_seq,
+      deliveries: delivered.consumer_seq,
     };
   }
 
-  /** The last message of a subject, or of a sequence; null: there is none. */
+  /** As `send`, and waits for the answer. */
+  async ask(subject: string, data: Uint8Array): Promise<void> {
+    await this.#ask(`asking ${subject}`, () => this.#client.request(subject, data, { timeout: REQUEST_TIMEOUT_MS }));
+  }
+
+  /** The last message of a subject, that of a sequence, or the first of a subject from there on; null: there is none. */
   async read(
     stream: string,
-    which: { readonly last_by_subj: string } | { readonly seq: number },
+    which: { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj?: string },
   ): Promise<Kept | null> {
     const found = await this.#find(`reading from ${stream}`, () => this.#manager.streams.getMessage(stream, which));
     if (found === null) return null;
@@ -253,7 +258,6 @@ export class Connection {
       if (this.#isClosing) return;
       if (status.type === 'disconnect' && this.#isUp) {
         this.#isUp = false;
-        this.losses++;
         this.#answers.giveUp();
         events.down();
       } else if (status.type === 'reconnect') {
@@ -291,8 +295,4 @@ function headersOf(pairs: readonly [name: string, value: string][]): MsgHdrs {
   const lines = headers();
   for (const [name, value] of pairs) lines.set(name, value);
   return lines;
-}
-
-function jittered(ms: number): number {
-  return ms / 2 + (ms / 2) * Math.random();
 }

@@ -11,6 +11,8 @@ export interface FeedParts {
   readonly names: Names;
   /** The durable consumer of this partition. */
   readonly consumer: string;
+  /** What it is for. */
+  readonly subject: string;
   readonly lease: Lease;
   readonly intake: Intake;
   /** Deliveries of this partition that may be unsettled at the same time. */
@@ -23,4 +25,5 @@ export interface FeedParts {
   readonly maxDeliver: number;
   /** Calls back once what handlers published so far is stored. */
   readonly afterHandlers: (then: () => void) => void;
+  readonly report: (thrown: unknown, context: Record<string, unknown>) => void;
 }

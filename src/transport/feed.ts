@@ -1,9 +1,9 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
 import type { Incoming, Listening } from './connection-words.js';
-import { type Delivered, DeliveredTooOften, deliveryOf } from './delivered.js';
+import { ACK, type Delivered, DeliveredTooOften, deliveryOf, NAK, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
-import { messagesComeInOrder, type QuietParts, requestsEnd } from './quiet.js';
+import { InOrder } from './in-order.js';
 import { RecentAnswers, Remembered } from './remembered.js';
 import type { Arrival, Settlement } from './transport.js';
 import { Unsettled } from './unsettled.js';
@@ -17,11 +17,6 @@ const MARK_STEP = 8192;
 const LOST_REQUEST_MS = 1000;
 const NANOSECONDS = 1_000_000;
 
-const ACK = Buffer.from('+ACK');
-const TERM = Buffer.from('+TERM');
-const NAK = Buffer.from('-NAK');
-const WORKING = Buffer.from('+WPI');
-
 /** Runs on the main thread. */
 export class Feed {
   readonly #parts: FeedParts;
@@ -32,44 +27,47 @@ export class Feed {
   readonly #settled = new Remembered();
   /** The highest sequence that came. */
   #highest = 0;
-  /** What came above the mark, or while the lease was in doubt: waits, in order, until it may start. */
-  #inDoubt: Incoming[] = [];
+  /** By sequence: what came above the mark, or while the lease was in doubt, waits, in order, until it may start. */
+  readonly #inDoubt = new Map<number, Incoming>();
   #isAssuring = false;
   readonly #acknowledged = new RecentAnswers();
+  readonly #inOrder: InOrder;
   /** Messages of the running request that have not come. */
   #asked = 0;
   #askedAt = 0;
   #isAsking = false;
-  /** Nothing is asked for before it is sure that older messages come first. */
-  #isQuieting = false;
-  /** False: messages may have been lost on their way since it was last sure that older ones come first. */
-  #isWhole = true;
   #isClosed = false;
   readonly #timer: Timer;
   #onSettled: (() => void)[] = [];
 
   constructor(parts: FeedParts) {
     this.#parts = parts;
-    this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${parts.names.stream}.${parts.consumer}`;
+    const { connection, clock, names, consumer, subject, pullMs, report } = parts;
+    this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${names.stream}.${consumer}`;
     this.#highest = parts.lease.mark;
-    this.#timer = parts.clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());
+    this.#inOrder = new InOrder({
+      ...{ connection, clock, stream: names.stream, consumer, subject, pullMs, report },
+      here: {
+        has: (sequence) => this.#unsettled.has(sequence) || this.#inDoubt.has(sequence),
+        countUpTo: (sequence) => upTo(sequence, this.#unsettled) + upTo(sequence, this.#inDoubt),
+        wasSettled: (sequence) => this.#settled.has(sequence),
+      },
+      hand: (message, delivery) => this.#take(message, delivery),
+      askNoMore: () => this.#open(),
+      ask: () => this.ask(),
+    });
+    this.#timer = clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());
   }
 
   get unsettled(): number {
     return this.#unsettled.size;
   }
 
-  /**
-   * Asks for messages from now on.
-   *
-   * @param isClean false: the holder before may have left messages unsettled, and they must come first
-   */
-  start(isClean: boolean): void {
+  /** Asks for messages from now on. What holders before left unsettled comes first. */
+  start(): void {
     if (this.#isAsking || this.#isClosed) return;
     this.#isAsking = true;
-    this.#open();
-    if (isClean && this.#isWhole) this.ask();
-    else void this.#quiet();
+    if (this.#parts.connection.isUp) this.#inOrder.begin();
   }
 
   /** The highest sequence that may have been started, here or before. */
@@ -77,29 +75,24 @@ export class Feed {
     return this.#highest;
   }
 
-  /** Asks for nothing more; resolves once nothing is on its way. False: that is not sure, and what is lost comes after its successors. */
-  async pause(): Promise<boolean> {
-    const { connection } = this.#parts;
+  /** Asks for nothing more; resolves once nothing is on its way. */
+  async pause(): Promise<void> {
     this.#isAsking = false;
-    const { losses } = connection;
-    const isWhole = connection.isUp && !this.#isQuieting && this.#isWhole;
+    this.#inOrder.halt();
     const listening = this.#listening;
     this.#listening = undefined;
-    await listening?.drain();
     this.#asked = 0;
-    const isOver = listening === undefined || (await requestsEnd(this.#quietParts()));
-    this.#isWhole = isWhole && isOver && connection.losses === losses;
-    return this.#isWhole;
+    await listening?.drain();
   }
 
   /** Resolves once everything that came is settled, or will come elsewhere. */
   settled(): Promise<void> {
-    if (this.#unsettled.size === 0 && this.#inDoubt.length === 0) return Promise.resolve();
+    if (this.#unsettled.size === 0 && this.#inDoubt.size === 0) return Promise.resolve();
     return new Promise((done) => this.#onSettled.push(done));
   }
 
   #tellSettled(): void {
-    if (this.#unsettled.size > 0 || this.#inDoubt.length > 0) return;
+    if (this.#unsettled.size > 0 || this.#inDoubt.size > 0) return;
     for (const done of this.#onSettled.splice(0)) done();
   }
 
@@ -107,13 +100,15 @@ export class Feed {
   close(): void {
     this.#isAsking = false;
     this.#isClosed = true;
-    this.#inDoubt = [];
+    this.#inOrder.halt();
+    this.#inDoubt.clear();
     this.#tellSettled();
     this.#timer.cancel();
     void this.#listening?.drain();
     this.#listening = undefined;
   }
 
+  /** The server forgets what was asked for by an inbox that is closed. */
   #open(): void {
     void this.#listening?.drain();
     this.#inbox = this.#parts.connection.inbox();
@@ -121,97 +116,85 @@ export class Feed {
     this.#asked = 0;
   }
 
-  /** The connection is lost. A request that outlives it would bring what comes after what got lost with it. */
+  /** The connection is lost. */
   lost(): void {
+    this.#inOrder.halt();
     void this.#listening?.drain();
     this.#listening = undefined;
   }
 
   /** The connection is there again: messages and acknowledgements may be gone. */
   reconnected(): void {
-    if (this.#isAsking) this.#open();
     this.#acknowledged.each((reply, answer) => this.#parts.connection.send(reply, answer));
-    void this.#quiet();
+    if (this.#isAsking) this.#inOrder.begin();
   }
 
   /** Asks for as much as there is room for, if it is worth it and nothing was asked already. */
   ask(): void {
     const { window, connection, lease, pullMs, clock } = this.#parts;
-    if (!this.#isAsking || this.#isQuieting || !connection.isUp) return;
+    if (!this.#isAsking || !connection.isUp) return;
     const elapsed = clock.elapsed();
     if (this.#asked > 0) {
-      if (elapsed - this.#askedAt > pullMs + LOST_REQUEST_MS) void this.#quiet();
+      if (elapsed - this.#askedAt > pullMs + LOST_REQUEST_MS) this.#inOrder.begin();
       return;
     }
-    const room = window - this.#unsettled.size - this.#inDoubt.length;
-    if (room < Math.max(1, window >> 2) || !lease.isTrusted) return;
-    const request = { batch: room, expires: pullMs * NANOSECONDS };
+    const { wanted } = this.#inOrder;
+    const room = window - this.#unsettled.size - this.#inDoubt.size;
+    const batch = wanted === Number.POSITIVE_INFINITY ? room : wanted;
+    if (batch < Math.max(1, Math.min(wanted, window >> 2)) || !lease.isTrusted) return;
+    const request = { batch, expires: pullMs * NANOSECONDS };
     if (!connection.send(this.#pullSubject, JSON.stringify(request), this.#inbox)) return;
-    this.#asked = room;
+    this.#asked = batch;
     this.#askedAt = elapsed;
   }
 
-  /** Messages that were delivered and never came would come again after their successors: waits until they come first. */
-  async #quiet(): Promise<void> {
-    if (this.#isQuieting) return;
-    this.#isQuieting = true;
-    await messagesComeInOrder(this.#quietParts());
-    this.#isQuieting = false;
-    this.#isWhole = true;
-    this.#asked = 0;
-    this.ask();
-  }
-
-  #quietParts(): QuietParts {
-    const { connection, clock, names, consumer, ackWaitMs, pullMs } = this.#parts;
-    const heldUpTo = (sequence: number): number => {
-      let held = 0;
-      for (const one of this.#unsettled.keys()) if (one <= sequence) held++;
-      return held;
-    };
-    const isOver = (): boolean => this.#isClosed;
-    return { connection, clock, stream: names.stream, consumer, ackWaitMs, pullMs, heldUpTo, isOver };
-  }
-
   #received(message: Incoming): void {
-    if (message.reply === undefined || message.reply === '') {
-      this.#asked = 0;
-      // Its time is over, and it says so. Any other end, such as a new leader, may have cost messages.
-      const status = message.headers?.code;
-      if (status === 408 || status === 404) this.ask();
-      else void this.#quiet();
+    const delivery = deliveryOf(message.reply ?? '');
+    if (delivery === undefined) {
+      if (message.subject === this.#inbox) this.#ended(message.headers?.code);
       return;
     }
-    if (this.#asked > 0) this.#asked--;
-    this.#take(message);
+    if (this.#asked > 0 && message.subject === this.#inbox) this.#asked--;
+    this.#inOrder.came(message, delivery);
     if (this.#asked === 0) this.ask();
   }
 
-  #take(message: Incoming): void {
+  /** A request ended. */
+  #ended(status: number | undefined): void {
+    this.#asked = 0;
+    // Its time is over, and it says so. Any other end, such as a new leader, may have cost messages.
+    if (status !== 408 && status !== 404) {
+      this.#inOrder.begin();
+      return;
+    }
+    this.#inOrder.ended();
+    this.ask();
+  }
+
+  #take(message: Incoming, delivery: Delivered): void {
     const { reply = '' } = message;
-    const delivery = deliveryOf(reply);
-    if (delivery === undefined) return;
+    const { sequence } = delivery;
     const { lease, connection } = this.#parts;
     if (isOpening(message.data)) {
       connection.send(reply, ACK);
       return;
     }
-    const known = this.#unsettled.get(delivery.sequence);
+    const known = this.#unsettled.get(sequence);
     if (known !== undefined) {
       known.reply = reply;
       return;
     }
-    if (this.#settled.has(delivery.sequence)) {
+    if (this.#settled.has(sequence)) {
       connection.send(reply, ACK);
       return;
     }
-    const isSure = lease.isTrusted && delivery.sequence <= lease.mark;
-    if (!isSure || this.#inDoubt.length > 0) {
-      this.#inDoubt.push(message);
+    const isSure = lease.isTrusted && sequence <= lease.mark;
+    if (!isSure || this.#inDoubt.size > 0) {
+      this.#inDoubt.set(sequence, message);
       void this.#assure();
       return;
     }
-    const isNear = delivery.sequence > lease.mark - MARK_STEP / 2;
+    const isNear = sequence > lease.mark - MARK_STEP / 2;
     if (isNear && !lease.isWriting) void lease.raiseMark(lease.mark + MARK_STEP);
     this.#hand(message, delivery);
   }
@@ -221,16 +204,24 @@ export class Feed {
     if (this.#isAssuring) return;
     this.#isAssuring = true;
     const { lease, clock } = this.#parts;
-    while (this.#inDoubt.length > 0 && !lease.isLost && !this.#isClosed) {
-      const last = deliveryOf(this.#inDoubt.at(-1)?.reply ?? '')?.sequence ?? 0;
-      const isWritten = await lease.raiseMark(last + MARK_STEP);
-      if (isWritten && lease.isTrusted) for (const message of this.#inDoubt.splice(0)) this.#take(message);
+    while (this.#inDoubt.size > 0 && !lease.isLost && !this.#isClosed) {
+      const isWritten = await lease.raiseMark(Math.max(...this.#inDoubt.keys()) + MARK_STEP);
+      if (isWritten && lease.isTrusted) this.#takeDoubtful();
       else await new Promise<void>((resume) => clock.after(ASSURE_AGAIN_MS, resume));
     }
     this.#isAssuring = false;
-    if (lease.isLost) this.#inDoubt = [];
+    if (lease.isLost) this.#inDoubt.clear();
     this.#tellSettled();
     this.ask();
+  }
+
+  #takeDoubtful(): void {
+    const messages = [...this.#inDoubt.values()];
+    this.#inDoubt.clear();
+    for (const message of messages) {
+      const delivery = deliveryOf(message.reply ?? '');
+      if (delivery !== undefined) this.#take(message, delivery);
+    }
   }
 
   #hand(message: Incoming, { sequence, count }: Delivered): void {
@@ -266,6 +257,8 @@ export class Feed {
       this.#settled.add(entry.sequence);
       this.#acknowledged.add(entry.reply, answer);
     }
+    // Another process has it, or will, and counts on what the server says of it.
+    if (this.#isClosed) return;
     // Without a connection nothing is sent: the server brings it again, and it is remembered.
     this.#parts.connection.sendSoon(entry.reply, answer);
     this.#tellSettled();
@@ -285,4 +278,10 @@ export class Feed {
       connection.send(entry.reply, WORKING);
     }
   }
+}
+
+function upTo(sequence: number, map: ReadonlyMap<number, unknown>): number {
+  let count = 0;
+  for (const one of map.keys()) if (one <= sequence) count++;
+  return count;
 }

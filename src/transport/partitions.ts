@@ -25,6 +25,7 @@ export interface PartitionsParts {
 
 interface Partition {
   readonly consumer: string;
+  readonly subject: string;
   readonly lease: LeaseParts;
   held: Held | undefined;
   /** A record of another process, and since when it has not changed: `Clock.elapsed()`. */
@@ -60,7 +61,8 @@ export class Partitions implements Inflow {
     this.#partitions = Array.from({ length: partitions }, (_, index) => {
       const consumer = `${group}-${index}`;
       const lease = { connection, clock, instance, leaseMs, stream: names.leaseStream, subject: names.lease(consumer) };
-      return { consumer, lease, held: undefined, seen: undefined, isChanging: false };
+      const subject = names.message(index, parts.intake.pattern);
+      return { consumer, subject, lease, held: undefined, seen: undefined, isChanging: false };
     });
     this.#listening = connection.listen(names.members(group), ({ data }) => this.#heard(Buffer.from(data).toString()));
     this.#timer = clock.every(leaseMs / LOOKS, () => void this.look());
@@ -90,7 +92,7 @@ export class Partitions implements Inflow {
 
   resume(): void {
     this.#isPaused = false;
-    for (const { held, isChanging } of this.#partitions) if (!isChanging) held?.feed.start(true);
+    for (const { held, isChanging } of this.#partitions) if (!isChanging) held?.feed.start();
   }
 
   async isDry(): Promise<boolean> {
@@ -175,14 +177,13 @@ export class Partitions implements Inflow {
     const lease = await takeLease(partition.lease, known);
     partition.seen = undefined;
     if (lease === null) return;
-    const { connection, clock, names, intake, ackWaitMs, leaseMs, maxDeliver, afterHandlers } = this.#parts;
+    const { intake, leaseMs } = this.#parts;
     const window = Math.max(1, Math.floor(intake.room / this.#partitions.length));
     const pullMs = Math.min(LONGEST_PULL_MS, leaseMs / PULLS);
-    const { consumer } = partition;
-    const common = { connection, clock, names, consumer, intake, ackWaitMs, maxDeliver, afterHandlers };
-    const held: Held = { lease, feed: new Feed({ ...common, lease, window, pullMs }) };
+    const { consumer, subject } = partition;
+    const held: Held = { lease, feed: new Feed({ ...this.#parts, consumer, subject, lease, window, pullMs }) };
     partition.held = held;
-    if (!this.#isPaused) held.feed.start(known?.record.isReleased ?? true);
+    if (!this.#isPaused) held.feed.start();
   }
 
   #giveSurplus(): void {
@@ -201,9 +202,9 @@ export class Partitions implements Inflow {
     if (held === undefined || partition.isChanging) return;
     partition.isChanging = true;
     try {
-      const isClean = await held.feed.pause();
+      await held.feed.pause();
       await held.feed.settled();
-      if (isClean) await held.lease.release(held.feed.highest);
+      await held.lease.release(held.feed.highest);
     } catch {
       // No connection: the lease runs out by itself.
     }

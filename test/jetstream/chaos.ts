@@ -19,8 +19,11 @@ const seed = Number(values.seed);
 const servers = values.cluster ? await startCluster(3) : [await startServer()];
 const proxy = new TcpProxy(servers[0]?.port ?? 0);
 await proxy.listen();
-const single: readonly Fault[] = ['kill process', 'kill server', 'cut connection', 'freeze process', 'freeze server'];
-const clustered: readonly Fault[] = ['kill server', 'kill process'];
+const single: readonly (readonly Fault[])[] = [
+  ['kill process', 'stop process', 'freeze process'],
+  ['kill server', 'freeze server', 'cut connection'],
+];
+const clustered: readonly (readonly Fault[])[] = [['kill process', 'stop process'], ['kill server']];
 const log = (line: string): void => void process.stdout.write(`${(performance.now() / 1000).toFixed(1)} s  ${line}\n`);
 log(`seed ${seed}, ${values.messages} messages, ${servers.length} servers`);
 const findings = await runTrial({

@@ -10,7 +10,13 @@ import { examine, type Findings, readLedger } from './ledger.js';
 import type { NatsServer } from './nats-server.js';
 import type { TcpProxy } from './proxy.js';
 
-export type Fault = 'kill process' | 'kill server' | 'freeze process' | 'freeze server' | 'cut connection';
+export type Fault =
+  | 'kill process'
+  | 'stop process'
+  | 'freeze process'
+  | 'kill server'
+  | 'freeze server'
+  | 'cut connection';
 
 export interface TrialOptions {
   readonly servers: readonly NatsServer[];
@@ -20,8 +26,9 @@ export interface TrialOptions {
   readonly processes: number;
   readonly messages: number;
   readonly keys: number;
-  readonly faults: readonly Fault[];
-  /** Between two faults, in milliseconds. */
+  /** Each list goes its own way: a fault of one may come while one of another lasts. */
+  readonly faults: readonly (readonly Fault[])[];
+  /** Between two faults of a list, in milliseconds. */
   readonly everyMs: number;
   readonly transport: JetStreamOptions;
   /** From 0 to 1. */
@@ -54,7 +61,7 @@ export async function runTrial(options: TrialOptions): Promise<Findings & { read
   try {
     await crew.start();
     const isOver = { value: false };
-    const chaos = wreak(options, crew, isOver);
+    const chaos = Promise.all(options.faults.map((faults) => wreak(faults, options, crew, isOver)));
     const stored = await publishAll(bus, options, ledger);
     log(`all ${stored.length} messages are stored`);
     isOver.value = true;
@@ -107,13 +114,17 @@ async function settled(
   }
 }
 
-async function wreak(options: TrialOptions, crew: Crew, isOver: { value: boolean }): Promise<void> {
-  const { faults, everyMs, random, log } = options;
-  let at = 0;
-  while (!isOver.value) {
+async function wreak(
+  faults: readonly Fault[],
+  options: TrialOptions,
+  crew: Crew,
+  isOver: { readonly value: boolean },
+): Promise<void> {
+  const { everyMs, random, log } = options;
+  for (;;) {
     await pause(everyMs * (0.5 + random()));
     if (isOver.value) return;
-    const fault = faults[at++ % faults.length] as Fault;
+    const fault = faults[Math.floor(random() * faults.length)] as Fault;
     log(`${fault}`);
     await commit(fault, options, crew);
   }
@@ -125,6 +136,9 @@ async function commit(fault: Fault, { servers, proxy, random, transport }: Trial
   switch (fault) {
     case 'kill process':
       await crew.replace(Math.floor(random() * crew.size));
+      break;
+    case 'stop process':
+      await crew.renew(Math.floor(random() * crew.size));
       break;
     case 'kill server':
       await server.kill();
@@ -171,6 +185,17 @@ class Crew {
   /** Ends one as `kill -9` does, and starts another one in its place. */
   async replace(index: number): Promise<void> {
     await ended(this.#members[index] as ChildProcess, 'SIGKILL');
+    this.#members[index] = await this.#spawn(false);
+  }
+
+  /** Ends one as a new version of it does, and starts another one in its place. */
+  async renew(index: number): Promise<void> {
+    const member = this.#members[index] as ChildProcess;
+    const isEnded = new Promise((done) => member.once('exit', done));
+    if (member.exitCode === null && member.signalCode === null) {
+      member.stdin?.end();
+      await isEnded;
+    }
     this.#members[index] = await this.#spawn(false);
   }
 

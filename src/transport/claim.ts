@@ -1,0 +1,135 @@
+// Has the server bring again, at once and in order, what it delivered and what is not here: before anything new.
+import type { Clock } from '../shared/clock.js';
+import type { Connection } from './connection.js';
+import type { ConsumerState } from './connection-words.js';
+import { ACK, NAK } from './delivered.js';
+
+/** What is here of a partition. */
+export interface Presence {
+  /** Came, and is not settled. */
+  has(sequence: number): boolean;
+  /** How many of those there are up to this sequence. */
+  countUpTo(sequence: number): number;
+  /** Was settled here: the server may have forgotten. */
+  wasSettled(sequence: number): boolean;
+}
+
+export interface ClaimParts {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly stream: string;
+  readonly consumer: string;
+  /** What the consumer is for. */
+  readonly subject: string;
+  /** Nobody's request lasts longer, in milliseconds. */
+  readonly pullMs: number;
+  readonly here: Presence;
+  readonly report: (thrown: unknown, context: Record<string, unknown>) => void;
+}
+
+/** What a claim came to. */
+export interface Claim {
+  /** So many come before anything new. Too high where acknowledgements are on their way. */
+  readonly missing: number;
+  /** The number of the consumer's next delivery. */
+  readonly next: number;
+  /** What lies above this sequence is new. */
+  readonly deliveredUpTo: number;
+}
+
+const AGAIN_MS = 50;
+/** Beyond the time of a request: timers of a server that has too little of its machine are late. */
+const MARGIN_MS = 1000;
+/** What a server that was killed may have forgotten reaches no farther back than this many sequences. */
+const MOST_FORGOTTEN = 262_144;
+
+/**
+ * Waits until nobody else asks for messages, then takes back all that is delivered, not settled and not here. A consumer
+ * brings what was taken back before what is new, and each delivery has a number: as long as numbers follow one another
+ * from `next` on, nothing went elsewhere.
+ *
+ * @param isOver looked at before each attempt; undefined is returned once it is true
+ */
+export async function claim(parts: ClaimParts, isOver: () => boolean): Promise<Claim | undefined> {
+  const { connection, clock, pullMs, consumer, report } = parts;
+  const latest = clock.elapsed() + pullMs + MARGIN_MS;
+  let hasFailed = false;
+  while (!isOver()) {
+    try {
+      // Whose requests do not end does not hold the partition: what goes there leaves a gap in the numbers.
+      const claimed = await claimNow(parts, clock.elapsed() > latest);
+      if (claimed !== undefined) return claimed;
+    } catch (thrown) {
+      // Without a connection nothing is known; it reports its end itself.
+      if (connection.isUp && !hasFailed) report(thrown, { consumer });
+      hasFailed = true;
+    }
+    await new Promise<void>((resume) => clock.after(AGAIN_MS, resume));
+  }
+  return undefined;
+}
+
+/** Undefined: not now. */
+async function claimNow(parts: ClaimParts, isPatienceOver: boolean): Promise<Claim | undefined> {
+  const { connection, stream, consumer, here } = parts;
+  const state = await connection.consumerState(stream, consumer);
+  if (state.requests > 0 && !isPatienceOver) return undefined;
+  if (missingOf(state, here) === 0) return claimOf(state, here);
+  const kept = await keptOf(parts, state);
+  const away = kept.filter((sequence) => !here.has(sequence));
+  await answer(parts, state, away, (sequence) => (here.wasSettled(sequence) ? ACK : NAK));
+  const taken = await connection.consumerState(stream, consumer);
+  if (taken.deliveries !== state.deliveries) return undefined;
+  if (missingOf(taken, here) <= away.length) return claimOf(taken, here);
+  // The stream has let go of what the consumer still waits for: nats-server 2.9 that was killed. Each would stop the
+  // consumer in its turn until somebody asks again.
+  await answer(parts, taken, without(taken, kept), () => ACK);
+  return claimOf(await connection.consumerState(stream, consumer), here);
+}
+
+function claimOf(state: ConsumerState, here: Presence): Claim {
+  const { deliveries, deliveredUpTo } = state;
+  return { missing: Math.max(0, missingOf(state, here)), next: deliveries + 1, deliveredUpTo };
+}
+
+function missingOf({ unacknowledged, deliveredUpTo }: ConsumerState, here: Presence): number {
+  return unacknowledged - here.countUpTo(deliveredUpTo);
+}
+
+/** The sequences that may be unsettled: they are in the stream. In order. */
+async function keptOf({ connection, stream, subject }: ClaimParts, state: ConsumerState): Promise<number[]> {
+  const sequences: number[] = [];
+  let last = state.settledUpTo;
+  for (;;) {
+    const kept = await connection.read(stream, { seq: last + 1, next_by_subj: subject });
+    if (kept === null || kept.sequence > state.deliveredUpTo) return sequences;
+    last = kept.sequence;
+    sequences.push(last);
+  }
+}
+
+/** The sequences that may be unsettled by what the consumer says, and are not in the stream. */
+function without({ settledUpTo, deliveredUpTo }: ConsumerState, kept: readonly number[]): number[] {
+  const inStream = new Set(kept);
+  const sequences: number[] = [];
+  const first = Math.max(settledUpTo + 1, deliveredUpTo - MOST_FORGOTTEN);
+  for (let sequence = first; sequence <= deliveredUpTo; sequence++) {
+    if (!inStream.has(sequence)) sequences.push(sequence);
+  }
+  return sequences;
+}
+
+/** Answers deliveries whose reply subjects never came here. Resolves once the server has carried it out. */
+async function answer(
+  { connection, stream, consumer }: ClaimParts,
+  { deliveries }: ConsumerState,
+  sequences: readonly number[],
+  answerTo: (sequence: number) => Uint8Array,
+): Promise<void> {
+  // As the server writes them: deliveries of the message, its sequence, the delivery's number, time, messages to come.
+  const subjectOf = (sequence: number): string => `$JS.ACK.${stream}.${consumer}.1.${sequence}.${deliveries + 1}.0.0`;
+  const last = sequences.at(-1);
+  if (last === undefined) return;
+  for (const sequence of sequences.slice(0, -1)) connection.send(subjectOf(sequence), answerTo(sequence));
+  await connection.ask(subjectOf(last), answerTo(last));
+}

@@ -1,0 +1,143 @@
+// Holds back what comes of a partition until all is here that was delivered before and not settled: then lets it go on in order.
+import { type Claim, type ClaimParts, claim } from './claim.js';
+import type { Incoming } from './connection-words.js';
+import type { Delivered } from './delivered.js';
+
+export interface InOrderParts extends ClaimParts {
+  /** Takes what is next in order; and what is here already, at any time. */
+  readonly hand: (message: Incoming, delivery: Delivered) => void;
+  /** Takes back all that was asked for: what comes of it all the same is told here. */
+  readonly askNoMore: () => void;
+  /** There may be something to ask for: see `wanted`. */
+  readonly ask: () => void;
+}
+
+type Phase =
+  /** What comes is not taken: it comes again. */
+  | { readonly kind: 'halted' }
+  | { readonly kind: 'claiming' }
+  | { readonly kind: 'gathering'; readonly claim: Claim; came: number }
+  | { readonly kind: 'flowing' };
+
+interface Held {
+  readonly message: Incoming;
+  readonly delivery: Delivered;
+}
+
+/** Rounds that bring nothing of what is missing, until it is given up: the server keeps no such message. */
+const MOST_VAIN_ROUNDS = 2;
+
+/** Runs on the main thread. */
+export class InOrder {
+  readonly #parts: InOrderParts;
+  #phase: Phase = { kind: 'halted' };
+  /** The number of the consumer's next delivery. */
+  #next = 0;
+  /** By sequence. */
+  readonly #held = new Map<number, Held>();
+  #claims = 0;
+  #vainRounds = 0;
+
+  constructor(parts: InOrderParts) {
+    const { here } = parts;
+    this.#parts = {
+      ...parts,
+      here: {
+        has: (sequence) => this.#held.has(sequence) || here.has(sequence),
+        countUpTo: (sequence) => this.#countUpTo(sequence) + here.countUpTo(sequence),
+        wasSettled: (sequence) => here.wasSettled(sequence),
+      },
+    };
+  }
+
+  /** How many to ask for; infinite: as many as there is room for. */
+  get wanted(): number {
+    const phase = this.#phase;
+    if (phase.kind === 'flowing') return Number.POSITIVE_INFINITY;
+    // One more: when it comes, the server has nothing left of what was before.
+    return phase.kind === 'gathering' ? phase.claim.missing - phase.came + 1 : 0;
+  }
+
+  /** Anything may be missing: makes sure that it comes first. */
+  begin(): void {
+    this.#vainRounds = 0;
+    this.#claim();
+  }
+
+  /** Takes nothing more until `begin`; what was held back comes again. */
+  halt(): void {
+    this.#claims++;
+    this.#phase = { kind: 'halted' };
+    this.#held.clear();
+  }
+
+  /** A message came. */
+  came(message: Incoming, delivery: Delivered): void {
+    const phase = this.#phase;
+    if (phase.kind === 'halted') return;
+    const { sequence, number } = delivery;
+    const isHere = this.#parts.here.has(sequence);
+    const isNext = phase.kind !== 'claiming' && number === this.#next;
+    if (isNext) this.#next++;
+    if (phase.kind === 'flowing' && isNext) {
+      this.#parts.hand(message, delivery);
+      return;
+    }
+    if (isHere && !this.#held.has(sequence)) this.#parts.hand(message, delivery);
+    else this.#held.set(sequence, { message, delivery });
+    if (phase.kind === 'claiming') return;
+    // Something went elsewhere, or came late: what it was must not come after its successors.
+    if (!isNext && (number > this.#next || phase.kind === 'flowing')) this.begin();
+    else if (phase.kind === 'gathering' && !isHere) this.#gathered(phase, sequence);
+  }
+
+  /** The server has nothing more to bring now. */
+  ended(): void {
+    if (this.#phase.kind === 'gathering') this.#endRound(this.#phase.came);
+  }
+
+  #claim(): void {
+    const own = ++this.#claims;
+    this.#phase = { kind: 'claiming' };
+    this.#parts.askNoMore();
+    const isOver = (): boolean => this.#claims !== own;
+    void claim(this.#parts, isOver).then((claimed) => {
+      if (claimed === undefined || isOver()) return;
+      this.#next = claimed.next;
+      this.#phase = { kind: 'gathering', claim: claimed, came: 0 };
+      if (claimed.missing === 0) this.#flow();
+      else this.#parts.ask();
+    });
+  }
+
+  #gathered(phase: Extract<Phase, { kind: 'gathering' }>, sequence: number): void {
+    const { missing, deliveredUpTo } = phase.claim;
+    if (sequence > deliveredUpTo) {
+      this.#endRound(phase.came);
+      return;
+    }
+    phase.came++;
+    if (phase.came === missing) this.#flow();
+  }
+
+  /** Not all of what is missing came: makes sure that there is no more of it. */
+  #endRound(came: number): void {
+    this.#vainRounds = came > 0 ? 0 : this.#vainRounds + 1;
+    if (this.#vainRounds === MOST_VAIN_ROUNDS) this.#flow();
+    else this.#claim();
+  }
+
+  #flow(): void {
+    this.#phase = { kind: 'flowing' };
+    const inOrder = [...this.#held].sort(([one], [other]) => one - other);
+    this.#held.clear();
+    for (const [, { message, delivery }] of inOrder) this.#parts.hand(message, delivery);
+    this.#parts.ask();
+  }
+
+  #countUpTo(sequence: number): number {
+    let count = 0;
+    for (const one of this.#held.keys()) if (one <= sequence) count++;
+    return count;
+  }
+}
