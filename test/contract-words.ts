@@ -16,7 +16,7 @@ export type PromiseName =
   | 'dead letters are complete, and replayed'
   | 'isolation'
   | 'acceptance can be awaited'
-  | 'an id is accepted once'
+  | 'a topic accepts an id once'
   | 'subscribers share a subscription'
   | 'messages outlive the process'
   | 'what is left at stop is dead-lettered';

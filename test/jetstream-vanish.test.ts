@@ -1,11 +1,11 @@
-// A message that ends each process it comes to: it is not lost in silence, it becomes a dead letter.
+// What becomes of a message whose process vanishes: it comes again, in order; after too many, it becomes a dead letter.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
 import { Connection } from '../src/transport/connection.js';
-import { deliveryOf } from '../src/transport/delivered.js';
+import { deliveryOf, NAK } from '../src/transport/delivered.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import { groupOf } from '../src/transport/subjects.js';
 import { isOpening } from '../src/transport/wire.js';
@@ -15,7 +15,7 @@ import { describeWithNats } from './with-nats.js';
 
 const MOST_DELIVERIES = 2;
 
-describeWithNats('a message with which each process vanishes', () => {
+describeWithNats('a message with which a process vanishes', () => {
   let server: NatsServer;
 
   beforeAll(async () => {
@@ -28,7 +28,8 @@ describeWithNats('a message with which each process vanishes', () => {
 
   const optionsOf = (stream: string): JetStreamOptions => {
     const quick = { partitions: 1, leaseMs: 500, ackWaitMs: 500, pingMs: 200, maxReconnectMs: 100 };
-    return { ...quick, servers: server.url, stream, maxDeliver: MOST_DELIVERIES };
+    const limits = stream === 'LONG' ? { ackWaitMs: 60_000 } : { maxDeliver: MOST_DELIVERIES };
+    return { ...quick, servers: server.url, stream, ...limits };
   };
 
   async function withBus<T>(stream: string, run: (bus: MessageBus) => Promise<T>): Promise<T> {
@@ -62,26 +63,58 @@ describeWithNats('a message with which each process vanishes', () => {
     }
   }
 
-  /** As processes do that vanish with it: takes a message as often as it is brought, and is not heard of again. */
-  async function takeInSilence(consumer: string, times: number): Promise<number[]> {
-    const credentials = {};
+  /** As a process does that vanishes: takes so many messages, and is not heard of again, but for what `last` does. */
+  async function takeInSilence(
+    stream: string,
+    subscription: string,
+    count: number,
+    last: (connection: Connection, replies: readonly string[]) => Promise<unknown>,
+  ): Promise<void> {
     const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
     const ignore = (): void => undefined;
     const events = { down: ignore, up: ignore, error: ignore };
-    const connection = await Connection.open({ servers: [server.url], credentials, name: 'silent', ...limits }, events);
-    const counts: number[] = [];
+    const connection = await Connection.open(
+      { servers: [server.url], credentials: {}, name: 'silent', ...limits },
+      events,
+    );
+    const replies: string[] = [];
     const inbox = connection.inbox();
     connection.listen(inbox, ({ reply, data }) => {
-      if (reply !== undefined && reply !== '' && !isOpening(data)) counts.push(deliveryOf(reply)?.count ?? 0);
+      if (reply !== undefined && reply !== '' && !isOpening(data)) replies.push(reply);
     });
-    connection.send(`$JS.API.CONSUMER.MSG.NEXT.NOTED.${consumer}`, '{"batch":100,"expires":10000000000}', inbox);
-    while (counts.length < times || (await connection.first('NOTED_ADVICE')) === null)
-      await new Promise((resume) => setTimeout(resume, 20));
+    const consumer = `${groupOf(`${subscription}.a`, subscription)}-0`;
+    connection.send(
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+      `{"batch":${count},"expires":10000000000}`,
+      inbox,
+    );
+    while (replies.length < count) await new Promise((resume) => setTimeout(resume, 5));
+    await last(connection, replies);
     await connection.close();
-    return counts;
   }
 
-  it('is quarantined by the process that gets it next, which handles what comes after it', async () => {
+  /** Numbers that are in the stream before anybody handles them. */
+  async function publishAhead(stream: string, subscription: string, count: number): Promise<void> {
+    await withBus(stream, async (bus) => {
+      const subscribed = await bus.subscribe(`${subscription}.a`, () => undefined, { subscriberId: subscription });
+      await bus.idle();
+      await subscribed.unsubscribe();
+      for (let n = 1; n <= count; n++) await bus.publishAsync(`${subscription}.a`, n, { key: 'k' });
+    });
+  }
+
+  async function handledOf(stream: string, subscription: string, count: number): Promise<unknown[]> {
+    const seen: unknown[] = [];
+    await withBus(stream, async (bus) => {
+      const see = (payload: unknown): void => void seen.push(payload);
+      await bus.subscribe(`${subscription}.a`, see, { subscriberId: subscription });
+      while (seen.length < count) await new Promise((resume) => setTimeout(resume, 5));
+      await bus.idle();
+    });
+    return seen;
+  }
+
+  it('is quarantined by the process that gets it after too many, which handles what comes after it', async () => {
     await withBus('KILLS', async (bus) => {
       const publish = (): Promise<unknown> => bus.publishAsync('kills.a', 'fatal', { id: 'fatal' });
       expect(await victim('kills.a', publish)).toBe('SIGKILL');
@@ -97,25 +130,36 @@ describeWithNats('a message with which each process vanishes', () => {
     });
   });
 
-  it('has its letter even when the last process vanished before it could write one: the server has noted it', async () => {
-    await withBus('NOTED', async (bus) => {
-      await bus.subscribe('noted.a', () => undefined, { subscriberId: 'noted' });
+  it('comes to the next process at once, in order, and before anything new', async () => {
+    await publishAhead('LONG', 'order', 8);
+    // The server brings what was given back first, and the rest once its time is over, which is not before the test's.
+    await takeInSilence('LONG', 'order', 5, async (connection, replies) => {
+      for (const reply of [replies[3], replies[1]]) await connection.ask(reply as string, NAK);
     });
-    await withBus('NOTED', async (bus) => {
-      await bus.publishAsync('noted.a', 'fatal', { id: 'noted' });
-    });
-    // One more than a process would start.
-    const deliveries = await takeInSilence(`${groupOf('noted.a', 'noted')}-0`, MOST_DELIVERIES + 1);
-    expect(deliveries).toEqual([1, 2, 3]);
-    await withBus('NOTED', async (bus) => {
-      const expected = {
-        reason: 'poison',
-        signature: 'vanished',
-        retry_count: MOST_DELIVERIES,
-        subscriber_id: 'noted',
-      };
-      expect(await letterOf(bus, 'noted')).toMatchObject(expected);
-      expect(await bus.deadLetterQueue?.list()).toHaveLength(1);
+    expect(await handledOf('LONG', 'order', 8)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it('does not stop the next process when the stream has lost it', async () => {
+    await publishAhead('LONG', 'gone', 5);
+    await takeInSilence('LONG', 'gone', 3, (connection, replies) =>
+      Promise.all(replies.slice(0, 2).map((reply) => connection.remove('LONG', deliveryOf(reply)?.sequence ?? 0))),
+    );
+    expect(await handledOf('LONG', 'gone', 3)).toEqual([3, 4, 5]);
+  });
+
+  it('comes before its successors when it went to a process that holds its partition no more', async () => {
+    await withBus('LONG', async (bus) => {
+      const seen: unknown[] = [];
+      await bus.subscribe('thief.a', (payload) => void seen.push(payload), { subscriberId: 'thief' });
+      await bus.idle();
+      let n = 0;
+      const publish = (): Promise<void> => bus.publishAsync('thief.a', ++n, { key: 'k' });
+      const publishing = setInterval(() => void publish(), 2);
+      await takeInSilence('LONG', 'thief', 1, () => Promise.resolve());
+      clearInterval(publishing);
+      await publish();
+      await bus.idle();
+      expect(seen).toEqual(Array.from({ length: n }, (_, index) => index + 1));
     });
   });
 });

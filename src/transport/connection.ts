@@ -184,12 +184,6 @@ export class Connection {
     };
   }
 
-  /** The oldest message of a stream; null: it is empty. */
-  async first(stream: string): Promise<Kept | null> {
-    const { state } = await this.#ask(`looking at ${stream}`, () => this.#manager.streams.info(stream));
-    return state.messages === 0 ? null : this.read(stream, { seq: state.first_seq });
-  }
-
   /**
    * Writes one message, and waits until it is stored.
    *

@@ -29,7 +29,7 @@ export interface JetStreamOptions {
   readonly maxBytes?: number;
   /** Messages are kept this long, in milliseconds, and then lost, handled or not. Default: as long as it takes. */
   readonly maxAgeMs?: number;
-  /** A message whose id was stored within this time is not stored again, in milliseconds, 1000 or more. Default 120 000. */
+  /** A message whose id was stored for its topic within this time is not stored again, in milliseconds, 1000 or more. Default 120 000. */
   readonly duplicateWindowMs?: number;
   /** Dead letters kept; the oldest go first. Default 1 000 000. */
   readonly maxLetters?: number;
@@ -38,11 +38,11 @@ export interface JetStreamOptions {
   /** A process that has not been heard of for this long loses its partitions, in milliseconds, 500 or more. Default 5000. */
   readonly leaseMs?: number;
   /**
-   * What a process had and did not settle when it was lost comes again after this time, in milliseconds, 500 or more.
-   * Default 10 000.
+   * The server brings again what it has not heard of for this long, in milliseconds, 500 or more: processes tell it while a
+   * message waits or is handled, and take over at once what a lost one had. Default 10 000.
    */
   readonly ackWaitMs?: number;
-  /** Times that a message is delivered to processes that vanish with it, before it is quarantined as `poison`, 2 or more. Default 10. */
+  /** Times that a message is delivered to processes that vanish with it, before it is quarantined as `poison`, 2 to 1000. Default 10. */
   readonly maxDeliver?: number;
   /** What becomes of publications while there is no connection: they wait in the buffer, or are refused. Default `buffer`. */
   readonly whenOffline?: 'buffer' | 'refuse';

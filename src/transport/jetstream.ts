@@ -4,7 +4,6 @@ import { BusbarError } from '../shared/errors.js';
 import type { TransportHealth } from '../shared/health-status.js';
 import type { EncodedMessage } from '../shared/message.js';
 import { within } from '../shared/within.js';
-import { Advice } from './advice.js';
 import { Connection } from './connection.js';
 import { DeadLetters } from './dead-letters.js';
 import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamOptions } from './jetstream-options.js';
@@ -44,7 +43,6 @@ class JetStream implements Transport {
   readonly #names: Names;
   readonly #connection: Connection;
   readonly #outbox: Outbox;
-  readonly #advice: Advice;
   readonly #breaker: Breaker;
   readonly #subscriptions = new Set<Partitions>();
   #nextPartition = 0;
@@ -68,7 +66,6 @@ class JetStream implements Transport {
     const limits = { messages: options.bufferSize, bytes: options.bufferBytes };
     this.#outbox = new Outbox({ connection, clock, limits, report });
     this.letters = new DeadLetters({ connection, clock, names, report });
-    this.#advice = new Advice({ connection, clock, names, letters: this.letters, report });
   }
 
   static async start(options: ResolvedJetStreamOptions, host: TransportHost): Promise<JetStream> {
@@ -97,7 +94,6 @@ class JetStream implements Transport {
       throw transportError(`preparing stream ${names.stream}`, thrown);
     }
     transport = new JetStream(options, host, names, connection, breaker);
-    void transport.#advice.look();
     return transport;
   }
 
@@ -117,7 +113,8 @@ class JetStream implements Transport {
       this.#host.report(NAME, new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', what), { topic });
       return this.#refuse();
     }
-    const header: [string, string][] = [['Nats-Msg-Id', headerValue(id)]];
+    // An id is a publisher's own, and two topics may have the same.
+    const header: [string, string][] = [['Nats-Msg-Id', headerValue(`${topic} ${id}`)]];
     // Other tools that read the stream follow a trace by it.
     const trace = headers?.['traceparent'];
     if (trace !== undefined) header.push(['traceparent', headerValue(trace)]);
@@ -133,13 +130,11 @@ class JetStream implements Transport {
     const { partitions, leaseMs, ackWaitMs, maxDeliver } = this.#options;
     const { pattern, subscriberId } = intake;
     const group = groupOf(pattern, subscriberId);
-    const limits = { ackWaitMs, maxDeliver };
     const connection = this.#connection;
     const names = this.#names;
-    await connection.write(names.description(group), JSON.stringify({ pattern, subscriberId }));
     const consumers = Array.from({ length: partitions }, async (_, index) => {
       const subject = names.message(index, pattern);
-      const isNew = await ensureConsumer(connection, names.stream, `${group}-${index}`, subject, limits);
+      const isNew = await ensureConsumer(connection, names.stream, `${group}-${index}`, subject, ackWaitMs);
       if (isNew) await this.#begin(subject);
     });
     await Promise.all(consumers);
@@ -184,7 +179,6 @@ class JetStream implements Transport {
   async #leave(): Promise<void> {
     await this.#outbox.empty();
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
-    await this.#advice.close();
   }
 
   /**
@@ -215,7 +209,6 @@ class JetStream implements Transport {
     this.#outbox.reconnected();
     this.letters.reconnected();
     for (const subscription of this.#subscriptions) subscription.reconnected();
-    void this.#advice.look();
   }
 
   complained(error: BusbarError): void {

@@ -7,8 +7,8 @@ import type { Names } from './subjects.js';
 import { settingsError } from './transport-errors.js';
 
 const NANOSECONDS = 1_000_000;
-/** The version of subjects, records and leases; processes of different ones do not share a stream. */
-const FORMAT = 1;
+/** The version of subjects, records, leases and settings; processes of different ones do not share a stream. */
+const FORMAT = 2;
 
 /** @throws BUSBAR_TRANSPORT_SETTINGS, BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION */
 export async function ensureStreams(
@@ -53,12 +53,6 @@ export async function ensureStreams(
     retention: 'limits',
     max_msgs_per_subject: 1,
   });
-  await ensureStream(connection, {
-    ...kept,
-    name: names.adviceStream,
-    subjects: [names.advice],
-    retention: 'workqueue',
-  });
   await agree(connection, names, options.partitions);
 }
 
@@ -68,13 +62,13 @@ export async function ensureConsumer(
   stream: string,
   consumer: string,
   subject: string,
-  { ackWaitMs, maxDeliver }: { readonly ackWaitMs: number; readonly maxDeliver: number },
+  ackWaitMs: number,
 ): Promise<boolean> {
   const asked = {
     filter_subject: subject,
     ack_wait: ackWaitMs * NANOSECONDS,
-    // The last one finds the message quarantined; the server gives up only when that process vanishes, too.
-    max_deliver: maxDeliver + 1,
+    // Busbar counts itself: the server would count orderly stops, too, and give a message up in silence.
+    max_deliver: -1,
     // What is on its way is limited by what is asked for.
     max_ack_pending: -1,
   };

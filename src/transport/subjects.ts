@@ -17,15 +17,12 @@ export class Names {
   readonly letterStream: string;
   /** Who holds which partition. */
   readonly leaseStream: string;
-  /** The server's notes of messages that were delivered too often. */
-  readonly adviceStream: string;
   readonly #prefix: string;
 
   constructor(stream: string) {
     this.stream = stream;
     this.letterStream = `${stream}_DEAD`;
     this.leaseStream = `${stream}_LEASES`;
-    this.adviceStream = `${stream}_ADVICE`;
     this.#prefix = stream.toLowerCase();
   }
 
@@ -65,18 +62,9 @@ export class Names {
     return `${this.#prefix}-lease.of.${consumer}`;
   }
 
-  /** What a group is: its pattern and subscriberId. */
-  description(group: string): string {
-    return `${this.#prefix}-lease.is.${group}`;
-  }
-
   /** Where processes tell one another that they live; kept nowhere. */
   members(group: string): string {
     return `${this.#prefix}-members.${group}`;
-  }
-
-  get advice(): string {
-    return `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${this.stream}.>`;
   }
 }
 
