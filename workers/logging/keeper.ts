@@ -7,6 +7,7 @@ import { createRedactor, type Redactor } from '../../src/shared/redact.js';
 import type { ErrorReport } from '../../src/shared/report.js';
 import { decodeReport } from '../../src/shared/report-record.js';
 import { RingReader, type RingRecord } from '../../src/shared/ring.js';
+import { Erasure } from './erasure.js';
 import { ErrorLog } from './error-log.js';
 import { Folder } from './folder.js';
 import { Letters } from './letters.js';
@@ -15,6 +16,7 @@ import { Rollup } from './rollup.js';
 import { Segments } from './segments.js';
 import { Statistics } from './statistics.js';
 import { Troubles } from './troubles.js';
+import { Upkeep } from './upkeep.js';
 
 /** Letters in one group commit: what waits longer than their fsync takes forms the next group. */
 const MOST_IN_GROUP = 4096;
@@ -23,6 +25,8 @@ const MOST_GROUP_BYTES = 2 * 1024 * 1024;
 const MOST_REPORTS_IN_BATCH = 256;
 /** Between writes of the metrics file, and looks at limits, in milliseconds. */
 const HOUSEKEEPING_MS = 1000;
+/** What is left of letters that are gone is erased for so long at the end, in milliseconds; the next start goes on. */
+const LAST_ERASURE_MS = 5000;
 /** Before a disk that failed is tried again, in milliseconds. */
 const RETRY_MS = 500;
 
@@ -42,6 +46,7 @@ export class Keeper {
   readonly #troubles = new Troubles();
   readonly letters: Letters;
   readonly #segments: Segments;
+  readonly #upkeep: Upkeep;
   #statistics: Statistics | undefined;
   #isClosing = false;
   #retryAt = 0;
@@ -63,7 +68,9 @@ export class Keeper {
     });
     this.#redactor = createRedactor(start.redact);
     this.#segments = new Segments(start.letterFolder, clock.now);
-    this.letters = new Letters(this.#segments, start.limits);
+    const erasure = new Erasure(this.#segments);
+    this.letters = new Letters(this.#segments, erasure, start.limits);
+    this.#upkeep = new Upkeep(this.letters, this.#segments, erasure);
   }
 
   async open(): Promise<OpenResult> {
@@ -96,6 +103,9 @@ export class Keeper {
     this.#retryAt = 0;
     this.takeAll();
     this.keepHouse(true);
+    const deadline = systemClock.elapsed() + LAST_ERASURE_MS;
+    this.#tidyUp(() => this.#upkeep.compact());
+    while (this.#tidyUp(() => this.#upkeep.erase()) && systemClock.elapsed() < deadline);
     this.#log.close();
     this.#segments.close();
     await this.#folder.close();
@@ -109,18 +119,19 @@ export class Keeper {
   async #run(): Promise<void> {
     while (!this.#isClosing) {
       const more = this.#takeReports() || this.#takeLetters();
-      if (systemClock.elapsed() >= this.#nextHousekeeping) this.keepHouse(false);
-      const isCompacting = this.#compact();
+      if (systemClock.elapsed() >= this.#nextHousekeeping || this.letters.isFarBeyond) this.keepHouse(false);
+      const isTidying = this.#tidyUp(() => this.#upkeep.compact() || (!more && this.#upkeep.erase()));
       // Queries come as messages: they need turns of the event loop, also while there is much to do.
-      if (more || isCompacting) await new Promise<void>((resume) => setImmediate(resume));
+      if (more || isTidying) await new Promise<void>((resume) => setImmediate(resume));
       else await this.#bell.sleep(() => this.#isClosing || this.#hasWork(), HOUSEKEEPING_MS);
     }
   }
 
-  #compact(): boolean {
+  /** One step. True: there is more to do. */
+  #tidyUp(step: () => boolean): boolean {
     if (systemClock.elapsed() < this.#retryAt) return false;
     try {
-      return this.letters.compact();
+      return step();
     } catch (error) {
       this.#noteFailure(error);
       this.#retryAt = systemClock.elapsed() + RETRY_MS;

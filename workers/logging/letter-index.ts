@@ -44,6 +44,8 @@ export class LetterIndex {
   size = 0;
   /** Bytes of their lines. */
   bytes = 0;
+  /** Letters by the segment that their line lies in. */
+  #inSegment = new Map<number, number>();
   #texts = Buffer.allocUnsafe(FEWEST_ROWS * 32);
   #textBytes = 0;
   #names: string[] = [];
@@ -80,6 +82,7 @@ export class LetterIndex {
     this.#set(row, traits);
     this.#put(row, place);
     this.bytes += place.length;
+    this.#count(place.segment, 1);
     this.#claimSlot(row);
     return row;
   }
@@ -88,12 +91,13 @@ export class LetterIndex {
   replace(row: number, { timestamp, traits }: LetterHead, place: Place): void {
     this.#columns.timestamp[row] = timestamp;
     this.#set(row, traits);
-    this.move(row, place);
+    this.#move(row, place);
   }
 
-  /** The letter's line lies elsewhere now. */
-  move(row: number, place: Place): void {
+  #move(row: number, place: Place): void {
     this.bytes += place.length - (this.#columns.length[row] as number);
+    this.#count(this.#columns.segment[row] as number, -1);
+    this.#count(place.segment, 1);
     this.#put(row, place);
   }
 
@@ -111,6 +115,12 @@ export class LetterIndex {
     this.#columns.state[row] = 0;
     this.size--;
     this.bytes -= this.#columns.length[row] as number;
+    this.#count(this.#columns.segment[row] as number, -1);
+  }
+
+  /** Letters whose line lies in this segment. */
+  lettersIn(segment: number): number {
+    return this.#inSegment.get(segment) ?? 0;
   }
 
   setState(row: number, state: LetterState): void {
@@ -183,6 +193,7 @@ export class LetterIndex {
     this.#names = tidied.#names;
     this.#numbers = tidied.#numbers;
     this.#slots = tidied.#slots;
+    this.#inSegment = tidied.#inSegment;
   }
 
   /** True when {@link tidy} would be worth it. */
@@ -209,6 +220,12 @@ export class LetterIndex {
     this.#columns.segment[row] = segment;
     this.#columns.offset[row] = offset;
     this.#columns.length[row] = length;
+  }
+
+  #count(segment: number, more: number): void {
+    const count = this.lettersIn(segment) + more;
+    if (count === 0) this.#inSegment.delete(segment);
+    else this.#inSegment.set(segment, count);
   }
 
   #number(name: string): number {

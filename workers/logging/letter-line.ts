@@ -81,6 +81,16 @@ export function writeState(
   batch.seal();
 }
 
+/** Writes a line of this length that changes nothing. */
+export function writeBlank(batch: LineBatch, length: number): void {
+  const start = `"format":${LETTER_FORMAT},"state":"removed","timestamp":0,"error_ids":[`;
+  batch.begin();
+  batch.text(start);
+  batch.text(' '.repeat(length - SEAL_BYTES - start.length - 2));
+  batch.text(']}');
+  batch.seal();
+}
+
 type Payload = Pick<LetterLine, 'payload_codec' | 'payload_base64'> & { readonly json: unknown };
 
 /** The line with another payload. */

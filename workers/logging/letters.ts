@@ -9,6 +9,7 @@ import type {
   ReadLetter,
   ReplayOutcomes,
 } from '../../src/shared/logging-task.js';
+import type { Erasure } from './erasure.js';
 import { rowsOf } from './letter-filter.js';
 import { headOf, type LetterHead } from './letter-head.js';
 import { LetterIndex } from './letter-index.js';
@@ -31,10 +32,8 @@ import { beyondLimits, type Retired } from './retention.js';
 import { isSealed } from './sealed-line.js';
 import type { Place, Segments } from './segments.js';
 
-/** Below this much garbage nothing is compacted, in bytes. */
-const LEAST_GARBAGE_BYTES = 4 * 1024 * 1024;
-/** What one step of compaction moves at most, in bytes. */
-const STEP_BYTES = 1024 * 1024;
+/** How far beyond their limit letters may grow between looks at it, in bytes. */
+const MOST_BEYOND_BYTES = 16 * 1024 * 1024;
 /** Letters that one line changes. */
 const MOST_IDS_ON_LINE = 1000;
 
@@ -44,14 +43,17 @@ export class Letters {
   readonly #segments: Segments;
   readonly #limits: LogLimits;
   readonly #batch = new LineBatch();
+  readonly #erasure: Erasure;
   /** Every row before it is gone. */
   #firstRow = 0;
   /** Lines that turned out damaged when they were read. */
   damaged = 0;
 
-  constructor(segments: Segments, limits: LogLimits) {
+  /** @param erasure is told which lines hold no longer */
+  constructor(segments: Segments, erasure: Erasure, limits: LogLimits) {
     this.#segments = segments;
     this.#limits = limits;
+    this.#erasure = erasure;
   }
 
   /**
@@ -76,7 +78,10 @@ export class Letters {
       last = head.timestamp;
       return true;
     };
-    const damage = this.#segments.restore(take, (segment, offsets) => index.moveAll(segment, offsets));
+    const damage = this.#segments.restore(take, (segment, offsets) => {
+      index.moveAll(segment, offsets);
+      this.#erasure.moveAll(segment, offsets);
+    });
     if (!isOrdered) index.tidy();
     for (const row of rowsOf(index, { state: 'pending_replay' })) {
       if (!replaying.has(index.idOf(row))) index.setState(row, 'dead');
@@ -174,7 +179,7 @@ export class Letters {
       const line = this.#stateOf(id) === 'pending_replay' ? this.lineOf(id) : undefined;
       return line === undefined ? [] : [failedAgain(line, failure)];
     });
-    this.#writeLetters(lines);
+    this.write(lines);
   }
 
   /** The letter as it is now; undefined: there is none, or it is being replayed. */
@@ -189,7 +194,7 @@ export class Letters {
     };
     const edited = { ...line, ...fields, message: { ...line.message, ...fields }, edits: line.edits + 1 };
     const whole = payload === undefined ? edited : withPayload(edited, payload.codec, payload.bytes);
-    this.#writeLetters([whole]);
+    this.write([whole]);
     return openLetter(whole, whole);
   }
 
@@ -197,9 +202,16 @@ export class Letters {
     const { index } = this;
     const { size } = index;
     this.#segments.removeAll();
+    this.#erasure.clear();
+    this.#segments.removeDamage();
     for (let row = 0; row < index.rows; row++) index.remove(row);
-    this.#tidy();
+    this.tidy();
     return size;
+  }
+
+  /** True when {@link retire} must not wait for its turn. */
+  get isFarBeyond(): boolean {
+    return this.index.bytes > this.#limits.maxLetterBytes + MOST_BEYOND_BYTES;
   }
 
   /** Enforces the limits: the oldest go first, archived or not. Returns what went by which rule. */
@@ -210,36 +222,13 @@ export class Letters {
     return retired;
   }
 
-  /**
-   * One small step towards less garbage: letters of the oldest segment move behind the newest, and a segment without
-   * letters goes. State lines of the oldest segment speak of letters in it only, so they may go with it.
-   * True: there is more to do.
-   */
-  compact(): boolean {
-    const { index } = this;
-    if (index.isUntidy) this.#tidy();
-    const { oldest } = this.#segments;
-    const garbage = this.#segments.bytes - index.bytes;
-    if (oldest === undefined || garbage < LEAST_GARBAGE_BYTES || garbage < index.bytes) return false;
-    const lines: LetterLine[] = [];
-    let bytes = 0;
-    for (let row = 0; row < index.rows && bytes < STEP_BYTES; row++) {
-      if (index.columns.state[row] === 0 || index.columns.segment[row] !== oldest) continue;
-      bytes += index.columns.length[row] as number;
-      const line = this.lineOf(index.idOf(row));
-      if (line !== undefined) lines.push(line);
-    }
-    if (bytes === 0) this.#segments.remove(oldest);
-    else this.#writeLetters(lines);
-    return true;
-  }
-
   #stateOf(id: string): LetterState | undefined {
     const row = this.index.find(id);
     return row < 0 ? undefined : (this.index.stateOf(row) as LetterState);
   }
 
-  #writeLetters(lines: readonly LetterLine[]): void {
+  /** Writes letters as they are now: they lie behind all others. */
+  write(lines: readonly LetterLine[]): void {
     const batch = this.#batch.clear();
     for (const line of lines) writeLetter(batch, line);
     const { memory, starts, end } = batch;
@@ -273,18 +262,25 @@ export class Letters {
     for (const id of ids) {
       const row = this.index.find(id);
       if (row < 0) continue;
-      if (state === 'removed') this.index.remove(row);
-      else this.index.setState(row, state);
+      if (state === 'removed') {
+        this.#erasure.add(this.index.placeOf(row));
+        this.index.remove(row);
+      } else this.index.setState(row, state);
     }
   }
 
   #insert(head: LetterHead, place: Place): void {
     const row = this.index.find(head.error_id);
-    if (row < 0) this.index.add(head, place);
-    else this.index.replace(row, head, place);
+    if (row < 0) {
+      this.index.add(head, place);
+      return;
+    }
+    this.#erasure.add(this.index.placeOf(row));
+    this.index.replace(row, head, place);
   }
 
-  #tidy(): void {
+  /** Gives the memory of letters that are gone back. Numbers of rows change. */
+  tidy(): void {
     this.index.tidy();
     this.#firstRow = 0;
   }

@@ -1,6 +1,7 @@
 // The files that dead letters lie in: append-only segments, each line of them found again by file and offset.
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
@@ -17,6 +18,7 @@ import { type Damage, FILE_MODE, keepDamage, type LineCheck, type ReadingRoom, r
 import { isSealed } from './sealed-line.js';
 
 const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json$/;
+const SET_ASIDE = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json(\.\d{1,3})?\.corrupt$/;
 const LARGEST_SEGMENT_BYTES = 16 * 1024 * 1024;
 
 /** Where a line lies; `length` is without the line's end. Segments are numbered in the order of time. */
@@ -127,6 +129,28 @@ export class Segments {
     return bytes.subarray(0, read);
   }
 
+  /**
+   * Writes over lines of one segment, each with one of the same length, and brings them to the disk. Lines of a segment that
+   * was taken away are gone already.
+   */
+  overwrite(number: number, places: readonly Place[], { bytes, starts }: LineBatch): void {
+    const path = join(this.#folder, this.#nameOf(number));
+    if (!existsSync(path)) return;
+    // Opened anew: what was opened for appending writes at the end, wherever it is told to.
+    const file = openSync(path, 'r+');
+    try {
+      places.forEach(({ offset, length }, line) => {
+        const start = starts[line] as number;
+        for (let written = 0; written < length; ) {
+          written += writeSync(file, bytes, start + written, length - written, offset + written);
+        }
+      });
+      fdatasyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  }
+
   /** Keeps what was found in place of a line beside its segment, in `<segment>.corrupt`. */
   setAside({ segment }: Place, bytes: Buffer): void {
     keepDamage(join(this.#folder, this.#nameOf(segment)), [bytes]);
@@ -142,6 +166,19 @@ export class Segments {
     this.bytes -= segment.bytes;
   }
 
+  /** Ends the segment that is written now: the next line begins another one. */
+  endCurrent(): void {
+    if (this.#current !== undefined) closeSync(this.#current.file);
+    this.#current = undefined;
+  }
+
+  /** Deletes what damaged lines were set aside in, and what was set aside as a whole. */
+  removeDamage(): void {
+    for (const entry of readdirSync(this.#folder, { withFileTypes: true })) {
+      if (entry.isFile() && SET_ASIDE.test(entry.name)) rmSync(join(this.#folder, entry.name), { force: true });
+    }
+  }
+
   removeAll(): void {
     this.close();
     for (const name of this.#names()) rmSync(join(this.#folder, name), { force: true, recursive: true });
@@ -151,8 +188,7 @@ export class Segments {
 
   close(): void {
     this.#closeReading();
-    if (this.#current !== undefined) closeSync(this.#current.file);
-    this.#current = undefined;
+    this.endCurrent();
   }
 
   /** Oldest first. What an interrupted repair left unfinished goes. */
