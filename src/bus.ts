@@ -1,13 +1,13 @@
 // The bus: joins the parts, and is what users hold.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { assemble, type BusParts } from './assembly.js';
+import { BusHealth } from './bus-health.js';
 import { controlOf } from './control.js';
 import type { BusEvents } from './events.js';
 import type { ErrorRecoveryManager } from './failure/recovery.js';
 import type { ControlServer } from './observe/control-server.js';
 import type { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import type { ErrorLogger } from './observe/error-logger.js';
-import { healthOf } from './observe/health.js';
 import type { MessageBusOptions, SubscribeOptions } from './options.js';
 import { resolveBusOptions, resolveSubscribeOptions } from './resolve-options.js';
 import type { ResolvedBusOptions } from './resolved-options.js';
@@ -49,8 +49,8 @@ export class MessageBus<Topics extends object = AnyTopics> {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #keepAlive: Timer | undefined;
-  #startedAt = 0;
   readonly #control: ControlServer | null;
+  readonly #health: BusHealth;
 
   /** Null when error handling is off. */
   readonly deadLetterQueue: DeadLetterQueue | null;
@@ -64,6 +64,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     assertNoLaneWorker();
     this.#options = resolveBusOptions(options);
     this.#parts = assemble(this.#options, () => void this.stop({ drain: false }));
+    this.#health = new BusHealth(this.#options, this.#parts);
     const { deadLetterQueue, errorLogger, recovery } = this.#parts;
     this.deadLetterQueue = deadLetterQueue;
     this.errorLogger = errorLogger;
@@ -165,24 +166,9 @@ export class MessageBus<Topics extends object = AnyTopics> {
     return this.#parts.requests.send(topic, payload, options) as Promise<R>;
   }
 
-  /** A snapshot; O(subscriptions). */
+  /** A snapshot; O(subscriptions). The same object as the last time while nothing has changed within a second. */
   getHealthStatus(): HealthStatus {
-    const { clock, threads, spareThreads } = this.#options;
-    return healthOf({
-      running: this.#parts.publisher.isOpen,
-      uptimeMs: this.#parts.publisher.isOpen ? clock.elapsed() - this.#startedAt : 0,
-      errorsRecovered: this.#parts.settler.errorsRecovered,
-      unrouted: this.#parts.publisher.unrouted,
-      duplicates: this.#parts.publisher.dedupe.duplicates,
-      subscriptions: this.#parts.subscriber.health(),
-      breakers: { ...this.#parts.breakers.status(), ...this.#parts.remote?.breakers() },
-      emergency: this.#parts.escalation.emergency,
-      threads: this.#threads?.health ?? { configured: threads + spareThreads, alive: 0, replaced: 0 },
-      logging: this.#parts.logging?.health() ?? null,
-      control: this.#control?.health ?? null,
-      transport: this.#parts.remote?.transport?.health() ?? null,
-      errorStatistics: this.#parts.logging === null ? null : this.#parts.counters.summary(clock.now() / 1000),
-    });
+    return this.#health.status(this.#threads, this.#control);
   }
 
   /**
@@ -257,7 +243,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
       throw error;
     }
     this.#threads = started;
-    this.#startedAt = clock.elapsed();
+    this.#health.startedAt = clock.elapsed();
     // Waiting for a worker does not keep a process alive by itself, but a running bus is meant to.
     this.#keepAlive = systemClock.every(2 ** 30, () => undefined, true);
     this.#parts.publisher.isOpen = true;

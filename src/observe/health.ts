@@ -1,4 +1,4 @@
-// What the bus says about itself when asked: pure arithmetic on what its parts counted.
+// What the bus says about itself when asked: arithmetic on what its parts counted, done again when that has changed.
 import type {
   ControlHealth,
   HealthLevel,
@@ -8,11 +8,13 @@ import type {
   TransportHealth,
 } from '../shared/health-status.js';
 import type { ErrorStatistics } from '../shared/logging-task.js';
+import { reasonsOfTrends, type Trends } from './trends.js';
 
 /** What the bus counted. */
 export interface HealthFacts {
   readonly running: boolean;
-  readonly uptimeMs: number;
+  /** Whole ones: what is asked twice within a second is the same, if nothing happened. */
+  readonly uptimeSeconds: number;
   readonly errorsRecovered: number;
   readonly unrouted: number;
   readonly duplicates: number;
@@ -26,12 +28,38 @@ export interface HealthFacts {
   readonly control: ControlHealth | null;
   readonly transport: TransportHealth | null;
   readonly errorStatistics: ErrorStatistics | null;
+  readonly trends: Trends;
 }
 
 const HEALTHY_ABOVE = 0.95;
 const DEGRADED_ABOVE = 0.8;
 
-export function healthOf(facts: HealthFacts): HealthStatus {
+/** Belongs to one bus. */
+export class Health {
+  #facts: HealthFacts | undefined;
+  #status: HealthStatus | undefined;
+
+  /** The same object as before while the facts are the same. */
+  of(facts: HealthFacts): HealthStatus {
+    if (this.#status === undefined || !isSame(facts, this.#facts)) this.#status = healthOf(facts);
+    this.#facts = facts;
+    return this.#status;
+  }
+}
+
+/** Of plain data. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  const keys = Object.keys(one);
+  if (keys.length !== Object.keys(other).length) return false;
+  for (const key of keys) {
+    if (!isSame((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key])) return false;
+  }
+  return true;
+}
+
+function healthOf(facts: HealthFacts): HealthStatus {
   const sum = (count: (s: SubscriptionHealth) => number): number =>
     facts.subscriptions.reduce((total, s) => total + count(s), 0);
   const succeeded = sum((s) => s.succeeded);
@@ -44,7 +72,7 @@ export function healthOf(facts: HealthFacts): HealthStatus {
     status: levelOf(successRate, reasons),
     reasons,
     running: facts.running,
-    uptimeSeconds: facts.uptimeMs / 1000,
+    uptimeSeconds: facts.uptimeSeconds,
     messagesProcessed: settled,
     messagesFailed: deadLettered + dropped,
     successRate,
@@ -70,7 +98,7 @@ function levelOf(successRate: number, reasons: readonly string[]): HealthLevel {
 
 function reasonsOf(facts: HealthFacts, successRate: number): string[] {
   const { subscriptions, breakers, emergency, logging, transport } = facts;
-  const reasons: string[] = [];
+  const reasons = reasonsOfTrends(facts.trends);
   if (emergency !== null) reasons.push(`stopped in an emergency: ${emergency}`);
   if (successRate <= HEALTHY_ABOVE)
     reasons.push(`only ${(successRate * 100).toFixed(1)} % of the deliveries succeeded`);

@@ -81,7 +81,7 @@ export interface TransportHealth {
 
 export type HealthLevel = 'healthy' | 'degraded' | 'critical';
 
-/** What `getHealthStatus()` returns. */
+/** What `getHealthStatus()` returns: a snapshot, and the same object again while nothing has changed. */
 export interface HealthStatus {
   /** By success rate: above 0.95 and without a reason `healthy`, above 0.80 `degraded`, else `critical`. */
   readonly status: HealthLevel;
@@ -89,7 +89,7 @@ export interface HealthStatus {
   readonly reasons: readonly string[];
   /** True between `start()` and `stop()`. */
   readonly running: boolean;
-  /** Since `start()`; 0 when it does not run. */
+  /** Whole seconds since `start()`; 0 when it does not run. */
   readonly uptimeSeconds: number;
   /** Deliveries settled. */
   readonly messagesProcessed: number;

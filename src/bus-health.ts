@@ -1,0 +1,52 @@
+// Gathers what the parts of a bus counted into its health.
+import type { BusParts } from './assembly.js';
+import type { ControlServer } from './observe/control-server.js';
+import { Health } from './observe/health.js';
+import { trendsOf } from './observe/trends.js';
+import type { ResolvedBusOptions } from './resolved-options.js';
+import type { HealthStatus } from './shared/health-status.js';
+import { Minutes } from './shared/minutes.js';
+import type { Threads } from './threads/threads.js';
+
+/** Belongs to one bus. Runs on the main thread. */
+export class BusHealth {
+  readonly #options: ResolvedBusOptions;
+  readonly #parts: BusParts;
+  readonly #health = new Health();
+  readonly #letters = new Minutes();
+  /** `Clock.elapsed()`. */
+  startedAt = 0;
+
+  constructor(options: ResolvedBusOptions, parts: BusParts) {
+    this.#options = options;
+    this.#parts = parts;
+    parts.events.on('deadLetter', () => this.#letters.add(1, options.clock.now() / 1000));
+  }
+
+  /** @param threads undefined before the start */
+  status(threads: Threads | undefined, control: ControlServer | null): HealthStatus {
+    const { clock, threads: configured, spareThreads } = this.#options;
+    const { publisher, settler, subscriber, breakers, escalation, remote, counters } = this.#parts;
+    const uptimeMs = publisher.isOpen ? clock.elapsed() - this.startedAt : 0;
+    const now = clock.now() / 1000;
+    const logging = this.#parts.logging?.health() ?? null;
+    // With a transport, who knows how many there are?
+    const lettersThere = remote === null ? (logging?.deadLetters ?? 0) : Number.POSITIVE_INFINITY;
+    return this.#health.of({
+      running: publisher.isOpen,
+      uptimeSeconds: Math.floor(uptimeMs / 1000),
+      errorsRecovered: settler.errorsRecovered,
+      unrouted: publisher.unrouted,
+      duplicates: publisher.dedupe.duplicates,
+      subscriptions: subscriber.health(),
+      breakers: { ...breakers.status(), ...remote?.breakers() },
+      emergency: escalation.emergency,
+      threads: threads?.health ?? { configured: configured + spareThreads, alive: 0, replaced: 0 },
+      logging,
+      control: control?.health ?? null,
+      transport: remote?.transport?.health() ?? null,
+      errorStatistics: logging === null ? null : counters.summary(now),
+      trends: trendsOf(this.#letters, lettersThere, counters.minutes, uptimeMs, now),
+    });
+  }
+}
