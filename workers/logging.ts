@@ -1,4 +1,5 @@
 // The logging worker: the only thread that touches the disk. Started by the main half, asked through Comlink.
+// The build makes one file of this and all of ours that it imports, as of a lane's worker: it begins with half of the work.
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Endpoint, expose } from 'comlink';

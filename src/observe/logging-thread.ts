@@ -47,7 +47,7 @@ export class LoggingThread {
 
   /** @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED */
   async start(isReplacement = false): Promise<void> {
-    const url = new URL('../../workers/logging.js', import.meta.url);
+    const url = new URL('../../workers/logging.cjs', import.meta.url);
     const workerData: LoggingStart = { ...this.#start, isReplacement, replaying: [...this.#replaying] };
     const worker = new Worker(url, { name: 'busbar-logging', workerData, ...workerExecArgv() });
     this.#worker = worker;
