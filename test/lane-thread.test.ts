@@ -61,6 +61,43 @@ describe('a thread', () => {
     );
   });
 
+  it('has the function of an attempt that a late throw has failed settle before the next attempt begins', async () => {
+    const { bus } = shared;
+    const ledger = join(temporaryFolder(), 'ledger');
+    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', concurrency: 2, breaker: false });
+    bus.publish('deeds', { n: 0, ledger, deed: 'float a rejection' }, { key: 'a' });
+    bus.publish('deeds', { n: 1, ledger, deed: 'throw from a timer' }, { key: 'b' });
+    await bus.idle();
+    for (const n of [0, 1]) {
+      const attempts = [1, 2, 3].flatMap((attempt) => [`start ${n} ${attempt}`, `done ${n}`]);
+      expect(linesOf(ledger).filter((line) => line.split(' ')[1] === `${n}`)).toEqual(attempts);
+    }
+    expect((await lettersOf(bus)).map(({ failed, error }) => [failed, error.message]).sort()).toEqual([
+      [3, 'floated'],
+      [3, 'thrown from a timer'],
+    ]);
+    expect(shared.replaced()).toBe(0);
+  });
+
+  it('is ended for such a function that does not settle, once those beside it have', async () => {
+    const { bus } = shared;
+    const ledger = join(temporaryFolder(), 'ledger');
+    const options = { concurrency: 2, graceMs: 30, breaker: false as const };
+    await bus.subscribe('deeds', misbehaves, { subscriberId: 's', ...options });
+    bus.publish('deeds', { n: 0, ledger, deed: 'float a rejection and never settle' }, { key: 'a' });
+    for (let n = 1; n < 6; n++) bus.publish('deeds', { n, ledger, deed: 'wait' }, { key: 'b' });
+    await bus.idle();
+    expect(await lettersOf(bus)).toMatchObject([
+      { message: { payload: { n: 0 } }, failed: 3, error: { name: 'TypeError', message: 'floated' } },
+    ]);
+    expect(shared.replaced()).toBe(3);
+    const starts = linesOf(ledger).filter((line) => line.startsWith('start'));
+    expect(starts.filter((line) => !line.startsWith('start 0')).sort()).toEqual(
+      [1, 2, 3, 4, 5].map((n) => `start ${n} 1`),
+    );
+    expect(await shared.reports()).not.toContainEqual(expect.objectContaining({ exception_type: 'BusbarError' }));
+  });
+
   it.each([
     ['a worker', returnsThenables],
     ['the main thread', returnThenable],

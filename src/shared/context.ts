@@ -137,6 +137,12 @@ export class AttemptContext implements HandlerContext {
     this.publications.push({ detail, bytes: new Uint8Array(bytes) });
   }
 
+  /** The attempt has failed though its handler runs on: tells it so by its signal. */
+  cancel(reason: unknown): void {
+    this.signal;
+    this.#abort?.abort(reason);
+  }
+
   /** The attempt has ended, and what it holds: its deadline timer. */
   close(): void {
     this.#isClosed = true;

@@ -48,6 +48,8 @@ export interface DrainTask {
   readonly breakers: BreakersMemory;
   readonly whenOpen: 'hold' | 'dead-letter';
   readonly deadline: DeadlineRule;
+  /** From a late throw to the end of the thread, if the handler's function has not settled by then, in milliseconds. */
+  readonly graceMs: number;
   /** Null: the timeout is not fitted to what handlers take. */
   readonly observation: Observation | null;
   readonly concurrency: number;
@@ -89,7 +91,7 @@ export type LaneTaskResult =
 
 /** Words of a lane's turn. LEAVE and SHARE are written by main, and read by its drain. */
 export const Turn = {
-  /** 1: give the thread back as soon as nothing is in flight. */
+  /** 1: give the thread back as soon as nothing is in flight. Also written by the drain, when it has to end its thread. */
   LEAVE: 0,
   /** 1: others wait for a thread; leave when idle or after the quantum. */
   SHARE: 1,

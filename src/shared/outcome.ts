@@ -28,6 +28,8 @@ export const Outcome = {
   FAILED_AGAIN: 7,
   /** Not begun: it has to wait on main for the verdict on another one. */
   BOUNCED: 8,
+  /** Failed, and its function does not settle: the thread ends itself for it, and until then main leaves this unread. */
+  ABANDONED: 9,
   /** An attempt after a failed one succeeded. */
   RECOVERED: 16,
   REPLIED: 17,
@@ -89,6 +91,7 @@ export interface OutcomeDetails {
   [Outcome.REFUSED]: null;
   [Outcome.FAILED_AGAIN]: FailedAgain;
   [Outcome.BOUNCED]: null;
+  [Outcome.ABANDONED]: Failure;
   [Outcome.RECOVERED]: { number: number };
   [Outcome.PUBLISHED]: PublishedDetail;
   [Outcome.LOGGED]: LogDetail;

@@ -14,7 +14,7 @@ export function drainTask(
   blame: Blame,
   number: number,
 ): DrainTask {
-  const { handler, names, shape, breaker, whenOpen, deadline, bytes, order, redact } = options;
+  const { handler, names, shape, breaker, whenOpen, deadline, graceMs, bytes, order, redact } = options;
   const { describeErrors, testing, tellsHandled } = options;
   return {
     kind: 'drain',
@@ -32,6 +32,7 @@ export function drainTask(
     breakers: breakers.memory,
     whenOpen,
     deadline,
+    graceMs,
     observation: blame.patience.observation,
     concurrency: blame.hasSuspects ? 1 : shape.concurrency,
     isSerial: shape.concurrency === 1,

@@ -13,6 +13,7 @@ export class KnownFailures {
       if (slot !== undefined) this.#slots[slot] = failure;
       return outcome;
     }
+    if (outcome.kind === Outcome.ABANDONED) return { ...outcome, kind: Outcome.FAILED };
     if (outcome.kind !== Outcome.FAILED_AGAIN) return outcome;
     const { address, bytes, bodyOffset, detail } = outcome;
     return { kind: Outcome.FAILED, address, bytes, bodyOffset, detail: this.#again(detail) };

@@ -24,6 +24,8 @@ export class LaneOutcomes {
   readonly #events: LaneEvents;
   readonly #owner: OutcomesOwner;
   readonly #known = new KnownFailures();
+  /** Since this was set to false, the lane's thread has ended itself, to end a function that did not settle. */
+  hadAbandoned = false;
 
   constructor(options: LaneOptions, queue: LaneQueue, signals: LaneSignals, events: LaneEvents, owner: OutcomesOwner) {
     this.#options = options;
@@ -33,14 +35,27 @@ export class LaneOutcomes {
     this.#owner = owner;
   }
 
-  /** Up to `most` of them. */
-  read(most: number): void {
+  /**
+   * Up to `most` of them.
+   *
+   * @param isWritten a thread may write into the outbox still
+   */
+  read(most: number, isWritten: boolean): void {
     const { outbox } = this.#queue.rings;
     let read = 0;
     for (; read < most; read++) {
+      const before = outbox.cursor;
       const word = outbox.next();
       if (word < 0) break;
       const kind = outcomeKind(outbox, word);
+      if (kind === Outcome.ABANDONED) {
+        if (isWritten) {
+          outbox.releaseTo(before);
+          outbox.rewind();
+          break;
+        }
+        this.hadAbandoned = true;
+      }
       if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word));
       else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
       else this.#take(word);

@@ -109,7 +109,7 @@ export class Lane implements TurnTaker {
 
   /** Reads what the worker told, up to `most` outcomes. True: there is more. */
   collect(most: number): boolean {
-    this.#outcomes.read(most);
+    this.#outcomes.read(most, this.#state === 'draining');
     if (this.#queue.goOn() || this.backlog.size > 0) this.refill();
     if (this.#isExiting) this.#thread.bury();
     return this.#queue.rings.outbox.hasNext;
@@ -183,14 +183,15 @@ export class Lane implements TurnTaker {
     const kill = this.#thread.begin();
     const number = this.#signals.beginDrain();
     const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame, number);
+    this.#outcomes.hadAbandoned = false;
     try {
       const result = await this.#surroundings.pool.run(task, kill);
       while (this.collect(1000));
       this.#gaveBack(result);
     } catch (lost) {
       if (!(lost instanceof ThreadLost)) throw lost;
+      this.#state = 'ending';
       if (lost.gone !== null) {
-        this.#state = 'ending';
         this.#gone = this.#outlive(lost.gone, lost.end);
         return false;
       }
@@ -246,7 +247,8 @@ export class Lane implements TurnTaker {
     }
     // Not before: what goes on in the meantime would ask for a turn that this lane still has.
     this.#state = 'idle';
-    if (end === 'stuck' || (suspects.length === 0 && end !== 'killed')) this.#died();
+    const isExplained = end === 'killed' || this.#outcomes.hadAbandoned;
+    if (end === 'stuck' || (suspects.length === 0 && !isExplained)) this.#died();
     this.#events.heard();
   }
 

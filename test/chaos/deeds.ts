@@ -35,7 +35,7 @@ export const DEEDS = {
   'throw a string': processing,
   'throw nothing': processing,
   'throw from a timer': processing,
-  'float a rejection': processing,
+  'float a rejection': { ...processing, isHeavy: true },
   'refuse the connection': { category: 'connection_error', failed: 4, fate: 'retries_exhausted' },
   deny: { category: 'authentication_error', failed: 1, fate: 'not_retryable' },
   'throw once': { category: 'message_processing_error', failed: 1 },

@@ -50,8 +50,8 @@ async function fail(deed: DeedName): Promise<void> {
       setTimeout(() => {
         throw new RangeError('thrown from a timer');
       }, 1);
-      await pause(60_000);
-      return;
+      await pause(5);
+      throw new Error('not the first to fail');
     case 'float a rejection':
       void Promise.reject(new Error('floated'));
       await pause(60_000);

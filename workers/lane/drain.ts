@@ -6,7 +6,7 @@ import { BreakerDirectory } from '../../src/shared/breaker-directory.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { AttemptContext } from '../../src/shared/context.js';
 import { timeoutAfter } from '../../src/shared/deadline.js';
-import { type DeliveryHead, isLarge, readHead } from '../../src/shared/delivery.js';
+import { readHead } from '../../src/shared/delivery.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
 import { Turn } from '../../src/shared/lane-task.js';
@@ -16,10 +16,11 @@ import { FollowingClock } from '../../src/shared/stepped-time.js';
 import { listenToExit } from './exit.js';
 import { faulty } from './faults.js';
 import { enterAttempt, listenToLateThrows } from './late.js';
+import { Lingering } from './lingering.js';
 import type { LoadedHandler } from './load.js';
 import { OrderKeeper } from './order.js';
 import { Outbox } from './outbox.js';
-import { type Place, Places, RingAttempt } from './place.js';
+import { largePayload, mostBeside, type Place, Places, RingAttempt } from './place.js';
 import { Settler } from './settler.js';
 
 /** The event loop gets a turn (timers, sockets, late throws) at least this often, in milliseconds. */
@@ -49,6 +50,7 @@ export class Drain {
   readonly #outbox: Outbox;
   readonly #settler: Settler;
   readonly #order: OrderKeeper;
+  readonly #lingering: Lingering;
   /** The timeout now, where it is fitted to what handlers take. */
   readonly #timeout: Int32Array | null;
   #inFlight = 0;
@@ -74,8 +76,15 @@ export class Drain {
     const breakers = new BreakerDirectory(task.breakers, this.#clock);
     this.#outbox = new Outbox(new RingWriter(task.outbox), this.#mainBell, this.#clock, breakers);
     this.#order = new OrderKeeper(task.order, task.parked, task.concurrency);
-    this.#settler = new Settler(task, handler.options, this.#outbox, this.#breaker, this.#mainBell, (attempt) =>
-      this.#ended(attempt),
+    this.#lingering = new Lingering(this.#clock, task.graceMs, () => this.#mustEndThread());
+    this.#settler = new Settler(
+      task,
+      handler.options,
+      this.#outbox,
+      this.#breaker,
+      this.#mainBell,
+      (attempt) => this.#lingering.begin(attempt),
+      (attempt) => this.#ended(attempt),
     );
   }
 
@@ -140,8 +149,8 @@ export class Drain {
   /** Starts deliveries until something has to be waited for, and says what. */
   #work(): 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave' {
     for (;;) {
-      if (this.#inFlight >= this.#most) return 'full';
       if (this.#mustLeave()) return 'leave';
+      if (this.#inFlight >= this.#most) return 'full';
       const place = this.#places.next() ?? this.#spin();
       if (place === undefined) return 'empty';
       const startedAt = this.#clock.elapsed();
@@ -176,7 +185,7 @@ export class Drain {
     const word = reader.peek();
     const delivery = readHead(reader, (word << 2) + RECORD_HEADER_BYTES, this.#task.names);
     const isDone = reader.words[word + STATE] === DONE;
-    const large = this.#largePayload(place, word, delivery);
+    const large = largePayload(reader, word, delivery, this.#large);
     // It was published after this drain began: the next one will have it.
     if (large === undefined) return 'leave';
     const stamp = reader.words[word + KIND] as number;
@@ -199,12 +208,6 @@ export class Drain {
     else if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) this.#settler.expire(attempt);
     else this.#call(attempt);
     return undefined;
-  }
-
-  /** Null: it lies in the record, or is needed no more. Undefined: this drain does not have it. */
-  #largePayload({ reader }: Place, word: number, { number }: DeliveryHead): Buffer | null | undefined {
-    const isHere = reader.words[word + STATE] === DONE || !isLarge(reader, (word << 2) + RECORD_HEADER_BYTES);
-    return isHere ? null : this.#large.get(number);
   }
 
   #call(attempt: RingAttempt): void {
@@ -248,8 +251,19 @@ export class Drain {
   }
 
   async #leave<K extends 'gave-way' | 'held'>(kind: K): Promise<K> {
+    const { over } = this.#lingering;
+    while (this.#inFlight > over.size) await this.#oneEnds();
+    if (over.size === 0) return kind;
+    for (const attempt of over) this.#settler.abandon(attempt);
     while (this.#inFlight > 0) await this.#oneEnds();
-    return kind;
+    process.exit(1);
+  }
+
+  /** Others that run on it come to their ends first. */
+  #mustEndThread(): void {
+    Atomics.store(this.#turn, Turn.LEAVE, 1);
+    this.#bell.ring();
+    this.#goOn();
   }
 
   #oneEnds(): Promise<void> {
@@ -270,12 +284,12 @@ export class Drain {
       this.#task.observation.durations.record(Math.max(1, Math.round(ranMs * 1000)));
     }
     if (attempt.asksMain) this.#order.asked(attempt.delivery);
+    this.#lingering.ended(attempt);
+    this.#goOn();
+  }
+
+  #goOn(): void {
     this.#onEnd?.();
     this.#onEnd = undefined;
   }
-}
-
-/** One that has ended a thread before runs alone: nobody else shall be caught in it. */
-function mostBeside({ kills }: DeliveryHead, { concurrency }: DrainTask): number {
-  return kills > 0 ? 1 : concurrency;
 }

@@ -6,13 +6,15 @@ import { decodePayload, decodeRange } from '../../src/shared/codec.js';
 import type { AttemptContext } from '../../src/shared/context.js';
 import {
   type DeliveryHead,
+  isLarge,
   markProbe,
   payloadEnd,
   payloadStart,
   startedAtIndex,
   takeProbe,
 } from '../../src/shared/delivery.js';
-import { DONE, READY, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
+import type { DrainTask } from '../../src/shared/lane-task.js';
+import { DONE, READY, RECORD_HEADER_BYTES, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
 import { RingReader } from '../../src/shared/ring.js';
 import { RunningWord } from '../../src/shared/running.js';
 
@@ -26,6 +28,8 @@ export class RingAttempt extends Attempt {
   hasBegun = false;
   /** True when its delivery may come back, which main answers. */
   asksMain = false;
+  /** Thrown from a timer or a floating rejection while its function ran, which has failed then, and runs on. */
+  lateThrow: { readonly thrown: unknown } | null = null;
   /** True once its record may be released. */
   isDone = false;
   /** Its payload, where that lies in memory of its own. */
@@ -53,6 +57,25 @@ export class RingAttempt extends Attempt {
     const { reader } = this.place;
     return decodeRange(codec, reader.bytes, payloadStart(this.word), payloadEnd(reader, this.word), mode);
   }
+}
+
+/** One that has ended a thread before runs alone: nobody else shall be caught in it. */
+export function mostBeside({ kills }: DeliveryHead, { concurrency }: DrainTask): number {
+  return kills > 0 ? 1 : concurrency;
+}
+
+/**
+ * The payload of the record `word`, where that does not lie in it. Null: it does, or is needed no more. Undefined: it was
+ * published after these were handed to the drain.
+ */
+export function largePayload(
+  reader: RingReader,
+  word: number,
+  { number }: DeliveryHead,
+  large: ReadonlyMap<number, Buffer>,
+): Buffer | null | undefined {
+  const isHere = reader.words[word + STATE] === DONE || !isLarge(reader, (word << 2) + RECORD_HEADER_BYTES);
+  return isHere ? null : large.get(number);
 }
 
 /** One ring of the lane, which is that of one priority, and the attempts that read from it. */

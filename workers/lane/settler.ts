@@ -40,16 +40,19 @@ export class Settler {
   readonly #breaker: SharedBreaker | null;
   readonly #mainBell: Doorbell;
   readonly #order: LaneOrder | null;
+  readonly #onLate: (attempt: RingAttempt) => void;
   readonly #onDone: (attempt: RingAttempt) => void;
   readonly #tellsSuccess: boolean;
   readonly #tellsHandled: boolean;
 
+  /** @param onLate its function has not settled, and may never */
   constructor(
     task: DrainTask,
     { rules, reconnect }: HandlerOptions,
     outbox: Outbox,
     breaker: SharedBreaker | null,
     mainBell: Doorbell,
+    onLate: (attempt: RingAttempt) => void,
     onDone: (attempt: RingAttempt) => void,
   ) {
     this.#describer = new FailureDescriber(task.redact, rules, task.describeErrors);
@@ -59,6 +62,7 @@ export class Settler {
     this.#breaker = breaker;
     this.#mainBell = mainBell;
     this.#order = task.order;
+    this.#onLate = onLate;
     this.#onDone = onDone;
     this.#tellsSuccess = task.testing !== null;
     this.#tellsHandled = task.tellsHandled;
@@ -67,6 +71,10 @@ export class Settler {
   /** The handler returned `value`. A reply that cannot be encoded fails the attempt. */
   succeed(attempt: RingAttempt, value: unknown): void {
     if (attempt.hasEnded) return;
+    if (attempt.lateThrow !== null) {
+      this.fail(attempt, undefined);
+      return;
+    }
     let outcomes: readonly PendingOutcome[];
     try {
       outcomes = this.#isTold(attempt, value) ? NONE : this.#newsOf(attempt, value);
@@ -81,6 +89,11 @@ export class Settler {
   /** The handler threw, rejected, or never got its payload. */
   fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
+    if (attempt.lateThrow === null) this.#fail(attempt, thrown, phase);
+    else this.#fail(attempt, attempt.lateThrow.thrown, 'late');
+  }
+
+  #fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase): void {
     if (isVerdict(thrown)) {
       attempt.countNothing(this.#breaker);
       const verdict = this.#verdictOf(attempt, thrown, phase);
@@ -113,15 +126,25 @@ export class Settler {
     this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.FAILED, detail })], false);
   }
 
-  /** An error that nobody awaited: fails the attempt it belongs to, unless that has ended. */
+  /** An error that nobody awaited: fails the attempt it belongs to as soon as its function has settled, unless it has. */
   failLate(thrown: unknown, attempt: RingAttempt | undefined): void {
-    if (attempt !== undefined && !attempt.hasEnded) {
-      this.fail(attempt, thrown, 'late');
+    if (attempt !== undefined && !attempt.hasEnded && attempt.lateThrow === null) {
+      attempt.lateThrow = { thrown };
+      attempt.context.cancel(thrown);
+      this.#onLate(attempt);
       return;
     }
     const failure = this.#describer.describe(thrown, 'late', undefined);
     const detail = { failure, id: attempt?.context.id ?? null, topic: attempt?.delivery.topic ?? null };
     this.#write(NOWHERE, [{ kind: Outcome.THREW_LATE, detail }], () => undefined);
+  }
+
+  /** An attempt failed by a late throw whose function does not settle. Main takes it when this thread is gone. */
+  abandon(attempt: RingAttempt): void {
+    const failure = this.#describer.describe(attempt.lateThrow?.thrown, 'late', attempt.payload);
+    attempt.asksMain = this.#asks(Outcome.FAILED);
+    attempt.countFailure(this.#breaker, failure.category);
+    this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.ABANDONED, detail: failure })], false);
   }
 
   /** The message outlived its time before a handler started. */
