@@ -189,6 +189,27 @@ describe('while a delivery waits for its retry', () => {
     expect(lines().slice(0, 3)).toEqual(['a 0 start', 'a 0 start', 'a 0 done']);
   });
 
+  it('those that others have passed, because one of their key ran, wait for it in their order', async () => {
+    const { bus, clock, lines } = await run(
+      'key',
+      [
+        ['a', 0, ['wait for b', 'throw'], { key: 'a' }],
+        ['a', 1, ['throw'], { key: 'a' }],
+        ['a', 2, [], { key: 'a' }],
+        ['b', 0, [], { key: 'b' }],
+        ['b', 1, [], { key: 'b' }],
+        ['a', 3, [], { key: 'a' }],
+      ],
+      { concurrency: 2 },
+    );
+    await until(() => bus.getHealthStatus().subscriptions[0]?.retrying === 1);
+    expect(lines().slice(-3)).toEqual(['b 1 done', 'a 0 done', 'a 1 start']);
+    clock.step(RETRY_MS);
+    await until(() => pendingOf(bus) === 0);
+    expect(disorder(lines().filter((line) => line.startsWith('a')))).toEqual([]);
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 6 });
+  });
+
   it('nothing waits where no order is kept', async () => {
     const { bus, clock, lines } = await run('none', [
       ['a', 0, ['throw'], { key: 'a' }],

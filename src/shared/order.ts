@@ -29,6 +29,9 @@ export function asksMain(order: LaneOrder, kind: number): boolean {
   return kind === Outcome.RETRY_LATER || (kind === Outcome.FAILED && order.retries);
 }
 
+/** Records of a lane's rings that others may pass at most, because one of their stream runs. */
+export const MOST_ASIDE = 256;
+
 const SLOTS_PER_PRIORITY = 256;
 
 /**

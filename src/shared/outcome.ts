@@ -1,6 +1,6 @@
 // What a lane worker tells main about an attempt: the records of a lane's outbox ring.
 //
-//   word 0   place in the lane's list of rings, slot << 8 (FAILED_AGAIN: the failure it repeats)
+//   word 0   place in the lane's list of rings, PAST_OTHERS, slot << 8 (FAILED_AGAIN: the failure it repeats)
 //   word 1   SEQUENCE of the delivery's record in that ring
 //   word 2   length of the bytes
 //   word 3   length of the detail (JSON; FAILED_AGAIN: the message as it is, none when it is the same)
@@ -136,6 +136,14 @@ const NOTHING = new Uint8Array(0);
 export interface RecordAddress {
   readonly place: number;
   readonly sequence: number;
+  /** True: the reader has passed records before it, which may come back later than this one. */
+  readonly isPastOthers: boolean;
+}
+
+const PAST_OTHERS = 0x80;
+
+function placeWord({ place, isPastOthers }: RecordAddress): number {
+  return isPastOthers ? place | PAST_OTHERS : place;
 }
 
 /** Writes an outcome. False: the outbox is full, and nothing was written. */
@@ -152,7 +160,7 @@ export function writeOutcome<K extends DetailedOutcome>(
   const offset = outbox.claim(textStart + textBytes);
   if (offset < 0) return false;
   const word = offset >> 2;
-  outbox.words[word] = address.place;
+  outbox.words[word] = placeWord(address);
   outbox.words[word + 1] = address.sequence;
   outbox.words[word + 2] = bytes.byteLength;
   outbox.words[word + 3] = textBytes;
@@ -180,7 +188,7 @@ export function writeFailedAgain(
   const offset = outbox.claim(textStart + textBytes);
   if (offset < 0) return false;
   const word = offset >> 2;
-  outbox.words[word] = address.place | (slot << 8);
+  outbox.words[word] = placeWord(address) | (slot << 8);
   outbox.words[word + 1] = address.sequence;
   outbox.words[word + 2] = to - from;
   outbox.words[word + 3] = textBytes;
@@ -240,7 +248,11 @@ export function readOutcome(outbox: RecordMemory, word: number): ReadOutcome {
   const placeAndSlot = words[body] as number;
   return {
     kind,
-    address: { place: placeAndSlot & 0xff, sequence: words[body + 1] as number },
+    address: {
+      place: placeAndSlot & (PAST_OTHERS - 1),
+      sequence: words[body + 1] as number,
+      isPastOthers: (placeAndSlot & PAST_OTHERS) !== 0,
+    },
     detail: kind === Outcome.FAILED_AGAIN ? againOf(placeAndSlot >>> 8, text) : text === '' ? null : JSON.parse(text),
     bytes: handsBack(kind) ? NOTHING : bytes.subarray(bodyOffset, bodyOffset + length),
     bodyOffset,

@@ -23,6 +23,7 @@ import {
   STATE,
   SUCCEEDED,
 } from '../shared/layout.js';
+import { MOST_ASIDE } from '../shared/order.js';
 import { allocateRing, RingReader, RingWriter } from '../shared/ring.js';
 import { RunningWord } from '../shared/running.js';
 
@@ -65,7 +66,7 @@ export class LaneRing {
   #handedBack = 0;
   /** The SEQUENCEs of the last ones, as many as can be in flight: which of them the reader marked is not sure. */
   readonly #lastHandedBack: number[] = [];
-  /** The largest SEQUENCE that came back from the reader: it has read all before. */
+  /** The largest SEQUENCE that came back from the reader with nothing before it passed over: it has read all before. */
   #furthest = -1;
   readonly #shape: RingShape;
   /** Null: handlers may run side by side, and each record says whether its own runs. */
@@ -111,9 +112,9 @@ export class LaneRing {
   }
 
   /** The reader has sent this delivery back. */
-  handBack(sequence: number): void {
+  handBack(sequence: number, isPastOthers: boolean): void {
     this.#countHandedBack(sequence);
-    if (((sequence - this.#furthest) | 0) > 0) this.#furthest = sequence;
+    if (!isPastOthers && ((sequence - this.#furthest) | 0) > 0) this.#furthest = sequence;
   }
 
   /** The unreleased records from the oldest on, as (header word, SEQUENCE, STATE). Stops when `visit` returns false. */
@@ -137,7 +138,7 @@ export class LaneRing {
         unread++;
       }
       // Done ones are passed over: behind a slow attempt there may be any number of them.
-      return Math.max(suspects.length, unread) < this.#shape.concurrency;
+      return suspects.length < this.#shape.concurrency && unread < this.#shape.concurrency + MOST_ASIDE;
     });
     return suspects;
   }

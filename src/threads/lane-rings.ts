@@ -96,8 +96,8 @@ export class LaneRings {
     return written !== Written.FULL;
   }
 
-  handBack({ place, sequence }: RecordAddress): void {
-    this.rings[place]?.handBack(sequence);
+  handBack({ place, sequence, isPastOthers }: RecordAddress): void {
+    this.rings[place]?.handBack(sequence, isPastOthers);
   }
 
   /** Attempts that are running now, as far as can be seen. */

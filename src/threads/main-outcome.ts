@@ -1,7 +1,7 @@
 // An outcome of a plain function's attempt, in the form in which a worker's come.
 import type { DetailedOutcome, OutcomeDetails, ReadOutcome } from '../shared/outcome.js';
 
-const NOWHERE = { place: 0, sequence: 0 };
+const NOWHERE = { place: 0, sequence: 0, isPastOthers: false };
 
 export function outcome<K extends DetailedOutcome>(
   { kind, detail }: { kind: K; detail: OutcomeDetails[K] },

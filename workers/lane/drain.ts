@@ -9,7 +9,6 @@ import { timeoutAfter } from '../../src/shared/deadline.js';
 import { readHead } from '../../src/shared/delivery.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
-import { Turn } from '../../src/shared/lane-task.js';
 import { DONE, KIND, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
 import { RingWriter } from '../../src/shared/ring.js';
 import { FollowingClock } from '../../src/shared/stepped-time.js';
@@ -20,8 +19,9 @@ import { Lingering } from './lingering.js';
 import type { LoadedHandler } from './load.js';
 import { OrderKeeper } from './order.js';
 import { Outbox } from './outbox.js';
-import { largePayload, mostBeside, type Place, Places, RingAttempt } from './place.js';
+import { type Aside, largePayload, mostBeside, type Place, Places, RingAttempt } from './place.js';
 import { Settler } from './settler.js';
+import { DrainTurn } from './turn.js';
 
 /** The event loop gets a turn (timers, sockets, late throws) at least this often, in milliseconds. */
 const LOOP_TURN_MS = 8;
@@ -43,7 +43,7 @@ export class Drain {
   readonly #large: ReadonlyMap<number, Buffer>;
   readonly #bell: Doorbell;
   readonly #mainBell: Doorbell;
-  readonly #turn: Int32Array;
+  readonly #turn: DrainTurn;
   /** The bus's: what users configure runs by it. Sharing the thread is a matter of real time. */
   readonly #clock: Clock;
   readonly #breaker: SharedBreaker | null;
@@ -67,7 +67,7 @@ export class Drain {
     this.#places = new Places(task.rings, task.isSerial);
     this.#large = new Map(task.large.map(([number, memory]) => [number, Buffer.from(memory)]));
     this.#bell = new Doorbell(task.bell);
-    this.#turn = new Int32Array(task.turn);
+    this.#turn = new DrainTurn(task.turn);
     this.#timeout = task.observation === null ? null : new Int32Array(task.observation.timeout);
     this.#clock = task.time === null ? systemClock : new FollowingClock(task.time);
     this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, this.#clock);
@@ -111,13 +111,13 @@ export class Drain {
   }
 
   #tellExit(): void {
-    Atomics.store(this.#turn, Turn.EXITED, this.#task.number);
+    this.#turn.tellExit(this.#task.number);
     this.#mainBell.ring();
   }
 
   async #loop(): Promise<'gave-way' | 'held'> {
     for (;;) {
-      this.#beat();
+      this.#turn.beat();
       const why = this.#work();
       this.#outbox.ring();
       switch (why) {
@@ -125,7 +125,7 @@ export class Drain {
           await this.#oneEnds();
           break;
         case 'ask':
-          await this.#bell.sleep(() => this.#mustLeave() || this.#order.hasAnswer);
+          await this.#bell.sleep(() => this.#turn.mustLeave || this.#order.hasAnswer);
           break;
         case 'empty':
           if (!(await this.#sleep())) return this.#leave('gave-way');
@@ -141,20 +141,16 @@ export class Drain {
     }
   }
 
-  /** Main takes a drain that does not, though it has reason to, for stuck. Overflows to 0 after years. */
-  #beat(): void {
-    this.#turn[Turn.BEAT] = (this.#turn[Turn.BEAT] as number) + 1;
-  }
-
   /** Starts deliveries until something has to be waited for, and says what. */
   #work(): 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave' {
     for (;;) {
-      if (this.#mustLeave()) return 'leave';
+      if (this.#turn.mustLeave) return 'leave';
       if (this.#inFlight >= this.#most) return 'full';
-      const place = this.#places.next() ?? this.#spin();
+      const aside = this.#order.nextAside;
+      const place = aside?.place ?? this.#places.next() ?? this.#spin();
       if (place === undefined) return 'empty';
       const startedAt = this.#clock.elapsed();
-      const hindrance = this.#start(place, startedAt);
+      const hindrance = this.#start(place, startedAt, aside ?? null);
       if (hindrance !== undefined) return hindrance;
       const realTime = this.#clock === systemClock ? startedAt : systemClock.elapsed();
       if (realTime - this.#lastLoopTurn > LOOP_TURN_MS) return 'long';
@@ -163,7 +159,7 @@ export class Drain {
 
   /** Gives the event loop a turn. False: the quantum is over, and others wait. */
   async #breathe(): Promise<boolean> {
-    if (this.#isWanted() && systemClock.elapsed() > this.#leaveAfter) return false;
+    if (this.#turn.isWanted && systemClock.elapsed() > this.#leaveAfter) return false;
     await new Promise<void>((resume) => setImmediate(resume));
     this.#lastLoopTurn = systemClock.elapsed();
     return true;
@@ -171,43 +167,57 @@ export class Drain {
 
   /** Until there is something to do. False: others wait for a thread. */
   async #sleep(): Promise<boolean> {
-    if (this.#isWanted()) return false;
+    if (this.#turn.isWanted) return false;
     const began = systemClock.elapsed();
-    await this.#bell.sleep(() => this.#mustLeave() || this.#isWanted() || this.#places.next() !== undefined);
+    const hasWork = (): boolean => this.#order.nextAside !== undefined || this.#places.next() !== undefined;
+    await this.#bell.sleep(() => this.#turn.mustLeave || this.#turn.isWanted || hasWork());
     this.#lastLoopTurn = systemClock.elapsed();
     this.#isBrisk = this.#lastLoopTurn - began < SHORT_SLEEP_MS;
     return true;
   }
 
   /** Starts the next delivery of this place, or says what it has to wait for: then it was not touched. */
-  #start(place: Place, startedAt: number): 'full' | 'ask' | 'held' | 'leave' | undefined {
+  #start(place: Place, startedAt: number, aside: Aside | null): 'full' | 'ask' | 'held' | 'leave' | undefined {
     const { reader } = place;
-    const word = reader.peek();
+    const word = place.wordOf(aside);
     const delivery = readHead(reader, (word << 2) + RECORD_HEADER_BYTES, this.#task.names);
     const isDone = reader.words[word + STATE] === DONE;
     const large = largePayload(reader, word, delivery, this.#large);
     // It was published after this drain began: the next one will have it.
     if (large === undefined) return 'leave';
     const stamp = reader.words[word + KIND] as number;
-    const fate = isDone ? 'start' : this.#order.fateOf(delivery, stamp);
+    const fate = isDone ? 'start' : this.#order.fateOf(delivery, stamp, aside !== null);
     if (fate === 'ask' || fate === 'full') return fate;
+    if (fate === 'behind') {
+      this.#order.setAside(delivery, place.setAside(word));
+      return undefined;
+    }
     if (this.#inFlight >= mostBeside(delivery, this.#task)) return 'full';
     const permit = this.#breaker === null ? null : this.#breaker.enter();
     if (permit === undefined && this.#task.whenOpen === 'hold') return 'held';
-    reader.next();
-    const { names, deadline } = this.#task;
-    const timeoutMs = timeoutAfter(this.#timeoutMs(), delivery.timeouts, deadline);
-    const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outbox);
-    const attempt = new RingAttempt(permit ?? null, context, delivery, startedAt, place, word, large);
+    this.#read(place, aside);
+    const timeoutMs = timeoutAfter(this.#timeoutMs(), delivery.timeouts, this.#task.deadline);
+    const context = new AttemptContext(delivery, this.#task.names.instance, timeoutMs, startedAt, this.#outbox);
+    const attempt = new RingAttempt(permit ?? null, context, delivery, startedAt, place, word, large, aside);
     place.track(attempt);
     this.#inFlight++;
     this.#most = mostBeside(delivery, this.#task);
     if (isDone) this.#settler.skip(attempt);
     else if (fate === 'bounce') this.#settler.bounce(attempt);
     else if (permit === undefined) this.#settler.refuse(attempt);
-    else if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) this.#settler.expire(attempt);
-    else this.#call(attempt);
+    else this.#callInTime(attempt);
     return undefined;
+  }
+
+  #read({ reader }: Place, aside: Aside | null): void {
+    if (aside === null) reader.next();
+    else this.#order.takeAside();
+  }
+
+  #callInTime(attempt: RingAttempt): void {
+    const { expiresAt } = attempt.delivery;
+    if (expiresAt !== 0 && this.#clock.now() > expiresAt) this.#settler.expire(attempt);
+    else this.#call(attempt);
   }
 
   #call(attempt: RingAttempt): void {
@@ -237,17 +247,9 @@ export class Drain {
     if (this.#inFlight > 0 || !this.#isBrisk) return undefined;
     for (let spins = 0; spins < SPINS; spins++) {
       const place = this.#places.next();
-      if (place !== undefined) return this.#mustLeave() ? undefined : place;
+      if (place !== undefined) return this.#turn.mustLeave ? undefined : place;
     }
     return undefined;
-  }
-
-  #mustLeave(): boolean {
-    return Atomics.load(this.#turn, Turn.LEAVE) === 1;
-  }
-
-  #isWanted(): boolean {
-    return Atomics.load(this.#turn, Turn.SHARE) === 1;
   }
 
   async #leave<K extends 'gave-way' | 'held'>(kind: K): Promise<K> {
@@ -261,7 +263,7 @@ export class Drain {
 
   /** Others that run on it come to their ends first. */
   #mustEndThread(): void {
-    Atomics.store(this.#turn, Turn.LEAVE, 1);
+    this.#turn.giveUp();
     this.#bell.ring();
     this.#goOn();
   }
@@ -278,7 +280,8 @@ export class Drain {
 
   #ended(attempt: RingAttempt): void {
     this.#inFlight--;
-    if (attempt.hasBegun) this.#order.ended(attempt.delivery);
+    const wasTaken = attempt.hasBegun || attempt.aside !== null;
+    if (wasTaken && this.#order.ended(attempt.delivery)) this.#bell.ring();
     if (attempt.hasBegun && this.#task.observation !== null) {
       const ranMs = this.#clock.elapsed() - attempt.startedAt;
       this.#task.observation.durations.record(Math.max(1, Math.round(ranMs * 1000)));

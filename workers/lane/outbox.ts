@@ -43,7 +43,7 @@ const MOST_UNHEARD = 256;
 const MOST_CHARACTERS_OF_A_CUT = 100;
 
 /** For what belongs to no record. */
-export const NOWHERE: RecordAddress = { place: 0, sequence: 0 };
+export const NOWHERE: RecordAddress = { place: 0, sequence: 0, isPastOthers: false };
 
 /** Belongs to one drain. */
 export class Outbox implements ContextOutlet {

@@ -15,22 +15,37 @@ import {
 } from '../../src/shared/delivery.js';
 import type { DrainTask } from '../../src/shared/lane-task.js';
 import { DONE, READY, RECORD_HEADER_BYTES, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
+import type { RecordAddress } from '../../src/shared/outcome.js';
 import { RingReader } from '../../src/shared/ring.js';
 import { RunningWord } from '../../src/shared/running.js';
 
-/** An attempt at the record `word` of a place. */
-export class RingAttempt extends Attempt {
-  readonly place: Place;
-  readonly word: number;
+/** A record that was read, until it may be released. */
+interface Read {
   /** The ring position after the record. */
   readonly end: number;
+  /** True once its record may be released. */
+  isDone: boolean;
+}
+
+/** A record that others pass, for one before it of its stream runs. */
+export interface Aside extends Read {
+  readonly place: Place;
+  readonly word: number;
+}
+
+/** An attempt at the record `word` of a place. */
+export class RingAttempt extends Attempt implements Read {
+  readonly place: Place;
+  readonly word: number;
+  readonly end: number;
+  /** Null: it was not passed by others. */
+  readonly aside: Aside | null;
   /** True once its handler was called. */
   hasBegun = false;
   /** True when its delivery may come back, which main answers. */
   asksMain = false;
   /** Thrown from a timer or a floating rejection while its function ran, which has failed then, and runs on. */
   lateThrow: { readonly thrown: unknown } | null = null;
-  /** True once its record may be released. */
   isDone = false;
   /** Its payload, where that lies in memory of its own. */
   readonly #large: Buffer | null;
@@ -43,12 +58,20 @@ export class RingAttempt extends Attempt {
     place: Place,
     word: number,
     large: Buffer | null,
+    aside: Aside | null,
   ) {
     super(permit, context, delivery, startedAt);
     this.place = place;
     this.word = word;
-    this.end = place.reader.cursor;
+    this.aside = aside;
+    this.end = aside === null ? place.reader.cursor : aside.end;
     this.#large = large;
+  }
+
+  /** Where its outcome says that it comes from. */
+  get address(): RecordAddress {
+    const { index, reader, hasAsides } = this.place;
+    return { place: index, sequence: reader.words[this.word + SEQUENCE] as number, isPastOthers: hasAsides };
   }
 
   protected override decode(mode: 'copy' | 'view'): unknown {
@@ -83,8 +106,9 @@ export class Place {
   /** In the lane's list of rings: 0 is the lowest priority. */
   readonly index: number;
   readonly reader: RingReader;
-  /** Attempts whose records are not released, oldest first. */
-  readonly #window: RingAttempt[] = [];
+  /** Those that are not released, oldest first. */
+  readonly #window: Read[] = [];
+  #asides = 0;
   /** Null: several handlers may run side by side. */
   readonly #running: RunningWord | null;
 
@@ -94,10 +118,30 @@ export class Place {
     this.#running = isSerial ? new RunningWord(memory) : null;
   }
 
+  /** True: others have passed records of this ring that have not begun. */
+  get hasAsides(): boolean {
+    return this.#asides > 0;
+  }
+
+  /** The word index of the header of this record; null: of the next one. */
+  wordOf(aside: Aside | null): number {
+    return aside === null ? this.reader.peek() : aside.word;
+  }
+
+  /** Reads the next record, whose attempt may begin after those of others. */
+  setAside(word: number): Aside {
+    this.reader.next();
+    const aside = { place: this, word, end: this.reader.cursor, isDone: false };
+    this.#window.push(aside);
+    this.#asides++;
+    return aside;
+  }
+
   /** Its record was read. */
   track(attempt: RingAttempt): void {
     if (attempt.permit?.isProbe === true) markProbe(this.reader, attempt.word);
-    if (this.#running === null) this.#window.push(attempt);
+    if (attempt.aside !== null) this.#asides--;
+    else if (this.#running === null) this.#window.push(attempt);
   }
 
   /** From here on a death of this thread is pinned to this attempt. */
@@ -125,11 +169,12 @@ export class Place {
       this.reader.releaseTo(attempt.end);
       return;
     }
-    attempt.isDone = true;
+    const read = attempt.aside ?? attempt;
+    read.isDone = true;
     Atomics.store(this.reader.words, attempt.word + STATE, DONE);
     if (succeeded) this.reader.countSuccess();
     const window = this.#window;
-    let released: RingAttempt | undefined;
+    let released: Read | undefined;
     while (window[0]?.isDone === true) released = window.shift();
     if (released !== undefined) this.reader.releaseTo(released.end);
   }

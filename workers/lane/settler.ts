@@ -8,7 +8,7 @@ import type { Doorbell } from '../../src/shared/doorbell.js';
 import { FamiliarFailures, type Kind } from '../../src/shared/familiar.js';
 import { type HandlerOptions, type HandlerVerdict, isVerdict } from '../../src/shared/handler.js';
 import type { DrainTask } from '../../src/shared/lane-task.js';
-import { LENGTH, RECORD_HEADER_BYTES, SEQUENCE } from '../../src/shared/layout.js';
+import { LENGTH, RECORD_HEADER_BYTES } from '../../src/shared/layout.js';
 import { asksMain, type LaneOrder } from '../../src/shared/order.js';
 import { type Failure, Outcome, type RecordAddress } from '../../src/shared/outcome.js';
 import { type ReconnectHook, Reconnector } from '../../src/shared/reconnector.js';
@@ -220,8 +220,7 @@ export class Settler {
 
   /** The same was described in full again and again just now. False: there is no room in the outbox. */
   #failAgain(attempt: RingAttempt, { slot, message, described, category }: Kind): boolean {
-    const { place, word } = attempt;
-    const address = { place: place.index, sequence: place.reader.words[word + SEQUENCE] as number };
+    const { place, word, address } = attempt;
     const again = { slot, message: message === described ? null : this.#describer.redacted(message) };
     if (!this.#outbox.failAgain(address, again, place.reader, word)) return false;
     attempt.countFailure(this.#breaker, category);
@@ -256,11 +255,7 @@ export class Settler {
       this.#finish(attempt, succeeded);
       return;
     }
-    const address = {
-      place: attempt.place.index,
-      sequence: attempt.place.reader.words[attempt.word + SEQUENCE] as number,
-    };
-    this.#write(address, outcomes, () => this.#finish(attempt, succeeded), attempt);
+    this.#write(attempt.address, outcomes, () => this.#finish(attempt, succeeded), attempt);
   }
 
   #close(attempt: RingAttempt): void {

@@ -1,0 +1,35 @@
+// The words of a lane's turn as its drain sees them: see `Turn`.
+import { Turn } from '../../src/shared/lane-task.js';
+
+/** Belongs to one drain. */
+export class DrainTurn {
+  readonly #words: Int32Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+  }
+
+  get mustLeave(): boolean {
+    return Atomics.load(this.#words, Turn.LEAVE) === 1;
+  }
+
+  /** Others wait for this thread. */
+  get isWanted(): boolean {
+    return Atomics.load(this.#words, Turn.SHARE) === 1;
+  }
+
+  /** This drain has to leave, though main has not asked. */
+  giveUp(): void {
+    Atomics.store(this.#words, Turn.LEAVE, 1);
+  }
+
+  /** Main takes a drain that does not, though it has reason to, for stuck. Overflows to 0 after years. */
+  beat(): void {
+    this.#words[Turn.BEAT] = (this.#words[Turn.BEAT] as number) + 1;
+  }
+
+  /** @param number of the drain */
+  tellExit(number: number): void {
+    Atomics.store(this.#words, Turn.EXITED, number);
+  }
+}
