@@ -58,6 +58,8 @@ const SETTLED_POLL_MS = 5;
 /** What lies in a ring can no longer be evicted: half of the queue at most, or less where a policy evicts; and this many. */
 const DEEPEST_RING = 65_536;
 const PART_IN_RINGS = 1 / 2;
+/** Each retry has all that lies in the rings of a strict lane sent back to main. */
+const DEEPEST_STRICT_RING = 64;
 const PART_IN_RINGS_IF_EVICTED = 1 / 2 / PRIORITIES.length;
 
 /** Belongs to one bus. Runs on the main thread. */
@@ -277,11 +279,11 @@ export class Subscriber {
   }
 }
 
-function depthOf({ maxQueueSize, lanes, overflow, rateLimit }: ResolvedSubscribeOptions): number {
+function depthOf({ maxQueueSize, lanes, overflow, rateLimit, ordering }: ResolvedSubscribeOptions): number {
   const evicts = overflow === 'drop-oldest' || overflow === 'drop-low';
   if (rateLimit !== undefined) return Math.min(burstOf(rateLimit), maxQueueSize);
   const part = (maxQueueSize / lanes) * (evicts ? PART_IN_RINGS_IF_EVICTED : PART_IN_RINGS);
-  return Math.max(1, Math.min(DEEPEST_RING, Math.floor(part)));
+  return Math.max(1, Math.min(ordering === 'strict' ? DEEPEST_STRICT_RING : DEEPEST_RING, Math.floor(part)));
 }
 
 function keyOf(pattern: string, subscriberId: string): string {
