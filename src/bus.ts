@@ -75,7 +75,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   /**
    * Starts threads and opens the log folder. Twice is harmless, after `stop()` refused. If it fails, try again or `stop()`.
    *
-   * @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED, BUSBAR_NOT_RUNNING
+   * @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED, BUSBAR_NOT_RUNNING, BUSBAR_PACKAGE
    */
   start(): Promise<void> {
     if (this.#stopping !== undefined) {

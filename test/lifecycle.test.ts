@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
 import { workerExecArgv } from '../src/shared/exec-argv.js';
+import { workerFile } from '../src/shared/worker-file.js';
 import doubles from './fixtures/doubles.js';
 import misbehaves from './fixtures/misbehaves.js';
 import publishes from './fixtures/publishes.js';
@@ -65,8 +66,10 @@ describe('a thread that is ended while it loads', () => {
 
   it('does not take the process down', async () => {
     // The file that the pool gives to Piscina, loaded as Piscina loads it: an ES module there was fatal in 1 of 100 rounds.
-    const entry = new URL('../workers/lane.cjs', import.meta.url);
-    expect(readFileSync(new URL('../src/threads/pool.js', import.meta.url), 'utf8')).toContain('workers/lane.cjs');
+    const entry = workerFile('lane.cjs');
+    expect(readFileSync(new URL('../src/threads/pool.js', import.meta.url), 'utf8')).toContain(
+      "workerFile('lane.cjs')",
+    );
     const output = await runProgram(`
       import { Worker } from 'node:worker_threads';
       import { fileURLToPath } from 'node:url';

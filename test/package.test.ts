@@ -1,6 +1,6 @@
 // The package as it is published: packed, installed into an empty folder, used from ESM, CommonJS and TypeScript.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -83,6 +83,20 @@ describe('the package', () => {
       `const { MessageBus } = require('busbar');\nconst handler = require('./handler.cjs');\n(async () => {${PROGRAM}\n})();`,
     );
     expect(run(process.execPath, '--no-warnings', 'app.cjs')).toBe('21\n101 101\n');
+  });
+
+  it('says what is missing where a bundler has left the workers behind, and starts nothing', () => {
+    const workers = join(folder, 'node_modules/busbar/dist/workers');
+    const program = `
+      import { MessageBus } from 'busbar';
+      const bus = new MessageBus({ errorLogDir: 'logs' });
+      await bus.start().catch(({ code, message }) => console.log(code, message));`;
+    writeFileSync(join(folder, 'left.mjs'), program);
+    for (const file of ['lane.cjs', 'logging.cjs']) {
+      renameSync(join(workers, file), join(workers, 'elsewhere'));
+      expect(run(process.execPath, 'left.mjs')).toMatch(new RegExp(`^BUSBAR_PACKAGE .*${file}; a bundler must`));
+      renameSync(join(workers, 'elsewhere'), join(workers, file));
+    }
   });
 
   it('has types that compile strictly, without the DOM and without Node’s own', () => {

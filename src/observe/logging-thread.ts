@@ -7,6 +7,7 @@ import { BusbarError } from '../shared/errors.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
 import type { LoggingQueries, LoggingStart } from '../shared/logging-task.js';
 import { StormGuard } from '../shared/storm-guard.js';
+import { workerFile } from '../shared/worker-file.js';
 
 const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (
   worker: unknown,
@@ -45,9 +46,9 @@ export class LoggingThread {
     this.#death.catch(() => undefined);
   }
 
-  /** @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED */
+  /** @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED, BUSBAR_PACKAGE */
   async start(isReplacement = false): Promise<void> {
-    const url = new URL('../../workers/logging.cjs', import.meta.url);
+    const url = workerFile('logging.cjs');
     const workerData: LoggingStart = { ...this.#start, isReplacement, replaying: [...this.#replaying] };
     const worker = new Worker(url, { name: 'busbar-logging', workerData, ...workerExecArgv() });
     this.#worker = worker;

@@ -9,6 +9,7 @@
  * - `BUSBAR_DUPLICATE_SUBSCRIPTION`: this pattern and subscriberId are subscribed already.
  * - `BUSBAR_HANDLER_LOAD`: a handler module is missing, throws at import, or has no such export.
  * - `BUSBAR_IN_LANE_WORKER`: a MessageBus was constructed on one of its own worker threads.
+ * - `BUSBAR_PACKAGE`: a file of busbar's own is missing, as after bundling.
  * - `BUSBAR_LOG_FOLDER`: the log folder cannot be created, read or written.
  * - `BUSBAR_FOLDER_LOCKED`: another process owns the log folder; the text names its pid.
  * - `BUSBAR_BREAKER_OPEN`: a circuit breaker refused the call; carries `retryAfterMs` and `breaker`.
@@ -39,6 +40,7 @@ export type ErrorCode =
   | 'BUSBAR_DUPLICATE_SUBSCRIPTION'
   | 'BUSBAR_HANDLER_LOAD'
   | 'BUSBAR_IN_LANE_WORKER'
+  | 'BUSBAR_PACKAGE'
   | 'BUSBAR_LOG_FOLDER'
   | 'BUSBAR_FOLDER_LOCKED'
   | 'BUSBAR_BREAKER_OPEN'

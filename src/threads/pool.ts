@@ -3,6 +3,7 @@ import { Piscina } from 'piscina';
 import { systemClock, type Timer } from '../shared/clock.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
 import type { HandlerSource, LaneTask, LaneTaskResult, LoadTask } from '../shared/lane-task.js';
+import { workerFile } from '../shared/worker-file.js';
 import type { ThreadLimits } from './thread-limits.js';
 
 export interface PoolOptions {
@@ -59,10 +60,11 @@ export class Pool {
   /** Threads that ended and were replaced. */
   threadsReplaced = 0;
 
+  /** @throws BUSBAR_PACKAGE */
   constructor({ threads, spareThreads, limits }: PoolOptions) {
     this.#size = threads + spareThreads;
     this.#piscina = new Piscina<LaneTask, LaneTaskResult>({
-      filename: new URL('../../workers/lane.cjs', import.meta.url).href,
+      filename: workerFile('lane.cjs').href,
       minThreads: this.#size,
       maxThreads: this.#size,
       concurrentTasksPerWorker: 1,
