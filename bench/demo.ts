@@ -147,7 +147,7 @@ async function mendAndReplay(queue: DeadLetterQueue, { brokenJson, mended }: Cau
   printTitle('The causes are mended, and the letters replayed');
   writeFileSync(brokenJson, '{"whole": true}');
   writeFileSync(mended, '');
-  const { replayed, failed, skipped } = await queue.replay();
+  const { replayed, failed, skipped } = await queue.replay({ all: true });
   printTable(['replayed', 'failed again', 'skipped'], [[replayed.length, failed.length, skipped.length]]);
   if (failed.length > 0) {
     console.log(`  ${await queue.purge(failed)} of them name files that are no JSON, and stay so: purged`);

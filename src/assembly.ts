@@ -18,6 +18,7 @@ import { Remote } from './remote.js';
 import { Replays } from './replays.js';
 import { Replies } from './replies.js';
 import { Reporter } from './reporter.js';
+import { Republisher } from './republish.js';
 import { Requests } from './request.js';
 import type { ResolvedBusOptions } from './resolved-options.js';
 import { Router } from './routing/router.js';
@@ -127,7 +128,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
       logging &&
       new DeadLetterQueue(
         { storageDir: logging.letterFolder },
-        (letter) => subscriber.replay(letter),
+        new Republisher({ publisher, replies, replays, find: (...names) => subscriber.find(...names) }),
         clock,
         () => remote?.transport?.letters,
       ),

@@ -3,7 +3,7 @@ import type { BusParts } from './assembly.js';
 import { ControlServer } from './observe/control-server.js';
 import type { ResolvedBusOptions } from './resolved-options.js';
 import type { ControlAnswers, ControlRequest } from './shared/control.js';
-import { BusbarError, show } from './shared/errors.js';
+import { BusbarError, invalidOption, show } from './shared/errors.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { peek } from './shared/hostile.js';
 import { answerAboutLetters } from './shared/letter-desk.js';
@@ -54,11 +54,25 @@ export function controlOf(
 
 type BreakerRequest = Extract<ControlRequest, { ask: 'breaker' }>;
 
-/** False: there is no breaker of this name; asking for it would make one. */
-function moveBreaker({ breakers }: BusParts, { name, command }: BreakerRequest): boolean {
-  if (!Object.hasOwn(breakers.status(), name)) return false;
-  if (command === 'reset') breakers.of(name).reset();
-  else if (command === 'open') breakers.of(name).forceOpen();
+function moveBreaker(parts: BusParts, { name: asked, command }: BreakerRequest): string | null {
+  const name = breakerNamed(parts, asked);
+  if (name === null) return null;
+  const breaker = parts.breakers.of(name);
+  if (command === 'reset') breaker.reset();
+  else if (command === 'open') breaker.forceOpen();
   else throw new BusbarError('BUSBAR_CONTROL_REQUEST', `a breaker can be reset or opened, not ${show(command)}`);
-  return true;
+  return name;
+}
+
+/** By its own name, or by the subscriberId of the one subscription that has it. Null: asking for it would make one. */
+function breakerNamed({ breakers, subscriber }: BusParts, name: string): string | null {
+  if (Object.hasOwn(breakers.status(), name)) return name;
+  const its = subscriber.health().filter(({ subscriberId, breaker }) => subscriberId === name && breaker !== null);
+  const [first, ...others] = new Set(its.map(({ breakerName }) => breakerName));
+  if (others.length === 0) return first ?? null;
+  throw invalidOption(
+    'breaker',
+    `one by its name, for several are of this subscriber: ${[first, ...others].join(', ')}`,
+    name,
+  );
 }

@@ -45,6 +45,7 @@ export type {
 export type {
   ErrorFilter,
   ErrorStatistics,
+  LetterChoice,
   LetterFilter,
   LetterGroup,
   LetterState,
@@ -53,6 +54,7 @@ export type {
   StoredLetter,
 } from './shared/logging-task.js';
 export type { Headers, Ordering, Priority } from './shared/message.js';
+export type { Moment } from './shared/moment.js';
 export type { PublishOptions, RequestOptions } from './shared/publish-options.js';
 export type { ReconnectHook } from './shared/reconnector.js';
 export type { RedactOptions } from './shared/redact.js';

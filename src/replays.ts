@@ -13,9 +13,9 @@ export class Replays {
     return this.#running.has(number);
   }
 
-  /** What would have become another letter. */
+  /** What would have become another letter. One that was not tried, or was cut off by a stop, keeps the cause it has. */
   failed(number: number, letter: LetterHeader): void {
-    this.#running.set(number, letter);
+    if (letter.started > 0 && letter.reason !== 'shutdown') this.#running.set(number, letter);
   }
 
   /** Its handler is done, though there is no reply: it discarded the message, or the reply could not be encoded. */

@@ -1,46 +1,78 @@
 // Gives a dead letter's message back to the subscription that failed.
 import type { LiveSubscription } from './live-subscription.js';
-import type { ReplayOutcome } from './observe/replay.js';
+import type { ReplayOutcome, ReplayTarget } from './observe/replay.js';
 import type { Publisher } from './publish.js';
 import type { Replays } from './replays.js';
 import { type Replies, UnreadableReply } from './replies.js';
-import type { StoredLetter } from './shared/logging-task.js';
+import type { LetterSummary, StoredLetter } from './shared/logging-task.js';
 
 export interface RepublishParts {
   readonly publisher: Publisher;
   readonly replies: Replies;
   readonly replays: Replays;
+  /** The subscription of this pattern and subscriberId. */
+  readonly find: (pattern: string, subscriberId: string) => LiveSubscription | undefined;
 }
 
-/** Resolves with what came of it. Runs on the main thread. */
-export function republish(
-  letter: StoredLetter,
-  subscription: LiveSubscription,
-  { publisher, replies, replays }: RepublishParts,
-): Promise<ReplayOutcome> {
-  const { id, topic, payload, key, priority, headers } = letter.message;
-  const options = {
-    id: `${id}/replay/${letter.replays}`,
-    priority,
-    ...(key === null ? {} : { key }),
-    ...(headers === null ? {} : { headers }),
-  };
-  let number = -1;
-  const reply = publisher.replay(subscription, topic, payload, options, (its) => {
-    number = its;
-    replays.begin(its);
-    return replies.wait(its);
-  });
-  return reply.then(
-    (): ReplayOutcome => {
-      replays.end(number);
-      return { kind: 'succeeded' };
-    },
-    (thrown: unknown): ReplayOutcome => {
-      const end = replays.end(number);
-      if (end === 'handled' || thrown instanceof UnreadableReply) return { kind: 'succeeded' };
-      // Its letter goes only when the handler is known to be done with it.
-      return end === null ? { kind: 'not-tried' } : { kind: 'failed', failure: end };
-    },
-  );
+/** Belongs to one bus. Runs on the main thread. */
+export class Republisher implements ReplayTarget {
+  readonly #parts: RepublishParts;
+
+  constructor(parts: RepublishParts) {
+    this.#parts = parts;
+  }
+
+  get isOpen(): boolean {
+    return this.#parts.publisher.isOpen;
+  }
+
+  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | 'refuses' {
+    const subscription = this.#subscriptionOf(letter);
+    if (subscription === undefined) return 'refuses';
+    const state = subscription.breaker?.state;
+    if (state !== 'open' && state !== 'forced_open') return 'ready';
+    return subscription.options.whenOpen === 'hold' ? 'held' : 'refuses';
+  }
+
+  async replay(letter: StoredLetter): Promise<ReplayOutcome> {
+    const subscription = this.#subscriptionOf(letter);
+    return subscription === undefined ? { kind: 'not-tried' } : this.#giveBack(letter, subscription);
+  }
+
+  #subscriptionOf(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): LiveSubscription | undefined {
+    const subscription = this.#parts.find(letter.pattern, letter.subscriber_id);
+    // One whose handler is still being loaded has no lanes.
+    const isThere =
+      this.isOpen && subscription !== undefined && !subscription.isClosed && subscription.lanes.length > 0;
+    return isThere ? subscription : undefined;
+  }
+
+  #giveBack(letter: StoredLetter, subscription: LiveSubscription): Promise<ReplayOutcome> {
+    const { publisher, replies, replays } = this.#parts;
+    const { id, topic, payload, key, priority, headers } = letter.message;
+    const options = {
+      id: `${id}/replay/${letter.replays}`,
+      priority,
+      ...(key === null ? {} : { key }),
+      ...(headers === null ? {} : { headers }),
+    };
+    let number = -1;
+    const reply = publisher.replay(subscription, topic, payload, options, (its) => {
+      number = its;
+      replays.begin(its);
+      return replies.wait(its);
+    });
+    return reply.then(
+      (): ReplayOutcome => {
+        replays.end(number);
+        return { kind: 'succeeded' };
+      },
+      (thrown: unknown): ReplayOutcome => {
+        const end = replays.end(number);
+        if (end === 'handled' || thrown instanceof UnreadableReply) return { kind: 'succeeded' };
+        // Its letter goes only when the handler is known to be done with it.
+        return end === null ? { kind: 'not-tried' } : { kind: 'failed', failure: end };
+      },
+    );
+  }
 }

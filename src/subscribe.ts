@@ -7,13 +7,11 @@ import { sourceOf } from './handler-source.js';
 import { Inflows } from './inflows.js';
 import { LiveSubscription } from './live-subscription.js';
 import { News } from './news.js';
-import type { ReplayOutcome } from './observe/replay.js';
 import type { Pressure } from './pressure.js';
 import type { Publisher } from './publish.js';
 import type { Remote } from './remote.js';
 import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
-import { republish } from './republish.js';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
 import type { Router } from './routing/router.js';
 import type { Retry, Settler } from './settle.js';
@@ -23,7 +21,6 @@ import { BusbarError } from './shared/errors.js';
 import type { Handler, HandlerDefinition } from './shared/handler.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
-import type { StoredLetter } from './shared/logging-task.js';
 import { PRIORITIES } from './shared/message.js';
 import type { LaneOrder } from './shared/order.js';
 import type { Subscription } from './subscription.js';
@@ -132,12 +129,8 @@ export class Subscriber {
     return this.#handleOf(subscription, threads);
   }
 
-  /** Gives a letter back to the subscription that failed, and waits for what comes of it. */
-  async replay(letter: StoredLetter): Promise<ReplayOutcome> {
-    const { publisher } = this.#parts;
-    const subscription = this.#subscriptions.get(keyOf(letter.pattern, letter.subscriber_id));
-    if (subscription === undefined || subscription.isClosed || !publisher.isOpen) return { kind: 'not-tried' };
-    return republish(letter, subscription, this.#parts);
+  find(pattern: string, subscriberId: string): LiveSubscription | undefined {
+    return this.#subscriptions.get(keyOf(pattern, subscriberId));
   }
 
   /** Ends all; what is not settled by then is dead-lettered. */

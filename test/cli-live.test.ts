@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, type jest } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
 import { busbar, busbarProcess, type Ended, UNSAFE } from './command-line.js';
 
@@ -54,6 +54,12 @@ async function on(...args: string[]): Promise<Ended> {
   const ended = await busbar(...args, '--dir', folder);
   said.push(ended);
   return ended;
+}
+
+/** True when the command that runs in this process has said so beside its output. */
+function isSaid(text: string): boolean {
+  const { mock } = process.stderr.write as Partial<jest.Mock>;
+  return mock?.calls.some(([said]) => String(said).includes(text)) ?? false;
 }
 
 describe('the command line on a running bus', () => {
@@ -173,12 +179,20 @@ describe('the command line on a running bus', () => {
       exit: 0,
       out: '3 would be replayed\n',
     });
-    expect(await on('dlq', 'replay', one.error_id)).toEqual({ exit: 0, out: '1 replayed\n', err: '' });
+    bus.breaker('detect').forceOpen();
+    const held = on('dlq', 'replay', one.error_id);
+    while (!isSaid(' is held, and 1 messages wait: its breaker is forced_open; to close it: busbar breaker reset'))
+      await new Promise((later) => setTimeout(later, 20));
+    bus.breaker('detect').reset();
+    expect(await held).toMatchObject({
+      exit: 0,
+      out: `1 replayed\n1 waited for an open breaker: ${one.error_id}\n`,
+    });
     expect(
       await on('dlq', 'replay', '--topic', 'camera.front', '--canary', '1', '--rate', '100', '--json'),
     ).toMatchObject({
       exit: 0,
-      out: `${JSON.stringify({ replayed: [two.error_id, three.error_id], failed: [], skipped: [] })}\n`,
+      out: `${JSON.stringify({ replayed: [two.error_id, three.error_id], failed: [], skipped: [], held: [] })}\n`,
     });
     expect(handled).toHaveLength(3);
     const again = await on('dlq', 'replay', '--subscriber', 'feed', '--canary', '1');
@@ -202,10 +216,11 @@ describe('the command line on a running bus', () => {
     bus.publish('camera.front', 'waits');
     expect((await on('breaker', 'list')).out).toMatch(/^detect +forced_open$/m);
     expect((await on('health')).out).toMatch(/breaker detect is forced_open/);
-    expect(await on('breaker', 'reset', 'detect')).toMatchObject({ exit: 0, out: 'closed\n' });
+    expect(await on('breaker', 'reset', 'detect')).toMatchObject({ exit: 0, out: 'detect is closed\n' });
     await bus.idle();
     expect(handled.at(-1)).toBe('waits');
     expect(await on('breaker', 'reset', 'nobody')).toMatchObject({ exit: 1 });
+    expect(await on('breaker', 'reset', 'feed')).toMatchObject({ exit: 1 });
   });
 
   it('lets nothing through, in all of the above, that a terminal acts on, and no line that a message made up', async () => {

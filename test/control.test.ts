@@ -51,8 +51,8 @@ describe('the local socket of a bus', () => {
     expect(replies.map(codeOf)).toEqual(nonsense.map(() => 'BUSBAR_CONTROL_REQUEST'));
     const moves = ['{"ask":"breaker","name":"__proto__","command":"reset"}', '{"ask":"breaker"}', '{"ask":"letter"}'];
     expect((await say(folder, `${moves.join('\n')}\n`, 3)).map((line) => JSON.parse(line).answer)).toEqual([
-      false,
-      false,
+      null,
+      null,
       undefined,
     ]);
     const tooMuch = await say(folder, Buffer.alloc(5 * 1024 * 1024, 'x'));

@@ -186,7 +186,7 @@ describe('the queue', () => {
       expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }),
     );
     const queue = queueOn(temporaryFolder());
-    await expect(queue.replay()).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
+    await expect(queue.replay({ all: true })).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
     await queue.close();
     await expect(queue.addMessage({ topic: 'a', payload: 1 }, REPORT)).rejects.toMatchObject({
       code: 'BUSBAR_NOT_RUNNING',

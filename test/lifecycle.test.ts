@@ -173,7 +173,7 @@ describe('a bus', () => {
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => ['shutdown', n]),
     );
     await next.subscribe('a', doubles, { subscriberId: 's' });
-    expect((await next.deadLetterQueue?.replay())?.replayed).toHaveLength(10);
+    expect((await next.deadLetterQueue?.replay({ all: true }))?.replayed).toHaveLength(10);
     expect(await lettersOf(next)).toEqual([]);
   });
 

@@ -44,7 +44,13 @@ describe('an operator', () => {
     while (bus.breaker('a#s').state !== 'open') await new Promise((resolve) => setTimeout(resolve, 5));
     isBack = true;
     expect((await busbar('health', '--dir', dir)).out).toMatch(/breaker a#s is open/);
-    expect(await busbar('breaker', 'reset', 'a#s', '--dir', dir)).toMatchObject({ exit: 0 });
+    await bus.subscribe('b', call, { subscriberId: 's' });
+    const ambiguous = await busbar('breaker', 'reset', 's', '--dir', dir);
+    expect(ambiguous).toMatchObject({
+      exit: 2,
+      err: expect.stringContaining('several are of this subscriber: a#s, b#s'),
+    });
+    expect(await busbar('breaker', 'reset', 'a#s', '--dir', dir)).toMatchObject({ exit: 0, out: 'a#s is closed\n' });
     await bus.idle();
     expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ succeeded: 3, deadLettered: 5, breaker: 'closed' });
   });

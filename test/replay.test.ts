@@ -1,6 +1,6 @@
 // Replaying dead letters: to the subscription that failed, once, carefully, and without losing or doubling any.
 import { describe, expect, it } from '@jest/globals';
-import { type DeadLetterQueue, discard, type MessageBus } from '../src/index.js';
+import { type DeadLetterQueue, discard, type LetterChoice, type MessageBus, type ReplayOptions } from '../src/index.js';
 import { Logging } from '../src/observe/logging.js';
 import { shareBus } from './shared-bus.js';
 import { lettersOf, startBus, temporaryFolder } from './test-bus.js';
@@ -16,7 +16,7 @@ async function busWithLetters(count: number, { bus }: { bus: MessageBus } = shar
     control.ids.push(id);
     if (control.isBroken) throw new Error(`broken by ${JSON.stringify(payload)}`);
   };
-  await bus.subscribe('a.*', handler, { subscriberId: 's', breaker: false, retry: NEVER });
+  await bus.subscribe('a.*', handler, { subscriberId: 's', breaker: { failureThreshold: 1000 }, retry: NEVER });
   for (let n = 0; n < count; n++) bus.publish('a.b', n, { id: `m${n}` });
   await bus.idle();
   control.seen.length = 0;
@@ -35,9 +35,9 @@ describe('a replay', () => {
     const others: unknown[] = [];
     await bus.subscribe('a.>', (payload) => void others.push(payload), { subscriberId: 'other' });
     control.isBroken = false;
-    expect((await queue.replay({}, { dryRun: true })).replayed).toHaveLength(3);
+    expect((await queue.replay({ all: true }, { dryRun: true })).replayed).toHaveLength(3);
     expect(control.seen).toEqual([]);
-    const { replayed, failed, skipped } = await queue.replay();
+    const { replayed, failed, skipped } = await queue.replay({ all: true });
     expect([replayed.length, failed, skipped]).toEqual([3, [], []]);
     expect(control.seen).toEqual([0, 1, 2]);
     expect(control.ids).toEqual(['m0/replay/1', 'm1/replay/1', 'm2/replay/1']);
@@ -48,7 +48,7 @@ describe('a replay', () => {
   it('that fails again joins its letter: a count more, the new failure, never a copy', async () => {
     const { queue } = await busWithLetters(2);
     const before = await queue.list();
-    const { failed } = await queue.replay();
+    const { failed } = await queue.replay({ all: true });
     expect(failed).toEqual(before.map(({ error_id: id }) => id));
     const after = await queue.getMessages();
     expect(after).toMatchObject([
@@ -85,10 +85,10 @@ describe('a replay', () => {
       options,
     );
     const queue = queueOf(bus);
-    expect(await queue.replay()).toMatchObject({ replayed: [], failed: { length: 3 }, skipped: [] });
+    expect(await queue.replay({ all: true })).toMatchObject({ replayed: [], failed: { length: 3 }, skipped: [] });
     expect(await queue.list()).toMatchObject(Array(3).fill({ state: 'dead', reason: 'retries_exhausted', replays: 1 }));
     isBroken = false;
-    expect(await queue.replay()).toMatchObject({ replayed: { length: 3 }, failed: [], skipped: [] });
+    expect(await queue.replay({ all: true })).toMatchObject({ replayed: { length: 3 }, failed: [], skipped: [] });
     expect(await queue.list()).toEqual([]);
   });
 
@@ -112,25 +112,57 @@ describe('a replay', () => {
       handled.push(payload);
     };
     const options = { subscriberId: 's', breaker: false, overflow: 'drop-oldest', maxQueueSize: 4 } as const;
+    const before = { state: 'dead', reason: 'not_retryable', replays: 1, replay_failures: 0 };
     await bus.subscribe('a.*', handler, options);
     for (let n = 0; n < 12; n++) {
       bus.publish('a.b', n);
       await bus.idle();
     }
     isBroken = false;
-    const replaying = queue.replay();
+    const replaying = queue.replay({ all: true });
     await begun;
     for (let n = 0; n < 20; n++) bus.publish('a.b', 'newer');
     open();
     const { replayed, failed, skipped } = await replaying;
     const old = handled.filter((payload) => payload !== 'newer');
     expect(old.length).toBeLessThan(12);
-    expect([replayed.length, failed.length, skipped]).toEqual([old.length, 12 - old.length, []]);
+    expect([replayed.length, failed, skipped.length]).toEqual([old.length, [], 12 - old.length]);
     const left = await queue.getMessages();
     expect([...left.map(({ message }) => message.payload), ...old].sort()).toEqual(
       Array.from({ length: 12 }, (_, n) => n).sort(),
     );
-    expect(left).toMatchObject(left.map(() => ({ state: 'dead', reason: 'overflow', replay_failures: 1 })));
+    expect(left).toMatchObject(left.map(() => before));
+  });
+
+  it('and a purge take everything only when that is said, and no option that nobody knows', async () => {
+    const { control, queue } = await busWithLetters(2);
+    const wrong: [unknown, unknown?][] = [
+      [undefined],
+      [null],
+      [{}],
+      [{ topic: undefined }],
+      [{ all: false }],
+      [{ all: true, topic: 'a.b' }],
+      [{ canary: 1 }],
+      [{ all: true }, { canari: 1 }],
+      [{ all: true }, { dryRun: 'no' }],
+      [{ all: true }, null],
+      [{ since: Date.now() }],
+      [{ since: 'yesterday' }],
+    ];
+    for (const [choice, options] of wrong) {
+      const replay = queue.replay(choice as LetterChoice, options as ReplayOptions);
+      await expect(replay).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+    }
+    for (const remove of [
+      queue.purge({}),
+      queue.archive({}),
+      queue.unarchive({}),
+      queue.edit('x', { kee: 1 } as object),
+    ])
+      await expect(remove).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+    expect([control.seen, (await queue.list()).length]).toEqual([[], 2]);
+    expect(await queue.purge({ since: new Date(Date.now() - 60_000), until: '2100-01-01' })).toBe(2);
   });
 
   it('goes on when the logging worker dies in the middle: each letter is handled once, and none stays pending', async () => {
@@ -142,7 +174,7 @@ describe('a replay', () => {
     control.onSeen = (count) => {
       if (count === 1 || count === 150) logging.ask((worker) => worker.die()).catch(() => undefined);
     };
-    expect(await queue.replay()).toMatchObject({ replayed: { length: 200 }, failed: [], skipped: [] });
+    expect(await queue.replay({ all: true })).toMatchObject({ replayed: { length: 200 }, failed: [], skipped: [] });
     expect(control.seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 200 }, (_, n) => n));
     expect(await queue.list()).toEqual([]);
     expect(logging.health().restarts).toBe(2);
@@ -151,24 +183,28 @@ describe('a replay', () => {
 
   it('goes on after its canary only if all of that succeeded', async () => {
     const { control, queue } = await busWithLetters(5);
-    const refused = await queue.replay({}, { canary: 2 });
+    const refused = await queue.replay({ all: true }, { canary: 2 });
     expect([refused.failed.length, refused.skipped.length, control.seen.length]).toEqual([2, 3, 2]);
     control.isBroken = false;
-    expect((await queue.replay({}, { canary: 2 })).replayed).toHaveLength(5);
+    expect((await queue.replay({ all: true }, { canary: 2 })).replayed).toHaveLength(5);
   });
 
   it('keeps to its rate', async () => {
     const { control, queue } = await busWithLetters(5);
     control.isBroken = false;
     const start = performance.now();
-    await queue.replay({}, { ratePerSec: 50 });
+    await queue.replay({ all: true }, { ratePerSec: 50 });
     expect(performance.now() - start).toBeGreaterThan(4 * 20 - 5);
   });
 
   it('of one letter happens once, however often it is asked for at the same time', async () => {
     const { control, queue } = await busWithLetters(20);
     control.isBroken = false;
-    const results = await Promise.all([queue.replay(), queue.replay(), queue.replay({ subscriberId: 's' })]);
+    const results = await Promise.all([
+      queue.replay({ all: true }),
+      queue.replay({ all: true }),
+      queue.replay({ subscriberId: 's' }),
+    ]);
     expect(results.reduce((sum, { replayed }) => sum + replayed.length, 0)).toBe(20);
     expect(control.seen).toHaveLength(20);
   });
@@ -188,7 +224,7 @@ describe('a replay', () => {
     const { replayed } = await queue.replay({ signature: group?.signature ?? '' });
     expect(replayed).toEqual([one, two, four]);
     expect(control.seen).toEqual([0, { mended: true }, 3]);
-    expect(await queue.unarchive({})).toBe(1);
+    expect(await queue.unarchive({ all: true })).toBe(1);
     expect((await queue.replay([three, 'nobody'])).skipped).toEqual(['nobody']);
     expect(await queue.list()).toEqual([]);
   });
@@ -198,7 +234,7 @@ describe('a replay', () => {
     const { bus, queue } = await busWithLetters(1, { bus: await startBus({ errorLogDir: folder }) });
     await bus.stop();
     const next = await startBus({ errorLogDir: folder });
-    expect((await queueOf(next).replay()).skipped).toHaveLength(1);
+    expect((await queueOf(next).replay({ all: true })).skipped).toHaveLength(1);
     expect(await lettersOf(next)).toMatchObject([{ state: 'dead', replays: 1, replay_failures: 0 }]);
     await expect(queue.list()).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
   });

@@ -1,12 +1,9 @@
 // Times as people type and read them.
 import { systemClock } from '../shared/clock.js';
+import { secondsOfDate } from '../shared/moment.js';
 import { CliError, Exit } from './exit.js';
 
 const SECONDS_OF = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
-
-const DATE_LENGTH = '2026-01-31'.length;
-/** Date.parse takes much more: `7` would be a day of the year 2001, and a purge since then would take everything. */
-const ISO_DATE = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/i;
 
 /**
  * Seconds since 1970 of `90s`, `15m`, `8h`, `2d` (ago), or of an ISO date, with or without a time; without a zone, this
@@ -17,8 +14,8 @@ const ISO_DATE = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(
 export function parseWhen(option: string, text: string): number {
   const ago = /^(\d{1,9}(?:\.\d{1,3})?)([smhd])$/.exec(text);
   if (ago !== null) return systemClock.now() / 1000 - Number(ago[1]) * SECONDS_OF[ago[2] as keyof typeof SECONDS_OF];
-  const date = ISO_DATE.test(text) ? Date.parse(text.length === DATE_LENGTH ? `${text}T00:00` : text) : Number.NaN;
-  if (!Number.isNaN(date)) return date / 1000;
+  const seconds = secondsOfDate(text);
+  if (!Number.isNaN(seconds)) return seconds;
   throw new CliError(
     Exit.USAGE,
     `--${option} must be a time ago with its unit, as 90s, 15m, 8h or 7d, or a date as 2026-01-31 or 2026-01-31T22:00; received ${JSON.stringify(text)}`,

@@ -1,6 +1,5 @@
 // Which letters a command is about: ids, filters, or all of them, said in so many words.
-import type { Which } from '../shared/control.js';
-import type { LetterFilter } from '../shared/logging-task.js';
+import type { LetterChoice, LetterFilter } from '../shared/logging-task.js';
 import { ErrorCategory } from '../shared/report.js';
 import type { Arguments } from './command.js';
 import { CliError, Exit } from './exit.js';
@@ -36,20 +35,20 @@ export function filterFrom(args: Arguments): LetterFilter {
  *
  * @throws CliError
  */
-export function whichFrom(args: Arguments): Which {
+export function whichFrom(args: Arguments): LetterChoice {
   const filter = filterFrom(args);
   const hasFilter = Object.keys(filter).length > 0;
-  if (args.operands.length > 0) {
-    if (hasFilter || args.has('all')) throw new CliError(Exit.USAGE, 'give either ids, or a filter, or --all');
-    return [...new Set(args.operands)];
-  }
-  if (!hasFilter && !args.has('all')) throw new CliError(Exit.USAGE, 'say which letters: ids, a filter, or --all');
-  return filter;
+  const ways = [args.operands.length > 0, hasFilter, args.has('all')].filter(Boolean).length;
+  if (ways === 0) throw new CliError(Exit.USAGE, 'say which letters: ids, a filter, or --all');
+  if (ways > 1) throw new CliError(Exit.USAGE, 'give either ids, or a filter, or --all');
+  if (args.operands.length > 0) return [...new Set(args.operands)];
+  return hasFilter ? filter : { all: true };
 }
 
 /** In words, for a question. */
-export function showWhich(which: Which): string {
+export function showWhich(which: LetterChoice): string {
   if (Array.isArray(which)) return which.length === 1 ? '1 letter' : `${which.length} letters`;
+  if ('all' in which) return 'all letters';
   const parts = Object.entries(which as LetterFilter).map(([name, value]) => `${name} ${value}`);
-  return parts.length === 0 ? 'all letters' : `the letters of ${parts.join(', ')}`;
+  return `the letters of ${parts.join(', ')}`;
 }

@@ -6,23 +6,25 @@ import { type Encoded, encodeLossy, encodePayload } from '../shared/codec.js';
 import { BusbarError, invalidOption } from '../shared/errors.js';
 import type { LetterStore } from '../shared/letter-store.js';
 import type {
+  LetterChoice,
   LetterEdit,
   LetterFilter,
   LetterGroup,
-  LetterState,
   LetterStats,
   LetterSummary,
   StoredLetter,
 } from '../shared/logging-task.js';
 import type { Headers, Priority } from '../shared/message.js';
+import type { Moment } from '../shared/moment.js';
+import { assertKnown, positive } from '../shared/option-checks.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
 import { copyOf } from '../shared/views.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
-import { assertFilter, assertIds } from './letter-choice.js';
+import { chosen, isIds, letterChoice, letterFilter } from './letter-choice.js';
 import { closedError, Logging } from './logging.js';
-import { type Ask, Replay, type Republish } from './replay.js';
+import { type Ask, assertReplayOptions, Replay, type ReplayTarget } from './replay.js';
 import { storedLetter } from './stored-letter.js';
 
 /** Options of a {@link DeadLetterQueue} of its own. */
@@ -47,9 +49,6 @@ export interface LetterChanges {
   readonly headers?: Headers | null;
 }
 
-/** Which letters: their error_ids, or a filter. */
-type Which = readonly string[] | LetterFilter;
-
 /**
  * Keeps given-up messages on disk until they are replayed or removed. Opens at first use; a process ends by itself only
  * after {@link close}. Runs on the main thread; the disk is touched by the logging worker alone.
@@ -60,29 +59,29 @@ type Which = readonly string[] | LetterFilter;
 export class DeadLetterQueue {
   readonly #logging: Logging;
   readonly #clock: Clock;
-  readonly #republish: Republish | undefined;
+  readonly #target: ReplayTarget | undefined;
   readonly #elsewhere: () => LetterStore | undefined;
   readonly #replays = new Set<Replay>();
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
   /**
-   * @param republish given by a bus; without it, nothing can be replayed
+   * @param target given by a bus; without it, nothing can be replayed
    * @throws BUSBAR_INVALID_OPTION
    */
   constructor(
     options: DeadLetterQueueOptions,
-    republish?: Republish,
+    target?: ReplayTarget,
     clock = systemClock,
     elsewhere: () => LetterStore | undefined = () => undefined,
   ) {
     const { storageDir, maxLetters, maxBytes, maxAgeMs } = options ?? {};
+    assertKnown('options', options ?? {}, ['storageDir', 'maxLetters', 'maxBytes', 'maxAgeMs']);
     if (typeof storageDir !== 'string' || storageDir === '') {
       throw invalidOption('storageDir', 'the path of a folder', storageDir);
     }
-    assertMost('maxLetters', maxLetters);
-    assertMost('maxBytes', maxBytes);
-    assertMost('maxAgeMs', maxAgeMs);
+    for (const [name, value] of Object.entries({ maxLetters, maxBytes, maxAgeMs }))
+      if (value !== undefined) positive(name, value);
     const letterFolder = resolve(storageDir);
     const folder = basename(letterFolder) === 'dead_letter' ? dirname(letterFolder) : letterFolder;
     this.#logging = Logging.of(folder, letterFolder, {
@@ -90,7 +89,7 @@ export class DeadLetterQueue {
       ...(maxBytes === undefined ? {} : { maxLetterBytes: maxBytes }),
       ...(maxAgeMs === undefined ? {} : { maxLetterAgeMs: maxAgeMs }),
     });
-    this.#republish = republish;
+    this.#target = target;
     this.#clock = clock;
     this.#elsewhere = elsewhere;
   }
@@ -117,10 +116,10 @@ export class DeadLetterQueue {
     return this.#read(await this.#ask((worker) => worker.letterIds({})));
   }
 
-  /** Without payloads, oldest first. Throws BUSBAR_INVALID_OPTION for a field that no filter has. */
-  async list(filter: LetterFilter = {}): Promise<LetterSummary[]> {
-    assertFilter(filter);
-    return this.#ask((worker) => worker.listLetters(filter));
+  /** Without payloads, oldest first. Throws BUSBAR_INVALID_OPTION for a field that no filter has, and for milliseconds. */
+  async list(filter: LetterFilter<Moment> = {}): Promise<LetterSummary[]> {
+    const wanted = letterFilter(filter);
+    return this.#ask((worker) => worker.listLetters(wanted));
   }
 
   /** One letter with its payload, or undefined. */
@@ -130,9 +129,9 @@ export class DeadLetterQueue {
   }
 
   /** The causes of letters, those with the most letters first. */
-  async groups(filter: LetterFilter = {}): Promise<LetterGroup[]> {
-    assertFilter(filter);
-    return this.#ask((worker) => worker.letterGroups(filter));
+  async groups(filter: LetterFilter<Moment> = {}): Promise<LetterGroup[]> {
+    const wanted = letterFilter(filter);
+    return this.#ask((worker) => worker.letterGroups(wanted));
   }
 
   /**
@@ -140,21 +139,22 @@ export class DeadLetterQueue {
    * By filter, only those in the state `dead`, unless it says otherwise. A letter that fails again keeps its place and
    * takes on the new failure; there is never a second one. One that is being replayed already is skipped.
    *
-   * Replays go out side by side: letters of one key keep their order, others do not.
+   * Replays go out side by side: letters of one key keep their order, others do not. Where a subscription's breaker is
+   * open, its letters wait until it lets them through: `held` names them, also in a dry run. When the bus stops, those that
+   * were not tried by then are as they were.
    *
-   * @throws BUSBAR_NOT_RUNNING without a bus that runs, BUSBAR_INVALID_OPTION
+   * @throws BUSBAR_NOT_RUNNING without a bus that runs, BUSBAR_INVALID_OPTION, also for a choice that says nothing
    */
-  async replay(which: Which = {}, options: ReplayOptions = {}): Promise<ReplayResult> {
-    const republish = this.#republish;
-    if (republish === undefined)
+  async replay(choice: LetterChoice<Moment>, options: ReplayOptions = {}): Promise<ReplayResult> {
+    const target = this.#target;
+    if (target === undefined)
       throw new BusbarError('BUSBAR_NOT_RUNNING', 'replaying needs a running bus: use bus.deadLetterQueue');
-    assertMost('ratePerSec', options.ratePerSec);
-    if (options.canary !== undefined && !(Number.isInteger(options.canary) && options.canary >= 1))
-      throw invalidOption('canary', 'a whole number >= 1', options.canary);
-    const ids = await this.#idsOf(which, 'dead');
-    if (options.dryRun) return this.#dryRun(which, ids);
+    assertReplayOptions(options);
+    const wanted = chosen(choice, 'dead');
+    if (options.dryRun === true) return this.#dryRun(wanted, target);
+    const ids = await this.#idsOf(wanted);
     const { replaying } = this.#logging;
-    const replay = new Replay({ ask: this.#askAnyway, clock: this.#clock, republish, replaying }, options);
+    const replay = new Replay({ ask: this.#askAnyway, clock: this.#clock, target, replaying }, options);
     this.#replays.add(replay);
     const result = await replay.run(ids);
     // One that failed may still have letters to settle.
@@ -169,6 +169,7 @@ export class DeadLetterQueue {
    * @throws BUSBAR_INVALID_OPTION, BUSBAR_ENCODING
    */
   async edit(id: string, changes: LetterChanges): Promise<StoredLetter | undefined> {
+    assertKnown('changes', changes, ['payload', 'key', 'priority', 'headers']);
     const { key, priority, headers } = changes;
     assertPublishOptions({
       ...(key == null ? {} : { key }),
@@ -186,20 +187,20 @@ export class DeadLetterQueue {
   }
 
   /** Keeps dead letters, but out of the way of replays. Returns how many. */
-  async archive(which: Which): Promise<number> {
-    const ids = await this.#idsOf(which, 'dead');
+  async archive(choice: LetterChoice<Moment>): Promise<number> {
+    const ids = await this.#idsOf(chosen(choice, 'dead'));
     return this.#ask((worker) => worker.moveLetters(ids, 'dead', 'archived'));
   }
 
   /** Takes {@link archive} back. Returns how many. */
-  async unarchive(which: Which): Promise<number> {
-    const ids = await this.#idsOf(which, 'archived');
+  async unarchive(choice: LetterChoice<Moment>): Promise<number> {
+    const ids = await this.#idsOf(chosen(choice, 'archived'));
     return this.#ask((worker) => worker.moveLetters(ids, 'archived', 'dead'));
   }
 
   /** Removes letters for good, whatever their state unless a filter says. Returns how many. */
-  async purge(which: Which): Promise<number> {
-    const ids = await this.#idsOf(which, undefined);
+  async purge(choice: LetterChoice<Moment>): Promise<number> {
+    const ids = await this.#idsOf(letterChoice(choice));
     return this.#ask((worker) => worker.removeLetters(ids));
   }
 
@@ -242,24 +243,23 @@ export class DeadLetterQueue {
     return this.#logging.ask(query);
   };
 
-  /** As a replay would claim them; what a filter finds is there. */
-  async #dryRun(which: Which, ids: readonly string[]): Promise<ReplayResult> {
-    const there = Array.isArray(which) ? await this.#read(ids) : undefined;
-    const dead = there && new Set(there.filter(({ state }) => state === 'dead').map(({ error_id: id }) => id));
-    const isDead = (id: string): boolean => dead?.has(id) ?? true;
-    return { replayed: ids.filter(isDead), failed: [], skipped: ids.filter((id) => !isDead(id)) };
+  /** As a replay would claim them, and find their subscriptions. */
+  async #dryRun(wanted: readonly string[] | LetterFilter, target: ReplayTarget): Promise<ReplayResult> {
+    const letters = isIds(wanted) ? await this.#read(wanted) : await this.list(wanted);
+    const byId = new Map(letters.map((letter) => [letter.error_id, letter]));
+    const result: ReplayResult = { replayed: [], failed: [], skipped: [], held: [] };
+    for (const id of isIds(wanted) ? wanted : byId.keys()) {
+      const letter = byId.get(id);
+      const standing = letter === undefined || letter.state !== 'dead' ? 'refuses' : target.standing(letter);
+      (standing === 'refuses' ? result.skipped : result.replayed).push(id);
+      if (standing === 'held') result.held.push(id);
+    }
+    return result;
   }
 
-  /** @param state of those that a filter means when it names none; undefined: any */
-  async #idsOf(which: Which, state: LetterState | undefined): Promise<string[]> {
+  async #idsOf(wanted: readonly string[] | LetterFilter): Promise<readonly string[]> {
     this.#assertOpen();
-    if (Array.isArray(which)) {
-      assertIds(which);
-      return [...new Set(which)];
-    }
-    assertFilter(which);
-    const filter = state === undefined ? which : { state, ...which };
-    return this.#ask((worker) => worker.letterIds(filter));
+    return isIds(wanted) ? wanted : this.#ask((worker) => worker.letterIds(wanted));
   }
 
   #assertOpen(): void {
@@ -279,9 +279,4 @@ function encodeOrLess(payload: unknown): Encoded {
 function ownEncoding(payload: unknown): NonNullable<LetterEdit['payload']> {
   const { codec, bytes } = encodePayload(payload);
   return { codec, bytes: copyOf(bytes) };
-}
-
-function assertMost(option: string, value: unknown): void {
-  if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value > 0)) return;
-  throw invalidOption(option, 'a number > 0', value);
 }

@@ -2,9 +2,12 @@
 import { resolve } from 'node:path';
 import { invalidOption } from '../shared/errors.js';
 import type { ErrorFilter, ErrorStatistics } from '../shared/logging-task.js';
+import type { Moment } from '../shared/moment.js';
+import { assertKnown } from '../shared/option-checks.js';
 import { createRedactor, type RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
 import { reportFrom } from './given-report.js';
+import { errorFilter } from './letter-choice.js';
 import { closedError, Logging } from './logging.js';
 
 /** Options of an {@link ErrorLogger} of its own. */
@@ -30,6 +33,7 @@ export class ErrorLogger {
   /** @throws BUSBAR_INVALID_OPTION */
   constructor(options: ErrorLoggerOptions) {
     const { logDir, maxLogSize, maxFiles, redact = {} } = options ?? {};
+    assertKnown('options', options ?? {}, ['logDir', 'maxLogSize', 'maxFiles', 'redact']);
     if (typeof logDir !== 'string' || logDir === '') throw invalidOption('logDir', 'the path of a folder', logDir);
     assertWhole('maxLogSize', maxLogSize, 1024);
     assertWhole('maxFiles', maxFiles, 1);
@@ -72,11 +76,12 @@ export class ErrorLogger {
   /**
    * Up to the last 1000 reports of this process, the newest first; 100 unless `limit` says otherwise.
    *
-   * @throws as {@link getErrorStatistics}
+   * @throws as {@link getErrorStatistics}, and BUSBAR_INVALID_OPTION
    */
-  async recentErrors(filter: ErrorFilter = {}): Promise<ErrorReport[]> {
+  async recentErrors(filter: ErrorFilter<Moment> = {}): Promise<ErrorReport[]> {
     this.#assertOpen();
-    return this.#logging.ask((worker) => worker.recentErrors(filter));
+    const wanted = errorFilter(filter);
+    return this.#logging.ask((worker) => worker.recentErrors(wanted));
   }
 
   /**

@@ -1,7 +1,8 @@
-// Which letters a call is about: ids or a filter, checked before anything is asked of the worker.
-import { invalidOption } from '../shared/errors.js';
-import type { LetterFilter, LetterState } from '../shared/logging-task.js';
-import { type DeadLetterReason, ErrorCategory } from '../shared/report.js';
+// Which letters, or reports, a call is about: ids or a filter, checked before anything is asked of the worker.
+import { BusbarError, invalidOption } from '../shared/errors.js';
+import type { ErrorFilter, LetterChoice, LetterFilter, LetterState } from '../shared/logging-task.js';
+import { type Moment, secondsOf } from '../shared/moment.js';
+import { type DeadLetterReason, ErrorCategory, ErrorSeverity } from '../shared/report.js';
 
 const STATES: readonly LetterState[] = ['dead', 'pending_replay', 'archived'];
 
@@ -17,43 +18,110 @@ const REASONS: readonly DeadLetterReason[] = [
   'manual',
 ];
 
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
-const isTime = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value);
-const isOneOf = (names: readonly string[]) => (value: unknown) => names.includes(value as string);
+/** Takes a field's value as the worker knows it, or throws what is wrong with it. */
+type Field = (option: string, value: unknown) => unknown;
 
-/** Each field of a filter: what it has to be, in words and as a check. */
-const FIELDS: Readonly<Record<keyof LetterFilter, readonly [rule: string, holds: (value: unknown) => boolean]>> = {
-  topic: ['a topic or pattern', isText],
-  subscriberId: ['a text', isText],
-  category: [`one of ${Object.values(ErrorCategory).join(', ')}`, isOneOf(Object.values(ErrorCategory))],
-  reason: [`one of ${REASONS.join(', ')}`, isOneOf(REASONS)],
-  signature: ['a text', isText],
-  state: [`one of ${STATES.join(', ')}`, isOneOf(STATES)],
-  since: ['seconds since 1970', isTime],
-  until: ['seconds since 1970', isTime],
-  limit: ['a whole number >= 1', (value) => Number.isInteger(value) && (value as number) >= 1],
+function field(rule: string, holds: (value: unknown) => boolean): Field {
+  return (option, value) => {
+    if (holds(value)) return value;
+    throw invalidOption(option, rule, value);
+  };
+}
+
+const oneOf = (names: readonly string[]): Field =>
+  field(`one of ${names.join(', ')}`, (value) => names.includes(value as string));
+const text = (rule: string): Field => field(rule, (value) => typeof value === 'string' && value !== '');
+const limit = field('a whole number >= 1', (value) => Number.isInteger(value) && (value as number) >= 1);
+
+const LETTER_FIELDS: Readonly<Record<keyof LetterFilter, Field>> = {
+  topic: text('a topic or pattern'),
+  subscriberId: text('a text'),
+  category: oneOf(Object.values(ErrorCategory)),
+  reason: oneOf(REASONS),
+  signature: text('a text'),
+  state: oneOf(STATES),
+  since: secondsOf,
+  until: secondsOf,
+  limit,
+};
+
+const ERROR_FIELDS: Readonly<Record<keyof ErrorFilter, Field>> = {
+  category: oneOf(Object.values(ErrorCategory)),
+  severity: oneOf(Object.values(ErrorSeverity)),
+  topic: text('a topic'),
+  subscriberId: text('a text'),
+  since: secondsOf,
+  limit,
 };
 
 /**
- * A misspelt field would match more letters than was meant, and a purge would take them all.
+ * The filter with its times in seconds.
+ *
+ * @throws BUSBAR_INVALID_OPTION, also for a field that no filter has
+ */
+export function letterFilter(filter: unknown): LetterFilter {
+  return checked(filter, LETTER_FIELDS);
+}
+
+/** The same, for reports. */
+export function errorFilter(filter: unknown): ErrorFilter {
+  return checked(filter, ERROR_FIELDS);
+}
+
+/** A misspelt field would match more than was meant, and a purge would take it all. What is undefined is left out. */
+function checked(filter: unknown, fields: Readonly<Record<string, Field>>): Record<string, never> {
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
+    throw invalidOption('filter', 'an object', filter);
+  const known: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(filter)) {
+    const take = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (take === undefined) throw invalidOption('filter', `made of ${Object.keys(fields).join(', ')}`, name);
+    if (value !== undefined) known[name] = take(`filter.${name}`, value);
+  }
+  return known as Record<string, never>;
+}
+
+/**
+ * The ids of a choice, or its filter. Nothing said is not everything: a filter that came out empty would take all letters.
  *
  * @throws BUSBAR_INVALID_OPTION
  */
-export function assertFilter(filter: unknown): asserts filter is LetterFilter {
-  if (typeof filter !== 'object' || filter === null)
-    throw invalidOption('filter', 'an object or a list of ids', filter);
-  for (const [name, value] of Object.entries(filter)) {
-    const field = Object.hasOwn(FIELDS, name) ? FIELDS[name as keyof LetterFilter] : undefined;
-    if (field === undefined) throw invalidOption('filter', `made of ${Object.keys(FIELDS).join(', ')}`, name);
-    const [rule, holds] = field;
-    if (value !== undefined && !holds(value)) throw invalidOption(`filter.${name}`, rule, value);
+export function letterChoice(choice: LetterChoice<Moment> | undefined): readonly string[] | LetterFilter {
+  if (Array.isArray(choice)) {
+    assertIds(choice);
+    return [...new Set(choice)];
   }
+  if (typeof choice === 'object' && choice !== null && 'all' in choice) {
+    if (choice.all === true && Object.keys(choice).length === 1) return {};
+    throw invalidOption('choice', '{ all: true } and nothing else, or without all', choice);
+  }
+  if (choice !== undefined) {
+    const filter = letterFilter(choice);
+    if (Object.keys(filter).length > 0) return filter;
+  }
+  throw new BusbarError(
+    'BUSBAR_INVALID_OPTION',
+    'say which letters: a list of error_ids, a filter with a field, or { all: true }',
+  );
 }
 
-/** @throws BUSBAR_INVALID_OPTION */
-export function assertIds(ids: unknown): asserts ids is readonly string[] {
-  if (Array.isArray(ids) && ids.every((id) => typeof id === 'string')) return;
-  throw invalidOption('ids', 'a list of error_ids', ids);
+/** True for ids, false for a filter. */
+export function isIds(wanted: readonly string[] | LetterFilter): wanted is readonly string[] {
+  return Array.isArray(wanted);
+}
+
+/**
+ * As {@link letterChoice}.
+ *
+ * @param state of those that a filter means when it names none
+ */
+export function chosen(choice: LetterChoice<Moment>, state: LetterState): readonly string[] | LetterFilter {
+  const wanted = letterChoice(choice);
+  return isIds(wanted) ? wanted : { state, ...wanted };
+}
+
+function assertIds(ids: readonly unknown[]): asserts ids is readonly string[] {
+  if (!ids.every((id) => typeof id === 'string')) throw invalidOption('ids', 'a list of error_ids', ids);
 }
 
 /** @throws BUSBAR_INVALID_OPTION */

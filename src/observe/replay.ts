@@ -1,8 +1,9 @@
 // Gives letters back to the subscriptions that failed: claimed first, throttled, and settled in batches.
 import { type Clock, systemClock } from '../shared/clock.js';
-import { BusbarError } from '../shared/errors.js';
+import { BusbarError, invalidOption } from '../shared/errors.js';
 import type { LetterQueries } from '../shared/letter-store.js';
-import type { ReplayFailure, StoredLetter } from '../shared/logging-task.js';
+import type { LetterSummary, ReplayFailure, StoredLetter } from '../shared/logging-task.js';
+import { assertKnown, flag, positive, whole } from '../shared/option-checks.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import { storedLetter } from './stored-letter.js';
 
@@ -11,8 +12,15 @@ export type ReplayOutcome =
   | { readonly kind: 'succeeded' | 'not-tried' }
   | { readonly kind: 'failed'; readonly failure: ReplayFailure };
 
-/** Gives a letter back to the subscription that failed. Resolves with what came of it. */
-export type Republish = (letter: StoredLetter) => Promise<ReplayOutcome>;
+/** Where letters are given back: the subscriptions of a bus. */
+export interface ReplayTarget {
+  /** False once the bus takes no more messages. */
+  readonly isOpen: boolean;
+  /** `held`: its breaker is open, and messages wait for it. `refuses`: it is gone, or takes none. */
+  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | 'refuses';
+  /** Gives a letter back to the subscription that failed. Resolves with what came of it. */
+  replay(letter: StoredLetter): Promise<ReplayOutcome>;
+}
 
 export type Ask = <T>(query: (worker: LetterQueries) => Promise<T>) => Promise<T>;
 
@@ -34,7 +42,7 @@ interface Settled {
 export interface ReplayParts {
   readonly ask: Ask;
   readonly clock: Clock;
-  readonly republish: Republish;
+  readonly target: ReplayTarget;
   /** Letters that this process is replaying: claimed, and their end not on the disk yet. */
   readonly replaying: Set<string>;
 }
@@ -50,7 +58,7 @@ export interface ReplayParts {
 export class Replay {
   readonly #parts: ReplayParts;
   readonly #options: ReplayOptions;
-  readonly #result: ReplayResult = { replayed: [], failed: [], skipped: [] };
+  readonly #result: ReplayResult = { replayed: [], failed: [], skipped: [], held: [] };
   /** Letters that were claimed and are not settled, by error_id. */
   readonly #claimed = new Map<string, Promise<void>>();
   readonly #settled: Settled[] = [];
@@ -103,7 +111,11 @@ export class Replay {
 
   async #replay(ids: readonly string[]): Promise<void> {
     const { replaying } = this.#parts;
-    for (let start = 0; start < ids.length && !this.#isEnding; start += CLAIM_AT_ONCE) {
+    for (let start = 0; start < ids.length; start += CLAIM_AT_ONCE) {
+      if (!this.#goesOn) {
+        this.#result.skipped.push(...ids.slice(start));
+        break;
+      }
       const some = ids.slice(start, start + CLAIM_AT_ONCE);
       const free = some.filter((id) => !replaying.has(id));
       const claimed = await this.#answerTo((worker) => worker.claimLetters(free), raise);
@@ -120,6 +132,10 @@ export class Replay {
     await Promise.all(this.#claimed.values());
   }
 
+  get #goesOn(): boolean {
+    return !this.#isEnding && this.#parts.target.isOpen;
+  }
+
   #stopSending(): void {
     this.#isEnding = true;
     this.#endTurn();
@@ -128,7 +144,7 @@ export class Replay {
   /** Waits for the next letter's time; what came late is not made up for by a burst. */
   async #turn(): Promise<void> {
     const { ratePerSec } = this.#options;
-    if (ratePerSec === undefined || this.#isEnding) return;
+    if (ratePerSec === undefined || !this.#goesOn) return;
     const { clock } = this.#parts;
     const now = clock.elapsed();
     const waitMs = this.#nextAt - now;
@@ -154,9 +170,11 @@ export class Replay {
   }
 
   async #outcomeOf(letter: StoredLetter): Promise<ReplayOutcome> {
-    if (this.#isEnding || letter.undecodable === true) return { kind: 'not-tried' };
+    if (!this.#goesOn || letter.undecodable === true) return { kind: 'not-tried' };
+    const { target } = this.#parts;
     try {
-      return await this.#parts.republish(letter);
+      if (target.standing(letter) === 'held') this.#result.held.push(letter.error_id);
+      return await target.replay(letter);
     } catch {
       return { kind: 'not-tried' };
     }
@@ -212,4 +230,13 @@ export class Replay {
 
 function raise(thrown: unknown): never {
   throw thrown;
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertReplayOptions(options: ReplayOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
+  assertKnown('options', options, ['ratePerSec', 'canary', 'dryRun']);
+  if (options.ratePerSec !== undefined) positive('ratePerSec', options.ratePerSec);
+  if (options.canary !== undefined) whole('canary', options.canary, 1);
+  if (options.dryRun !== undefined) flag('dryRun', options.dryRun);
 }

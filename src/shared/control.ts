@@ -1,6 +1,13 @@
 // What the command line and a running bus say to each other over the local socket: one line of JSON each way.
 import type { HealthStatus } from './health-status.js';
-import type { LetterFilter, LetterGroup, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
+import type {
+  LetterChoice,
+  LetterFilter,
+  LetterGroup,
+  LetterStats,
+  LetterSummary,
+  StoredLetter,
+} from './logging-task.js';
 import type { Headers, Priority } from './message.js';
 import type { RedactOptions } from './redact.js';
 import type { ReplayOptions, ReplayResult } from './replay.js';
@@ -17,9 +24,6 @@ export const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 /** Letters in one answer: more of them would hold up the bus's main thread. */
 export const MOST_LISTED = 10_000;
 
-/** Letters by error_id, or by filter. */
-export type Which = readonly string[] | LetterFilter;
-
 /** What can be asked about letters, of a running bus or of a stopped one's folder. */
 export type LetterRequest =
   | { readonly ask: 'letters'; readonly filter: LetterFilter }
@@ -27,12 +31,12 @@ export type LetterRequest =
   | { readonly ask: 'letter-stats' }
   | { readonly ask: 'letter-groups'; readonly filter: LetterFilter }
   | { readonly ask: 'edit'; readonly id: string; readonly changes: WireChanges }
-  | { readonly ask: 'replay'; readonly which: Which; readonly options: ReplayOptions }
-  | { readonly ask: 'archive'; readonly which: Which }
-  | { readonly ask: 'unarchive'; readonly which: Which }
-  | { readonly ask: 'purge'; readonly which: Which };
+  | { readonly ask: 'replay'; readonly which: LetterChoice; readonly options: ReplayOptions }
+  | { readonly ask: 'archive'; readonly which: LetterChoice }
+  | { readonly ask: 'unarchive'; readonly which: LetterChoice }
+  | { readonly ask: 'purge'; readonly which: LetterChoice };
 
-/** What can be asked of a running bus. Names are those of `circuitBreakerStatus`. */
+/** What can be asked of a running bus. Names are those of `circuitBreakerStatus`, or the subscriberId of one subscription. */
 export type ControlRequest =
   | LetterRequest
   | { readonly ask: 'health' }
@@ -56,8 +60,8 @@ export interface ControlAnswers {
   readonly archive: number;
   readonly unarchive: number;
   readonly purge: number;
-  /** False: there is none of this name. */
-  readonly breaker: boolean;
+  /** The breaker's name; null: there is none of this name, nor of such a subscriber. */
+  readonly breaker: string | null;
 }
 
 /** A letter whose payload may be anything, as JSON can carry it. */

@@ -1,15 +1,15 @@
 // Answers requests about letters out of a dead-letter queue: the same for a running bus and for a stopped one's folder.
 import { codecFromName, codecName, decodePayload, type Encoded, encodeLossy, encodePayload } from './codec.js';
-import {
-  type ControlAnswers,
-  type LetterRequest,
-  MOST_LISTED,
-  type Which,
-  type WireChanges,
-  type WireLetter,
-} from './control.js';
+import { type ControlAnswers, type LetterRequest, MOST_LISTED, type WireChanges, type WireLetter } from './control.js';
 import { peek } from './hostile.js';
-import type { LetterFilter, LetterGroup, LetterStats, LetterSummary, StoredLetter } from './logging-task.js';
+import type {
+  LetterChoice,
+  LetterFilter,
+  LetterGroup,
+  LetterStats,
+  LetterSummary,
+  StoredLetter,
+} from './logging-task.js';
 import type { ReplayOptions, ReplayResult } from './replay.js';
 
 /** What answering needs of a dead-letter queue. */
@@ -19,10 +19,10 @@ export interface LetterDesk {
   stats(): Promise<LetterStats>;
   groups(filter: LetterFilter): Promise<LetterGroup[]>;
   edit(id: string, changes: WireChanges): Promise<StoredLetter | undefined>;
-  replay(which: Which, options: ReplayOptions): Promise<ReplayResult>;
-  archive(which: Which): Promise<number>;
-  unarchive(which: Which): Promise<number>;
-  purge(which: Which): Promise<number>;
+  replay(which: LetterChoice, options: ReplayOptions): Promise<ReplayResult>;
+  archive(which: LetterChoice): Promise<number>;
+  unarchive(which: LetterChoice): Promise<number>;
+  purge(which: LetterChoice): Promise<number>;
 }
 
 /** Rejects with what the queue rejects with. What is asked is checked by the queue. */

@@ -73,8 +73,8 @@ export type LetterHeader = Omit<DeadLetter, 'message'> & {
 /** Where a letter stands. `pending_replay`: given back to its subscription, and not heard of yet. */
 export type LetterState = 'dead' | 'pending_replay' | 'archived';
 
-/** Which letters; all that are given must hold. An empty filter matches all. */
-export interface LetterFilter {
+/** Which letters; all that are given must hold. An empty filter matches all. `Time`: seconds, or a `Moment`. */
+export interface LetterFilter<Time = number> {
   /** A topic, or a pattern: `*` is one token, a final `>` the rest. */
   readonly topic?: string;
   readonly subscriberId?: string;
@@ -82,13 +82,19 @@ export interface LetterFilter {
   readonly reason?: DeadLetterReason;
   readonly signature?: string;
   readonly state?: LetterState;
-  /** Given up at this time or later, in seconds since 1970. */
-  readonly since?: number;
-  /** Given up before this time, in seconds since 1970. */
-  readonly until?: number;
+  /** Given up at this time or later. */
+  readonly since?: Time;
+  /** Given up before this time. */
+  readonly until?: Time;
   /** The oldest so many, 1 or more. */
   readonly limit?: number;
 }
+
+/**
+ * Which letters a change is about: their error_ids, a filter with one field or more, or all of them, said in so many words.
+ * An empty filter is refused.
+ */
+export type LetterChoice<Time = number> = readonly string[] | LetterFilter<Time> | { readonly all: true };
 
 /** What the queue knows of a letter without reading its payload. */
 export interface LetterSummary {
@@ -134,14 +140,15 @@ export interface ReadLetter {
   readonly encoded: { readonly codec: unknown; readonly bytes: Uint8Array } | null;
 }
 
-/** Which error reports. */
-export interface ErrorFilter {
+/** Which error reports; all that are given must hold. `Time`: seconds, or a `Moment`. */
+export interface ErrorFilter<Time = number> {
   readonly category?: ErrorCategory;
   readonly severity?: ErrorSeverity;
   readonly topic?: string;
   readonly subscriberId?: string;
-  /** Seconds since 1970. */
-  readonly since?: number;
+  /** Reported at this time or later. */
+  readonly since?: Time;
+  /** The newest so many, 1 or more. Default 100. */
   readonly limit?: number;
 }
 

@@ -25,6 +25,12 @@ export function number(option: string, value: unknown, least: number): number {
 }
 
 /** @throws BUSBAR_INVALID_OPTION */
+export function positive(option: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  throw invalidOption(option, 'a number > 0', value);
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
 export function flag(option: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw invalidOption(option, 'true or false', value);

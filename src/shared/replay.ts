@@ -16,6 +16,14 @@ export interface ReplayResult {
   readonly replayed: string[];
   /** Failed again, and still in the queue, with one replay failure more. */
   readonly failed: string[];
-  /** Not tried: not there, being replayed already, not decodable, without their subscription, or the canary failed. */
+  /**
+   * Not tried, and as they were: not there, being replayed already, not decodable, without their subscription, given way in
+   * a full queue, cut off by `stop()`, or the canary failed.
+   */
   readonly skipped: string[];
+  /**
+   * Those of all these whose subscription's breaker was open when they were given back: they waited until it let them
+   * through. With `dryRun`: those that would wait.
+   */
+  readonly held: string[];
 }

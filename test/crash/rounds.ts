@@ -117,6 +117,6 @@ async function look(
 
 async function purgeAll(letterFolder: string): Promise<void> {
   const queue = new DeadLetterQueue({ storageDir: letterFolder });
-  await queue.purge({});
+  await queue.purge({ all: true });
   await queue.close();
 }

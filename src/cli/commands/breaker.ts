@@ -5,7 +5,7 @@ import { CliError, Exit } from '../exit.js';
 import { LiveBus } from '../live-bus.js';
 import { existingFolder } from '../session.js';
 import { table } from '../table.js';
-import { columns, print, safeJson } from '../terminal.js';
+import { columns, print, safe, safeJson } from '../terminal.js';
 
 export const breakerList: Command = {
   words: 'breaker list',
@@ -25,7 +25,7 @@ export const breakerList: Command = {
 export const breakerReset: Command = {
   words: 'breaker reset',
   operands: '<name>',
-  says: 'Closes a breaker and forgets what it counted: messages flow at once.',
+  says: 'Closes a breaker, by its name or its subscriber, and forgets what it counted: messages flow at once.',
   options: [],
   run: (args) => move(args.folder, args.operands, 'reset', args.has('json')),
 };
@@ -46,10 +46,17 @@ async function move(folder: string, names: readonly string[], command: Move, isJ
     throw new CliError(Exit.USAGE, `breaker ${command} takes one name: see \`breaker list\``);
   }
   const bus = await runningBus(folder);
-  const isThere = await bus.ask({ ask: 'breaker', name, command });
-  await bus.close();
-  if (!isThere) throw new CliError(Exit.BAD_NEWS, `there is no breaker ${JSON.stringify(name)}: see \`breaker list\``);
-  print(isJson ? safeJson({ name, command }) : command === 'reset' ? 'closed' : 'open until it is reset');
+  let moved: string | null;
+  try {
+    moved = await bus.ask({ ask: 'breaker', name, command });
+  } finally {
+    await bus.close();
+  }
+  if (moved === null) {
+    throw new CliError(Exit.BAD_NEWS, `there is no breaker ${JSON.stringify(name)}: see \`breaker list\``);
+  }
+  if (isJson) print(safeJson({ name: moved, command }));
+  else print(`${safe(moved)} is ${command === 'reset' ? 'closed' : 'open until it is reset'}`);
   return Exit.DONE;
 }
 

@@ -3,6 +3,7 @@ import type { ReplayOptions, ReplayResult } from '../../shared/replay.js';
 import { startApp } from '../app.js';
 import { type Arguments, type Command, LETTER_FILTERS } from '../command.js';
 import { CliError, Exit } from '../exit.js';
+import { tellOfHeld } from '../held.js';
 import { LiveBus } from '../live-bus.js';
 import { existingFolder, openSession, type Session } from '../session.js';
 import { note, paint, print, safe, safeJson } from '../terminal.js';
@@ -18,7 +19,9 @@ export const dlqReplay: Command = {
   async run(args) {
     const which = whichFrom(args);
     const options = optionsFrom(args);
-    const bus = await runningBus(existingFolder(args.folder), args.text('app'));
+    const folder = existingFolder(args.folder);
+    const bus = await runningBus(folder, args.text('app'));
+    const looks = tellOfHeld(folder, args.has('json'));
     try {
       if (process.stderr.isTTY && !options.dryRun) note('replaying; Ctrl-C ends the wait, not the replay');
       const result = await bus.session.ask({ ask: 'replay', which, options });
@@ -26,6 +29,7 @@ export const dlqReplay: Command = {
       else printResult(result, options.dryRun === true);
       return result.failed.length + result.skipped.length > 0 ? Exit.BAD_NEWS : Exit.DONE;
     } finally {
+      looks.cancel();
       await bus.close();
     }
   },
@@ -78,10 +82,13 @@ async function runningBus(folder: string, app: string | undefined): Promise<Runn
   }
 }
 
-function printResult({ replayed, failed, skipped }: ReplayResult, isDry: boolean): void {
+function printResult({ replayed, failed, skipped, held }: ReplayResult, isDry: boolean): void {
   print(`${replayed.length} ${isDry ? 'would be replayed' : 'replayed'}`);
   if (failed.length > 0) print(`${paint('red', `${failed.length} failed again`)}${named(failed)}`);
   if (skipped.length > 0) print(`${paint('yellow', `${skipped.length} not tried`)}${named(skipped)}`);
+  if (held.length > 0) {
+    print(`${paint('yellow', `${held.length} ${isDry ? 'would wait' : 'waited'} for an open breaker`)}${named(held)}`);
+  }
 }
 
 function named(ids: readonly string[]): string {
