@@ -8,27 +8,19 @@ import type { ErrorRecoveryManager } from './failure/recovery.js';
 import type { ControlServer } from './observe/control-server.js';
 import type { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import type { ErrorLogger } from './observe/error-logger.js';
-import type { MessageBusOptions, SubscribeOptions } from './options.js';
-import { resolveBusOptions, resolveSubscribeOptions } from './resolve-options.js';
+import type { MessageBusOptions, StopOptions, SubscribeOptions } from './options.js';
+import { drainTimeOf, resolveBusOptions, resolveSubscribeOptions } from './resolve-options.js';
 import type { ResolvedBusOptions } from './resolved-options.js';
 import { assertPattern } from './routing/topics.js';
 import { systemClock, type Timer } from './shared/clock.js';
-import { BusbarError, invalidOption } from './shared/errors.js';
+import { BusbarError } from './shared/errors.js';
 import type { Breaker } from './shared/handler.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { assertNoLaneWorker } from './shared/lane-worker.js';
 import type { PublishOptions, RequestOptions } from './shared/publish-options.js';
 import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
-import type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';
-
-/** Options of `stop`. */
-export interface StopOptions {
-  /** False: what waits is dead-lettered at once, with the reason `shutdown`. Default true. */
-  readonly drain?: boolean;
-  /** How long to wait for what waits, in milliseconds, 0 or more. Default 10 000. */
-  readonly timeoutMs?: number;
-}
+import type { AnyTopics, HandlerLike, KnownPattern, PayloadOf } from './topic-types.js';
 
 /** How long stopping waits for dead letters to reach the disk, in milliseconds. */
 const STORE_TIMEOUT_MS = 10_000;
@@ -99,7 +91,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
    *   BUSBAR_NOT_RUNNING
    */
   async subscribe<Pattern extends string>(
-    pattern: Pattern,
+    pattern: Pattern & KnownPattern<Topics, Pattern>,
     handler: HandlerLike<PayloadOf<Topics, Pattern>>,
     options: SubscribeOptions,
   ): Promise<Subscription> {
@@ -215,12 +207,13 @@ export class MessageBus<Topics extends object = AnyTopics> {
    * @throws BUSBAR_INVALID_OPTION
    */
   stop(options: StopOptions = {}): Promise<void> {
-    const { drain = true, timeoutMs = 10_000 } = options;
-    if (!(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
-      return Promise.reject(invalidOption('timeoutMs', 'a number of milliseconds >= 0', timeoutMs));
+    try {
+      const timeoutMs = drainTimeOf(options);
+      this.#stopping ??= this.#stop(timeoutMs);
+      return this.#stopping;
+    } catch (error) {
+      return Promise.reject(error);
     }
-    this.#stopping ??= this.#stop(drain ? timeoutMs : 0);
-    return this.#stopping;
   }
 
   /** The same as `stop()`, for `await using`. */

@@ -1,5 +1,5 @@
 // The front door: everything that users of busbar may import from it.
-export { MessageBus, type StopOptions } from './bus.js';
+export { MessageBus } from './bus.js';
 export type { CriticalHook } from './escalation.js';
 export type { BusEvents } from './events.js';
 export type { RetryConfig } from './failure/backoff.js';
@@ -9,12 +9,12 @@ export {
   type RecoveryContext,
   type RecoveryOptions,
   type RecoveryStrategy,
-  type RetryOverrides,
 } from './failure/recovery.js';
+export type { RetryOverrides } from './failure/retry-config.js';
 export { DeadLetterQueue, type DeadLetterQueueOptions, type LetterChanges } from './observe/dead-letter-queue.js';
 export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js';
 export type { GivenUpMessage } from './observe/given-up.js';
-export type { AdaptiveTimeoutOptions, MessageBusOptions, Overflow, SubscribeOptions } from './options.js';
+export type { AdaptiveTimeoutOptions, MessageBusOptions, Overflow, StopOptions, SubscribeOptions } from './options.js';
 export type { BreakerOptions, CircuitState } from './shared/breaker.js';
 export { BreakerOpenError, CircuitBreaker, type CircuitBreakerOptions } from './shared/circuit-breaker.js';
 export { type Classification, type ClassifyOptions, classifyError } from './shared/classify.js';
@@ -71,4 +71,4 @@ export {
 export type { Subscription } from './subscription.js';
 export type { RateLimitOptions } from './threads/rate-limit.js';
 export type { ThreadLimits } from './threads/thread-limits.js';
-export type { AnyTopics, HandlerLike, PayloadOf } from './topic-types.js';
+export type { AnyTopics, HandlerLike, KnownPattern, PayloadOf } from './topic-types.js';

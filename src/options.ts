@@ -1,7 +1,7 @@
 // The options of a bus and of a subscription, as users give them.
 import type { CriticalHook } from './escalation.js';
 import type { RetryBudgetOptions } from './failure/budget.js';
-import type { RetryOverrides } from './failure/recovery.js';
+import type { RetryOverrides } from './failure/retry-config.js';
 import type { BreakerOptions } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
 import type { StandardSchema } from './shared/handler.js';
@@ -46,7 +46,7 @@ export interface MessageBusOptions {
   readonly maxMessageBytes?: number;
   /** Limits of each worker thread's JavaScript heap; they do not cover Buffers. Default: Node's own. */
   readonly resourceLimits?: ThreadLimits;
-  /** How each category is retried, for all subscriptions. */
+  /** How each category is retried, for all subscriptions. What is left out is as it is by default. */
   readonly retry?: RetryOverrides;
   /** How many retries all subscriptions may make together; those beyond it wait. False: no limit. Default 20 % and 10/s. */
   readonly retryBudget?: RetryBudgetOptions | false;
@@ -66,6 +66,14 @@ export interface MessageBusOptions {
   readonly clock?: Clock;
   /** Carries messages beyond the process: `jetstream()` of `busbar/jetstream`. Default: all is in memory. */
   readonly transport?: TransportMaker;
+}
+
+/** Options of `stop`. */
+export interface StopOptions {
+  /** False: what waits is dead-lettered at once, with the reason `shutdown`. Default true. */
+  readonly drain?: boolean;
+  /** How long to wait for what waits, in milliseconds, 0 or more. Default 10 000. */
+  readonly timeoutMs?: number;
 }
 
 /** How the deadlines of a subscription adapt. */
@@ -110,7 +118,7 @@ export interface SubscribeOptions {
   readonly concurrency?: number;
   /** How often handlers may be started, in all lanes together. What waits for its turn waits on the main thread. Default: no limit. */
   readonly rateLimit?: RateLimitOptions;
-  /** How each category is retried; replaces the bus's. */
+  /** How each category is retried. What is left out is the bus's. */
   readonly retry?: RetryOverrides;
   /**
    * Called on the main thread when an attempt fails with a connection error, one call at a time for all that share the

@@ -2,16 +2,15 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { checkedRetryBudget } from './failure/budget.js';
-import { assertRetryConfig, type RetryOverrides } from './failure/recovery.js';
-import type { AdaptiveTimeoutOptions, MessageBusOptions, SubscribeOptions } from './options.js';
+import { retryOverrides } from './failure/retry-config.js';
+import type { AdaptiveTimeoutOptions, MessageBusOptions, StopOptions, SubscribeOptions } from './options.js';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
 import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
 import type { DeadlineRule } from './shared/deadline.js';
 import { invalidOption } from './shared/errors.js';
-import { assertKnown, flag, hook, number, oneOf, path, whole } from './shared/option-checks.js';
+import { assertKnown, fields, flag, hook, number, oneOf, path, positive, whole } from './shared/option-checks.js';
 import { createRedactor } from './shared/redact.js';
-import { ErrorCategory } from './shared/report.js';
 import { allocateRing } from './shared/ring.js';
 import { TEST_HOOKS, type TestHooks } from './shared/test-hooks.js';
 import type { RateLimitOptions } from './threads/rate-limit.js';
@@ -23,8 +22,7 @@ const SMALLEST_RING_BYTES = 64 * 1024;
 
 /** @throws BUSBAR_INVALID_OPTION */
 export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOptions {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
-  assertKnown('options', options, BUS_OPTIONS);
+  assertKnown('options', fields('options', options), BUS_OPTIONS);
   const cores = availableParallelism();
   const resolved = {
     ...resolveSizes(options),
@@ -36,7 +34,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     threads: whole('threads', options.threads ?? Math.max(1, cores - 1), 1, 256),
     spareThreads: whole('spareThreads', options.spareThreads ?? (cores > 1 ? 1 : 0), 0, 16),
     resourceLimits: threadLimits(options.resourceLimits ?? {}),
-    retry: retry('retry', options.retry ?? {}),
+    retry: retryOverrides('retry', options.retry ?? {}),
     retryBudget: checkedRetryBudget(options.retryBudget),
     breakers: breakers(options.breakers),
     onCritical: hook('onCritical', options.onCritical),
@@ -45,7 +43,6 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     testing: hooksOf(options),
     transport: transportOf(options.transport),
   };
-  assertKnown('redact', resolved.redact, ['paths', 'patterns']);
   createRedactor(resolved.redact);
   if (typeof resolved.clock.elapsed !== 'function') throw invalidOption('clock', 'a clock', resolved.clock);
   return resolved;
@@ -68,8 +65,7 @@ export function resolveSubscribeOptions(
   options: SubscribeOptions,
   bus: ResolvedBusOptions,
 ): ResolvedSubscribeOptions {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'an object', options);
-  assertKnown('options', options, SUBSCRIBE_OPTIONS);
+  assertKnown('options', fields('options', options), SUBSCRIBE_OPTIONS);
   const { subscriberId, breaker = {}, lanes = 1, validate } = options;
   assertSubscriberId(subscriberId);
   assertSchema(validate);
@@ -81,7 +77,7 @@ export function resolveSubscribeOptions(
     deadline: deadlineRule(number('timeoutMs', options.timeoutMs ?? 30_000, 1), options.adaptiveTimeout),
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),
     concurrency: concurrency(options.concurrency ?? 1, options.ordering),
-    retry: retry('retry', options.retry ?? {}),
+    retry: retryOverrides('retry', options.retry ?? {}),
     reconnect: hook('reconnect', options.reconnect),
     breaker: subscriptionBreaker(breaker),
     breakerName: breakerNameOf(breaker, `${pattern}#${subscriberId}`),
@@ -141,6 +137,20 @@ const SUBSCRIBE_OPTIONS = [
 const OVERFLOWS = ['reject', 'drop-oldest', 'drop-low', 'dead-letter'] as const;
 const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 
+/**
+ * How long to wait for what waits, in milliseconds.
+ *
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function drainTimeOf(options: StopOptions): number {
+  assertKnown('options', fields('options', options), ['drain', 'timeoutMs']);
+  const { drain = true, timeoutMs = 10_000 } = options;
+  if (!(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
+    throw invalidOption('timeoutMs', 'a number of milliseconds >= 0', timeoutMs);
+  }
+  return flag('drain', drain) ? timeoutMs : 0;
+}
+
 function concurrency(value: unknown, ordering: unknown): number {
   if (ordering === 'strict' && value !== 1) throw invalidOption('concurrency', "1 where ordering is 'strict'", value);
   return whole('concurrency', value, 1, 1024);
@@ -148,15 +158,13 @@ function concurrency(value: unknown, ordering: unknown): number {
 
 function deadlineRule(timeoutMs: number, adaptive: unknown = {}): DeadlineRule {
   if (adaptive === false) return { timeoutMs, maxTimeoutMs: timeoutMs, minTimeoutMs: timeoutMs, isObserved: false };
-  if (typeof adaptive !== 'object' || adaptive === null) {
-    throw invalidOption('adaptiveTimeout', 'an object or false', adaptive);
-  }
-  assertKnown('adaptiveTimeout', adaptive, ['maxTimeoutMs', 'observed', 'minTimeoutMs']);
+  const given = fields('adaptiveTimeout', adaptive, 'an object or false');
+  assertKnown('adaptiveTimeout', given, ['maxTimeoutMs', 'observed', 'minTimeoutMs']);
   const {
     maxTimeoutMs = 4 * timeoutMs,
     observed = false,
     minTimeoutMs = timeoutMs / 10,
-  } = adaptive as AdaptiveTimeoutOptions;
+  } = given as AdaptiveTimeoutOptions;
   const rule = {
     timeoutMs,
     maxTimeoutMs: number('adaptiveTimeout.maxTimeoutMs', maxTimeoutMs, timeoutMs),
@@ -174,12 +182,10 @@ function hooksOf(options: MessageBusOptions & { readonly [TEST_HOOKS]?: TestHook
 
 function rateLimit(value: unknown): RateLimitOptions | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'object' || value === null) throw invalidOption('rateLimit', '{ perSecond, burst }', value);
-  assertKnown('rateLimit', value, ['perSecond', 'burst']);
-  const { perSecond, burst } = value as { perSecond?: unknown; burst?: unknown };
-  if (!(typeof perSecond === 'number' && Number.isFinite(perSecond) && perSecond > 0)) {
-    throw invalidOption('rateLimit.perSecond', 'a number > 0', perSecond);
-  }
+  const given = fields('rateLimit', value, '{ perSecond, burst }');
+  assertKnown('rateLimit', given, ['perSecond', 'burst']);
+  const perSecond = positive('rateLimit.perSecond', given['perSecond']);
+  const { burst } = given as Partial<RateLimitOptions>;
   return burst === undefined ? { perSecond } : { perSecond, burst: whole('rateLimit.burst', burst, 1) };
 }
 
@@ -194,15 +200,14 @@ function breakerNameOf(breaker: SubscribeOptions['breaker'], byDefault: string):
 
 function subscriptionBreaker(breaker: unknown): BreakerOptions | false {
   if (breaker === false) return false;
-  if (typeof breaker !== 'object' || breaker === null) throw invalidOption('breaker', 'an object or false', breaker);
-  const { name: _name, ...options } = breaker as Record<string, unknown>;
+  const { name: _name, ...options } = fields('breaker', breaker, 'an object or false');
   return breakerOptions('breaker', options);
 }
 
 function breakerOptions(option: string, options: unknown): BreakerOptions {
-  if (typeof options !== 'object' || options === null) throw invalidOption(option, 'an object', options);
-  SharedBreaker.allocate(options);
-  return options;
+  const given = fields(option, options);
+  SharedBreaker.allocate(given);
+  return given;
 }
 
 function assertSchema(validate: unknown): void {
@@ -211,21 +216,9 @@ function assertSchema(validate: unknown): void {
   if (typeof standard?.validate !== 'function') throw invalidOption('validate', 'a Standard Schema', validate);
 }
 
-function retry(option: string, overrides: unknown): RetryOverrides {
-  if (typeof overrides !== 'object' || overrides === null)
-    throw invalidOption(option, 'an object by category', overrides);
-  const categories = Object.values(ErrorCategory) as string[];
-  for (const [category, config] of Object.entries(overrides)) {
-    if (!categories.includes(category)) throw invalidOption(option, `keyed by ${categories.join(', ')}`, category);
-    assertRetryConfig(`${option}.${category}`, config);
-  }
-  return overrides as RetryOverrides;
-}
-
 function breakers(byName: unknown = {}): Readonly<Record<string, BreakerOptions>> {
-  if (typeof byName !== 'object' || byName === null) throw invalidOption('breakers', 'an object by name', byName);
-  for (const [name, options] of Object.entries(byName)) breakerOptions(`breakers.${name}`, options);
-  return { ...byName };
+  const given = Object.entries(fields('breakers', byName, 'an object by name'));
+  return Object.fromEntries(given.map(([name, options]) => [name, breakerOptions(`breakers.${name}`, options)]));
 }
 
 function transportOf(transport: unknown): TransportMaker | null {
@@ -235,9 +228,8 @@ function transportOf(transport: unknown): TransportMaker | null {
 }
 
 /** Node accepts nonsense here in silence. */
-function threadLimits(limits: unknown): ThreadLimits {
-  if (typeof limits !== 'object' || limits === null) throw invalidOption('resourceLimits', 'an object', limits);
-  assertKnown('resourceLimits', limits, THREAD_LIMITS);
+function threadLimits(limits: object): ThreadLimits {
+  assertKnown('resourceLimits', fields('resourceLimits', limits), THREAD_LIMITS);
   for (const [name, value] of Object.entries(limits)) number(`resourceLimits.${name}`, value, 1);
   return limits as ThreadLimits;
 }

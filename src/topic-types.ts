@@ -20,13 +20,26 @@ type Matches<Topic extends string, Pattern extends string> = Pattern extends '>'
         ? true
         : false;
 
+/** The declared topics that match a pattern. */
+type MatchingTopic<Topics, Pattern extends string> = {
+  [Topic in keyof Topics & string]: Matches<Topic, Pattern> extends true ? Topic : never;
+}[keyof Topics & string];
+
 /** The payloads that a pattern may bring: those of all declared topics that match. */
 export type PayloadOf<Topics, Pattern extends string> = Pattern extends keyof Topics
   ? Topics[Pattern]
   : string extends Pattern
     ? unknown
-    : { [Topic in keyof Topics & string]: Matches<Topic, Pattern> extends true ? Topics[Topic] : never }[keyof Topics &
-        string];
+    : Topics[MatchingTopic<Topics, Pattern>];
+
+/** What a pattern must be besides a text: one that a declared topic matches. The compiler shows what is missing. */
+export type KnownPattern<Topics, Pattern extends string> = Pattern extends keyof Topics
+  ? unknown
+  : string extends Pattern
+    ? unknown
+    : [MatchingTopic<Topics, Pattern>] extends [never]
+      ? { readonly 'no declared topic matches': Pattern }
+      : unknown;
 
 /** The platform's URL where its types are known, else the part of it that matters here. */
 export type Url = typeof globalThis extends { URL: { prototype: infer T } } ? T : { readonly href: string };

@@ -2,15 +2,8 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import {
-  BusbarError,
-  CircuitBreaker,
-  defineHandler,
-  MessageBus,
-  type MessageBusOptions,
-  retryLater,
-  type SubscribeOptions,
-} from '../src/index.js';
+import { type BusbarError, defineHandler, MessageBus, retryLater, type SubscribeOptions } from '../src/index.js';
+import { errorOf } from './error-of.js';
 import doubles from './fixtures/doubles.js';
 import makesABus from './fixtures/makes-a-bus.js';
 import { neverReady } from './fixtures/named.js';
@@ -23,53 +16,12 @@ const logged = shareBus();
 
 const anySchema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } };
 
-/** What a function throws, or a promise rejects with. */
-async function errorOf(run: () => unknown): Promise<BusbarError> {
-  try {
-    await run();
-  } catch (error) {
-    expect(error).toBeInstanceOf(BusbarError);
-    expect((error as BusbarError).message).not.toContain('\n');
-    return error as BusbarError;
-  }
-  throw new Error('nothing was thrown');
-}
-
-describe('a bus is not made', () => {
-  it.each<[string, unknown, string]>([
-    ['maxQueueSize', 0, '0'],
-    ['maxQueueSize', '10', '"10"'],
-    ['threads', 0.5, '0.5'],
-    ['threads', 1000, '1000'],
-    ['spareThreads', -1, '-1'],
-    ['ringBytes', 100_000, '100000'],
-    ['ringBytes', 1024, '1024'],
-    ['maxMessageBytes', 0, '0'],
-    ['dedupeWindowMs', -1, '-1'],
-    ['errorLogDir', 5, '5'],
-    ['errorLogDir', '', '""'],
-    ['enableErrorHandling', 'yes', '"yes"'],
-    ['resourceLimits', { maxHeap: 1 }, '"maxHeap"'],
-    ['resourceLimits', { stackSizeMb: 'big' }, '"big"'],
-    ['retry', { timeouts: {} }, '"timeouts"'],
-    ['retry', { timeout_error: { maxRetries: -1, backoffMs: 1 } }, '-1'],
-    ['redact', { patterns: ['('] }, '"("'],
-    ['retry', { timeout_error: { maxRetries: 1, backoffMs: 1, maxBackof: 5 } }, '"maxBackof"'],
-    ['redact', { fields: ['ssn'] }, '"fields"'],
-    ['breakers', { db: { failureTreshold: 2 } }, '"failureTreshold"'],
-    ['breakers', { db: { window: { calls: 10, failureRatio: 0.1 } } }, '"failureRatio"'],
-    ['maxQueueSze', 10, '"maxQueueSze"'],
-  ])('with %s %j', async (name, value, shown) => {
-    const error = await errorOf(() => new MessageBus({ [name]: value } as MessageBusOptions));
-    expect(error.code).toBe('BUSBAR_INVALID_OPTION');
-    expect(error.message).toContain(`received ${shown}`);
-  });
-});
-
 describe('a subscription is refused', () => {
   it.each<[string, object]>([
     ['without a subscriberId', {}],
     ['with lanes 0', { subscriberId: 's', lanes: 0 }],
+    ['with a breaker that is a list', { subscriberId: 's', breaker: [] }],
+    ['with a deadline that adapts to nothing', { subscriberId: 's', adaptiveTimeout: 5 }],
     ['with a timeout that is no number', { subscriberId: 's', timeoutMs: Number.NaN }],
     ['with an unknown option', { subscriberId: 's', timeout: 5 }],
     ['with a breaker that never opens', { subscriberId: 's', breaker: { failureThreshold: 0 } }],
@@ -126,17 +78,6 @@ it('a function on the main thread is not given a view', async () => {
   expect(error.code).toBe('BUSBAR_INVALID_OPTION');
 });
 
-it.each<[string, () => unknown]>([
-  [
-    'a handler with options it does not know',
-    () => defineHandler(import.meta.url, () => 1, { teardown() {} } as object),
-  ],
-  ['a breaker with options it does not know', () => new CircuitBreaker({ failureTreshold: 2 } as object)],
-  ['a breaker without options to read', () => new CircuitBreaker(null as unknown as object)],
-])('%s is not made', async (_name, make) => {
-  expect((await errorOf(make)).code).toBe('BUSBAR_INVALID_OPTION');
-});
-
 describe('publishing', () => {
   it('is refused before start and after stop', async () => {
     const bus = new MessageBus({ enableErrorHandling: false });
@@ -147,6 +88,7 @@ describe('publishing', () => {
     await bus.stop();
     expect(bus.publish('a', 1)).toBe(false);
     expect((await errorOf(() => bus.start())).code).toBe('BUSBAR_NOT_RUNNING');
+    expect((await errorOf(() => bus.stop({ timeout: 5 } as object))).code).toBe('BUSBAR_INVALID_OPTION');
   });
 
   it.each<[string, unknown, unknown]>([

@@ -64,6 +64,27 @@ describe('recovery', () => {
     expect(verdicts).toEqual([...waits, { kind: 'dead-letter', reason }]);
   });
 
+  it('takes what is left out from the category, and of a subscription from the bus', () => {
+    const own = new ErrorRecoveryManager({ random: () => 1, retryConfigs: { connection_error: { maxRetries: 5 } } });
+    const facts = { category: ErrorCategory.CONNECTION_ERROR, failedInRow: 5, elapsedMs: 0 };
+    expect(own.retryConfigs.connection_error).toEqual({ maxRetries: 5, backoffMs: 2000 });
+    expect(own.decide(facts)).toEqual({ kind: 'retry', delayMs: 30_000 });
+    const overrides = { connection_error: { backoffMs: 1 } };
+    expect(own.decide(facts, overrides)).toEqual({ kind: 'retry', delayMs: 16 });
+    Object.assign(own.retryConfigs, { connection_error: { backoffMs: 3 } });
+    expect(own.decide({ ...facts, failedInRow: 3 })).toEqual({ kind: 'retry', delayMs: 12 });
+    expect(own.decide(facts)).toEqual({ kind: 'dead-letter', reason: 'retries_exhausted' });
+  });
+
+  it('tells failures for which there are no retries from those that are none to retry', () => {
+    const none = { message_processing_error: { maxRetries: 0 }, authentication_error: { maxRetries: 1 } };
+    const facts = { failedInRow: 1, elapsedMs: 0 };
+    const decide = (category: ErrorCategory) => manager.decide({ ...facts, category }, none);
+    expect(decide('message_processing_error')).toEqual({ kind: 'dead-letter', reason: 'retries_exhausted' });
+    expect(decide('configuration_error')).toEqual({ kind: 'dead-letter', reason: 'not_retryable' });
+    expect(decide('authentication_error')).toEqual({ kind: 'retry', delayMs: 1000 });
+  });
+
   it('heeds a hint, a cap on the whole time, and what a subscription says', () => {
     const facts = { category: ErrorCategory.CONNECTION_ERROR, failedInRow: 1, elapsedMs: 0 };
     expect(manager.decide({ ...facts, retryAfterMs: 77 })).toEqual({ kind: 'retry', delayMs: 77 });

@@ -14,6 +14,9 @@ interface Frame { readonly width: number }
 interface Topics { 'camera.front.frame': Frame; 'camera.back.frame': Frame; 'log.line': string }
 declare const bus: MessageBus<Topics>;
 declare const anyBus: MessageBus;
+declare const manyBus: MessageBus<{ [camera: \`camera.\${string}.frame\`]: Frame; 'log.line': string }>;
+declare const somePattern: string;
+declare const onUnknown: (payload: unknown) => void;
 const onFrame = defineHandler<Frame>('file:///x', (frame) => frame.width);
 const onText = defineHandler<string>('file:///x', (text) => text.length);
 `;
@@ -24,6 +27,12 @@ const RIGHT = [
   `void bus.subscribe('camera.front.frame', onFrame, { subscriberId: 's' });`,
   `void bus.subscribe('camera.*.frame', onFrame, { subscriberId: 's' });`,
   `void bus.subscribe('camera.>', (frame) => frame.width, { subscriberId: 's' });`,
+  `void bus.subscribe('>', (payload: Frame | string) => payload, { subscriberId: 's' });`,
+  `void bus.subscribe('*.line', (line) => line.length, { subscriberId: 's' });`,
+  `void bus.subscribe(somePattern, onUnknown, { subscriberId: 's' });`,
+  `void manyBus.subscribe('camera.*.frame', onFrame, { subscriberId: 's' });`,
+  `void manyBus.subscribe('camera.>', (frame) => frame.width, { subscriberId: 's' });`,
+  `manyBus.publish('camera.7.frame', { width: 1 });`,
   `void bus.request<number>('log.line', 'text').then((n) => n + 1);`,
   `anyBus.publish('anything', 5);`,
   `void anyBus.subscribe('anything.*', onFrame, { subscriberId: 's' });`,
@@ -37,6 +46,14 @@ const WRONG = [
   `void bus.subscribe('camera.*.frame', onText, { subscriberId: 's' });`,
   `void bus.subscribe('>', onText, { subscriberId: 's' });`,
   `void bus.subscribe('log.line', (n: number) => n, { subscriberId: 's' });`,
+  `void bus.subscribe('*.line', (n: number) => n, { subscriberId: 's' });`,
+  `void bus.subscribe('camera.>', (text: string) => text, { subscriberId: 's' });`,
+  `void bus.subscribe('kamera.*.frame', (frame) => frame, { subscriberId: 's' });`,
+  `void bus.subscribe('camera.*', onFrame, { subscriberId: 's' });`,
+  `void bus.subscribe('log.>.line', onText, { subscriberId: 's' });`,
+  `void bus.subscribe('log.line.>', onText, { subscriberId: 's' });`,
+  `void bus.subscribe(somePattern, onText, { subscriberId: 's' });`,
+  `void manyBus.subscribe('camera.*.sound', onFrame, { subscriberId: 's' });`,
   `void bus.request('log.line', 5);`,
   `void bus.subscribe('log.line', onText, {});`,
 ];

@@ -2,13 +2,20 @@
 
 import type { CircuitState } from '../shared/breaker.js';
 import { type Clock, systemClock } from '../shared/clock.js';
-import { invalidOption } from '../shared/errors.js';
 import { peekText } from '../shared/hostile.js';
-import { assertKnown } from '../shared/option-checks.js';
+import { assertKnown, fields } from '../shared/option-checks.js';
 import { createRedactor } from '../shared/redact.js';
 import { copyOfReport, type DeadLetterReason, ErrorCategory, type ErrorReport } from '../shared/report.js';
 import { within } from '../shared/within.js';
 import { backoffMs, type RetryConfig } from './backoff.js';
+import {
+  assertCategory,
+  assertRetryConfig,
+  isRetriedByDefault,
+  type RetryOverrides,
+  retryConfig,
+  retryOverrides,
+} from './retry-config.js';
 
 /** What a strategy is told besides the report. */
 export type RecoveryContext = Readonly<Record<string, unknown>>;
@@ -32,11 +39,9 @@ export type Verdict =
   | { readonly kind: 'retry'; readonly delayMs: number }
   | { readonly kind: 'dead-letter'; readonly reason: DeadLetterReason };
 
-export type RetryOverrides = Partial<Record<ErrorCategory, RetryConfig>>;
-
 /** Options of an {@link ErrorRecoveryManager}. */
 export interface RecoveryOptions {
-  /** By category; replaces the default of that category. */
+  /** By category; what is left out is that category's default. */
   readonly retryConfigs?: RetryOverrides;
   /** By category; where there is one, its answer decides. */
   readonly recoveryStrategies?: Partial<Record<ErrorCategory, RecoveryStrategy>>;
@@ -63,20 +68,17 @@ export class ErrorRecoveryManager {
   #breakerStatus: () => Record<string, CircuitState> = () => ({});
 
   /** @throws BUSBAR_INVALID_OPTION */
-  constructor({
-    retryConfigs = {},
-    recoveryStrategies = {},
-    random = Math.random,
-    clock = systemClock,
-  }: RecoveryOptions = {}) {
-    for (const category of Object.keys(retryConfigs)) assertCategory('retryConfigs', category);
+  constructor(options: RecoveryOptions = {}) {
+    assertKnown('options', fields('options', options), ['retryConfigs', 'recoveryStrategies', 'random', 'clock']);
+    const { retryConfigs = {}, recoveryStrategies = {}, random = Math.random, clock = systemClock } = options;
+    const given = retryOverrides('retryConfigs', retryConfigs);
     for (const category of Object.keys(recoveryStrategies)) assertCategory('recoveryStrategies', category);
-    this.retryConfigs = { ...defaultRetryConfigs(), ...retryConfigs };
+    this.retryConfigs = Object.fromEntries(
+      Object.values(ErrorCategory).map((category) => [category, retryConfig(category, given[category])]),
+    ) as Record<ErrorCategory, RetryConfig>;
     this.recoveryStrategies = { ...recoveryStrategies };
     this.#random = random;
     this.#clock = clock;
-    for (const category of Object.values(ErrorCategory))
-      assertRetryConfig(`retryConfigs.${category}`, this.retryConfigs[category]);
   }
 
   /**
@@ -86,9 +88,11 @@ export class ErrorRecoveryManager {
    */
   decide(facts: FailureFacts, overrides: RetryOverrides = {}): Verdict {
     const { category, failedInRow, elapsedMs, retryAfterMs } = facts;
-    const config = overrides[category] ?? this.retryConfigs[category];
-    assertRetryConfig(`retryConfigs.${category}`, config);
-    if (config.maxRetries === 0) return { kind: 'dead-letter', reason: 'not_retryable' };
+    const own = this.retryConfigs[category];
+    assertRetryConfig(`retryConfigs.${category}`, own);
+    const config = retryConfig(category, own, overrides[category]);
+    if (config.maxRetries === 0 && !isRetriedByDefault(category))
+      return { kind: 'dead-letter', reason: 'not_retryable' };
     const delayMs = retryAfterMs ?? backoffMs(config, failedInRow, this.#random);
     const isTooLate = elapsedMs + delayMs > (config.maxElapsedMs ?? Number.POSITIVE_INFINITY);
     if (failedInRow > config.maxRetries || isTooLate) return { kind: 'dead-letter', reason: 'retries_exhausted' };
@@ -131,49 +135,5 @@ export class ErrorRecoveryManager {
       Reflect.set(report.context, 'recovery_error', trouble);
       return false;
     }
-  }
-}
-
-function defaultRetryConfigs(): Record<ErrorCategory, RetryConfig> {
-  const none = (): RetryConfig => ({ maxRetries: 0, backoffMs: 0 });
-  return {
-    [ErrorCategory.CONNECTION_ERROR]: { maxRetries: 3, backoffMs: 2000 },
-    [ErrorCategory.MESSAGE_PROCESSING_ERROR]: { maxRetries: 2, backoffMs: 1000 },
-    [ErrorCategory.SERIALIZATION_ERROR]: { maxRetries: 1, backoffMs: 500 },
-    [ErrorCategory.TIMEOUT_ERROR]: { maxRetries: 2, backoffMs: 1500 },
-    [ErrorCategory.QUEUE_OVERFLOW]: none(),
-    [ErrorCategory.RESOURCE_EXHAUSTION]: none(),
-    [ErrorCategory.AUTHENTICATION_ERROR]: none(),
-    [ErrorCategory.CONFIGURATION_ERROR]: none(),
-  };
-}
-
-/** A misspelt category would otherwise be a default in silence. */
-function assertCategory(option: string, category: string): void {
-  const known: readonly string[] = Object.values(ErrorCategory);
-  if (!known.includes(category)) throw invalidOption(option, `keyed by ${known.join(', ')}`, category);
-}
-
-/** @throws BUSBAR_INVALID_OPTION */
-export function assertRetryConfig(option: string, config: unknown): asserts config is RetryConfig {
-  if (typeof config !== 'object' || config === null) throw invalidOption(option, 'a retry configuration', config);
-  assertKnown(option, config, ['maxRetries', 'backoffMs', 'factor', 'maxBackoffMs', 'maxElapsedMs', 'jitter']);
-  const fields = config as Record<string, unknown>;
-  if (!Number.isInteger(fields['maxRetries']) || (fields['maxRetries'] as number) < 0) {
-    throw invalidOption(`${option}.maxRetries`, 'a whole number >= 0', fields['maxRetries']);
-  }
-  for (const [field, least] of [
-    ['backoffMs', 0],
-    ['factor', 1],
-    ['maxBackoffMs', 0],
-    ['maxElapsedMs', 0],
-  ] as const) {
-    const value = fields[field];
-    if (value === undefined && field !== 'backoffMs') continue;
-    if (typeof value === 'number' && Number.isFinite(value) && value >= least) continue;
-    throw invalidOption(`${option}.${field}`, `a number >= ${least}`, value);
-  }
-  if (fields['jitter'] !== undefined && typeof fields['jitter'] !== 'boolean') {
-    throw invalidOption(`${option}.jitter`, 'true or false', fields['jitter']);
   }
 }

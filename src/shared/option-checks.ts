@@ -11,6 +11,16 @@ export function assertKnown(what: string, options: object, known: readonly strin
     if (!known.includes(name)) throw invalidOption(what, `among ${known.join(', ')}`, name);
 }
 
+/**
+ * An object with fields: what is none, or a list, would be one without any of them.
+ *
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function fields(option: string, value: unknown, rule = 'an object'): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidOption(option, rule, value);
+  return value as Record<string, unknown>;
+}
+
 /** @throws BUSBAR_INVALID_OPTION */
 export function whole(option: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;

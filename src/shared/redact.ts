@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import { invalidOption } from './errors.js';
 import { peek, peekText } from './hostile.js';
+import { assertKnown, fields } from './option-checks.js';
 import { isSecretName, normalName } from './secret-names.js';
 import { REDACTED, withoutSecrets } from './secret-texts.js';
 
@@ -40,10 +41,11 @@ const VALUE: ReadonlySet<string> = new Set(['value', 'values']);
 
 /** @throws BUSBAR_INVALID_OPTION when a path is no string, or a pattern no regular expression */
 export function createRedactor(options: RedactOptions = {}): Redactor {
-  const paths = (options.paths ?? []).map(checkedPath);
+  assertKnown('redact', fields('redact', options), ['paths', 'patterns']);
+  const paths = list('redact.paths', options.paths).map(checkedPath);
   const names = new Set(paths.filter((path) => !path.includes('.')));
   const dotted = paths.filter((path) => path.includes('.'));
-  const ownPatterns = (options.patterns ?? []).map(checkedPattern);
+  const ownPatterns = list('redact.patterns', options.patterns).map(checkedPattern);
 
   const isSecret = (path: string, key: string): boolean =>
     isSecretName(key) ||
@@ -184,6 +186,11 @@ function* ownEntries(value: object): Generator<readonly [string, unknown]> {
 function keyOf(key: unknown): string {
   if (typeof key === 'string') return key;
   return typeof key === 'object' && key !== null ? '[object]' : String(key).slice(0, LONGEST_KEY);
+}
+
+function list(option: string, value: unknown = []): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw invalidOption(option, 'a list', value);
 }
 
 function checkedPath(path: unknown): string {

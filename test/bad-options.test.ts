@@ -1,0 +1,70 @@
+// Bad options of what is constructed: each a clear, coded, one-line error.
+import { describe, expect, it } from '@jest/globals';
+import {
+  CircuitBreaker,
+  DeadLetterQueue,
+  defineHandler,
+  ErrorLogger,
+  ErrorRecoveryManager,
+  MessageBus,
+  type MessageBusOptions,
+} from '../src/index.js';
+import { errorOf } from './error-of.js';
+
+describe('a bus is not made', () => {
+  it.each<[string, unknown, string]>([
+    ['maxQueueSize', 0, '0'],
+    ['maxQueueSize', '10', '"10"'],
+    ['threads', 0.5, '0.5'],
+    ['threads', 1000, '1000'],
+    ['spareThreads', -1, '-1'],
+    ['ringBytes', 100_000, '100000'],
+    ['ringBytes', 1024, '1024'],
+    ['maxMessageBytes', 0, '0'],
+    ['dedupeWindowMs', -1, '-1'],
+    ['errorLogDir', 5, '5'],
+    ['errorLogDir', '', '""'],
+    ['enableErrorHandling', 'yes', '"yes"'],
+    ['resourceLimits', { maxHeap: 1 }, '"maxHeap"'],
+    ['resourceLimits', { stackSizeMb: 'big' }, '"big"'],
+    ['retry', { timeouts: {} }, '"timeouts"'],
+    ['retry', { timeout_error: { maxRetries: -1, backoffMs: 1 } }, '-1'],
+    ['redact', { patterns: ['('] }, '"("'],
+    ['retry', { timeout_error: { maxRetries: 1, backoffMs: 1, maxBackof: 5 } }, '"maxBackof"'],
+    ['redact', { fields: ['ssn'] }, '"fields"'],
+    ['redact', 3, '3'],
+    ['redact', ['ssn'], '["ssn"]'],
+    ['redact', { paths: 'ssn' }, '"ssn"'],
+    ['breakers', [], '[]'],
+    ['retry', { timeout_error: 5 }, '5'],
+    ['resourceLimits', 64, '64'],
+    ['breakers', { db: { failureTreshold: 2 } }, '"failureTreshold"'],
+    ['breakers', { db: { window: { calls: 10, failureRatio: 0.1 } } }, '"failureRatio"'],
+    ['maxQueueSze', 10, '"maxQueueSze"'],
+  ])('with %s %j', async (name, value, shown) => {
+    const error = await errorOf(() => new MessageBus({ [name]: value } as MessageBusOptions));
+    expect(error.code).toBe('BUSBAR_INVALID_OPTION');
+    expect(error.message).toContain(`received ${shown}`);
+  });
+});
+
+it.each<[string, () => unknown]>([
+  [
+    'a handler with options it does not know',
+    () => defineHandler(import.meta.url, () => 1, { teardown() {} } as object),
+  ],
+  ['a breaker with options it does not know', () => new CircuitBreaker({ failureTreshold: 2 } as object)],
+  ['a breaker without options to read', () => new CircuitBreaker(null as unknown as object)],
+  ['a recovery with options it does not know', () => new ErrorRecoveryManager({ retries: {} } as object)],
+  [
+    'a logger with options it does not know',
+    () => new ErrorLogger({ logDir: '/tmp/never', maxSize: 5 } as object as { logDir: string }),
+  ],
+  ['a logger with a nonsense redaction', () => new ErrorLogger({ logDir: '/tmp/never', redact: 3 as never })],
+  [
+    'a queue with options it does not know',
+    () => new DeadLetterQueue({ storageDir: '/tmp/never', maxAge: 5 } as object as { storageDir: string }),
+  ],
+])('%s is not made', async (_name, make) => {
+  expect((await errorOf(make)).code).toBe('BUSBAR_INVALID_OPTION');
+});
