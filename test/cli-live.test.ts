@@ -164,6 +164,7 @@ describe('the command line on a running bus', () => {
     ]);
     expect(list.out).toMatch(/medium {3}message_processing_error .* camera\.front Error: no picture /);
     expect(list.out).toContain('"password":"[redacted]"');
+    expect(list.out).toContain('gnp ⏎ \\u000dfake line\\u2028');
     const reports = JSON.parse(json.out);
     expect(reports).toHaveLength(3);
     expect(reports[0]).toMatchObject({ category: 'authentication_error', context: { subscriber_id: 'feed' } });

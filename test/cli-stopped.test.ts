@@ -39,7 +39,9 @@ describe('the command line on a stopped bus', () => {
       busbar('errors', 'stats', '--dir', dir, '--json'),
     ]);
     expect(health).toMatchObject({ exit: 1, err: '' });
-    expect(health.out).toMatch(/^not running .*\n3 errors in all, .*\n {2}message_processing_error 3\n$/);
+    expect(health.out).toMatch(
+      /^not running .*\n3 dead letters: see busbar dlq stats\n3 errors in all, .*\n {2}message_processing_error 3\n$/,
+    );
     expect(JSON.parse(errors.out).map(({ message }: { message: string }) => message)).toEqual(Array(3).fill('not yet'));
     expect(JSON.parse(stats.out)).toMatchObject({ total_errors: 3, categories: { message_processing_error: 3 } });
   }, 60_000);
@@ -120,6 +122,10 @@ describe('the command line on a stopped bus', () => {
       exit: 2,
     });
     const left = JSON.parse((await busbar('dlq', 'list', '--dir', dir, '--json')).out).letters;
+    expect(JSON.parse((await busbar('health', '--dir', dir, '--json')).out)).toMatchObject({
+      running: false,
+      deadLetters: 2,
+    });
     expect(left.map(({ state }: { state: string }) => state)).toEqual(['archived', 'dead']);
   }, 60_000);
 
@@ -184,7 +190,10 @@ describe('the command line on a stopped bus', () => {
       expect({ exit, out }).toEqual({ exit: 2, out: '' });
       expect(err).toMatch(bad[index]?.[1] as RegExp);
     });
-    const [help, of] = await Promise.all([busbar('--help'), busbar('dlq', 'replay', '--help')]);
+    const [help, of, half] = await Promise.all([busbar('--help'), busbar('dlq', 'replay', '--help'), busbar('dlq')]);
+    expect(half).toMatchObject({ exit: 2, err: '' });
+    expect(half.out).toMatch(/^ {2}dlq stats {3,}Dead letters by cause/m);
+    expect(half.out).not.toMatch(/^ {2}watch/m);
     expect(help).toMatchObject({ exit: 0, err: '' });
     expect(help.out).toMatch(/ {2}3 {2}refused: /);
     expect(of.out).toMatch(/--canary <n> /);

@@ -45,26 +45,36 @@ export async function runCommandLine(argv: readonly string[]): Promise<Exit> {
 
 async function run(argv: readonly string[]): Promise<Exit> {
   const command = COMMANDS.find(({ words }) => words.split(' ').every((word, index) => argv[index] === word));
-  if (command === undefined) {
-    if (argv[0] === '--version') {
-      print(versionOfPackage());
-      return Exit.DONE;
-    }
-    const isHelp = argv.length === 0 || argv[0] === 'help' || argv.includes('--help') || argv.includes('-h');
-    if (!isHelp)
-      throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(argv.join(' '))}: see busbar --help`);
-    for (const line of help(argv[0])) print(line);
-    return argv.length === 0 ? Exit.USAGE : Exit.DONE;
-  }
+  if (command === undefined) return withoutCommand(argv);
   const args = new Arguments(command, argv.slice(command.words.split(' ').length));
   if (!args.has('help')) return command.run(args);
   for (const line of helpOf(command)) print(line);
   return Exit.DONE;
 }
 
+/** @throws CliError */
+function withoutCommand(argv: readonly string[]): Exit {
+  const [group, second] = argv;
+  if (group === '--version') {
+    print(versionOfPackage());
+    return Exit.DONE;
+  }
+  const isAsked = group === 'help' || argv.includes('--help') || argv.includes('-h');
+  // Half a command: what may follow is what was wanted to know.
+  const isUnfinished = group === undefined || (isGroup(group) && (second === undefined || second.startsWith('-')));
+  if (!isAsked && !isUnfinished)
+    throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(argv.join(' '))}: see busbar --help`);
+  for (const line of help(group === 'help' ? second : group)) print(line);
+  return isAsked ? Exit.DONE : Exit.USAGE;
+}
+
 function versionOfPackage(): string {
   const file = new URL('../../../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+function isGroup(group: string): boolean {
+  return COMMANDS.some(({ words }) => words.startsWith(`${group} `));
 }
 
 /** @param group of commands, such as `dlq`; all of them where there is no such group */

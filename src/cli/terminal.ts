@@ -9,9 +9,11 @@ const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not pass
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
-/** A text of any origin on one line: what is unsafe stands as its escape, as in JSON. */
+const LINE_ENDS = /\r?\n/g;
+
+/** A text of any origin on one line: the end of a line as ⏎, a tab as a space, what else is unsafe as its escape in JSON. */
 export function safe(text: string): string {
-  return text.replace(UNSAFE, escaped);
+  return text.replace(LINE_ENDS, ' ⏎ ').replaceAll('\t', ' ').replace(UNSAFE, escaped);
 }
 
 /** The same for a text of several lines. */

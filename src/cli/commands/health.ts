@@ -1,7 +1,8 @@
-// The command `busbar health`: how a running bus is, in words and reasons; of a stopped one, what its metrics file knows.
+// The command `busbar health`: how a running bus is, in words and reasons; of a stopped one, what its files know.
 import type { Command } from '../command.js';
 import { Exit } from '../exit.js';
 import { statusLines, subscriptionLines, totalLines } from '../health-view.js';
+import { countLetters } from '../letter-files.js';
 import { LiveBus } from '../live-bus.js';
 import { readMetrics } from '../metrics-file.js';
 import { existingFolder } from '../session.js';
@@ -16,7 +17,7 @@ export const health: Command = {
     const folder = existingFolder(args.folder);
     const bus = await LiveBus.connect(folder);
     if (bus === undefined) {
-      tellStopped(folder, args.has('json'));
+      await tellStopped(folder, args.has('json'));
       return Exit.BAD_NEWS;
     }
     const { pid, health: status } = await bus.ask({ ask: 'health' });
@@ -33,13 +34,16 @@ export const health: Command = {
   },
 };
 
-function tellStopped(folder: string, isJson: boolean): void {
+async function tellStopped(folder: string, isJson: boolean): Promise<void> {
   const metrics = readMetrics(folder);
+  const letters = await countLetters(folder);
   if (isJson) {
-    print(safeJson({ running: false, metrics }));
+    print(safeJson({ running: false, deadLetters: letters, metrics }));
     return;
   }
   print(`${paint('red', 'not running')}  no bus answers in ${safe(folder)}`);
+  if (letters === null) print('dead letters: too many to be counted here, see busbar dlq stats');
+  else print(`${letters} dead letters${letters === 0 ? '' : ': see busbar dlq stats'}`);
   if (metrics === null) {
     print('there is no metrics file: no error was ever logged here');
     return;
