@@ -13,6 +13,7 @@ export {
 export type { RetryOverrides } from './failure/retry-config.js';
 export { DeadLetterQueue, type DeadLetterQueueOptions, type LetterChanges } from './observe/dead-letter-queue.js';
 export { ErrorLogger, type ErrorLoggerOptions } from './observe/error-logger.js';
+export type { GivenReport } from './observe/given-report.js';
 export type { GivenUpMessage } from './observe/given-up.js';
 export type { AdaptiveTimeoutOptions, MessageBusOptions, Overflow, StopOptions, SubscribeOptions } from './options.js';
 export type { BreakerOptions, CircuitState } from './shared/breaker.js';

@@ -60,6 +60,8 @@ it.each<[string, () => unknown]>([
     'a logger with options it does not know',
     () => new ErrorLogger({ logDir: '/tmp/never', maxSize: 5 } as object as { logDir: string }),
   ],
+  ['a logger with a folder alone', () => new ErrorLogger('logs' as never)],
+  ['a queue with a folder alone', () => new DeadLetterQueue('letters' as never)],
   ['a logger with a nonsense redaction', () => new ErrorLogger({ logDir: '/tmp/never', redact: 3 as never })],
   [
     'a queue with options it does not know',

@@ -48,11 +48,11 @@ describe('the dead-letter queue', () => {
     const message = { topic: 'a', payload: 1 };
     const first = queue.addMessage(message, REPORT);
     const messages = [{ id: 42 }, { key: 7 }, { priority: 'urgent' }, { headers: { a: 1 } }, { topic: 5 }];
-    const reports = [{ retry_count: undefined }, { timestamp: Number.NaN }, { category: 'x' }, { message: 1 }];
+    const reports = [{ retry_count: '1' }, { timestamp: Number.NaN }, { category: 'x' }, { message: 1 }];
     const contexts = [{ subscriber_id: 5 }, { signature: null }];
     const refused = [
       ...messages.map((fields) => queue.addMessage({ ...message, ...fields } as unknown as GivenUp, REPORT)),
-      ...reports.map((fields) => queue.addMessage(message, { ...REPORT, ...fields } as ErrorReport)),
+      ...reports.map((fields) => queue.addMessage(message, { ...REPORT, ...fields } as unknown as ErrorReport)),
       ...contexts.map((context) => queue.addMessage(message, { ...REPORT, context } as unknown as ErrorReport)),
       queue.addMessage(message, REPORT, 'boredom' as 'manual'),
     ];

@@ -248,11 +248,14 @@ describe('a breaker on its own', () => {
       code: 'BUSBAR_BREAKER_OPEN',
       breaker: 'db',
       retryAfterMs: 500,
+      message: 'circuit breaker "db" is open; retry in 500 ms',
     });
     clock.step(500);
     expect(await breaker.execute(() => 1)).toBe(1);
     expect(breaker.getState()).toBe('closed');
     expect(changes).toEqual(['closed > open', 'open > half_open', 'half_open > closed']);
+    breaker.forceOpen();
+    await expect(breaker.execute(() => 1)).rejects.toThrow('"db" is open until it is reset');
   });
 
   it('does not count errors that another attempt would repeat', async () => {

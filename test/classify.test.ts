@@ -18,6 +18,11 @@ function thrownBy(run: () => unknown): unknown {
   throw new Error('nothing was thrown');
 }
 
+it('takes a phase that it does not know for the handler’s', () => {
+  const { category } = classifyError(new Error('plain'), { phase: 'nowhere' as 'handler' });
+  expect(category).toBe('message_processing_error');
+});
+
 describe('classification', () => {
   it.each<[string, unknown, ErrorCategory, ErrorPhase?]>([
     ['a refused connection', coded('ECONNREFUSED'), 'connection_error'],

@@ -57,8 +57,10 @@ describe('a dead letter', () => {
     const cycle: Record<string, unknown> = { n: 1 };
     cycle['self'] = cycle;
     await queue.addMessage({ topic: 'a', payload: cycle }, REPORT);
-    await queue.addMessage({ topic: 'a', payload: { ok: 1, fn: () => 1 } }, REPORT);
+    const { context: _context, retry_count: _count, ...spare } = REPORT;
+    await queue.addMessage({ topic: 'a', payload: { ok: 1, fn: () => 1 } }, spare);
     const [one, two] = await queue.getMessages();
+    expect(two).toMatchObject({ pattern: 'a', started: 1, failed: 1 });
     const payload = one?.message.payload as typeof cycle | undefined;
     expect(payload?.['self']).toBe(payload);
     expect(two?.message.payload).toEqual({ ok: 1 });

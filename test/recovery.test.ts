@@ -113,6 +113,7 @@ describe('recovery', () => {
     const report = reportOf('timeout_error');
     expect(await own.attemptRecovery(report)).toBe(false);
     expect(report.recovery_attempted).toBe(false);
+    expect(await own.attemptRecovery(undefined as unknown as ErrorReport)).toBe(false);
     own.recoveryStrategies[ErrorCategory.TIMEOUT_ERROR] = async (_report, context) => context['attempt'] === 1;
     expect(await own.attemptRecovery(report, { attempt: 1 })).toBe(true);
     expect(report).toMatchObject({ recovery_attempted: true, recovery_successful: true });

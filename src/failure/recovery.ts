@@ -106,9 +106,11 @@ export class ErrorRecoveryManager {
 
   /**
    * Runs the category's strategy on a copy of the report, and writes into the report what came of it, unless that is frozen.
-   * False when there is none, when it throws, answers with anything but true, or has not answered within 10 s. Never rejects.
+   * False when there is none or this is no report, when it throws, answers with anything but true, or has not answered within
+   * 10 s. Never rejects.
    */
   async attemptRecovery(report: ErrorReport, context: RecoveryContext = {}): Promise<boolean> {
+    if (typeof report !== 'object' || report === null) return false;
     const strategy = this.recoveryStrategies[report.category];
     Reflect.set(report, 'recovery_attempted', strategy !== undefined);
     const isRecovered = strategy !== undefined && (await this.#run(strategy, report, context));

@@ -16,11 +16,12 @@ import type {
 } from '../shared/logging-task.js';
 import type { Headers, Priority } from '../shared/message.js';
 import type { Moment } from '../shared/moment.js';
-import { assertKnown, positive } from '../shared/option-checks.js';
+import { assertKnown, fields, positive } from '../shared/option-checks.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
-import type { DeadLetterReason, ErrorReport } from '../shared/report.js';
+import type { DeadLetterReason } from '../shared/report.js';
 import { copyOf } from '../shared/views.js';
+import type { GivenReport } from './given-report.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
 import { chosen, isIds, letterChoice, letterFilter } from './letter-choice.js';
 import { closedError, Logging } from './logging.js';
@@ -75,8 +76,9 @@ export class DeadLetterQueue {
     clock = systemClock,
     elsewhere: () => LetterStore | undefined = () => undefined,
   ) {
-    const { storageDir, maxLetters, maxBytes, maxAgeMs } = options ?? {};
-    assertKnown('options', options ?? {}, ['storageDir', 'maxLetters', 'maxBytes', 'maxAgeMs']);
+    const known = ['storageDir', 'maxLetters', 'maxBytes', 'maxAgeMs'];
+    assertKnown('options', fields('options', options, '{ storageDir }'), known);
+    const { storageDir, maxLetters, maxBytes, maxAgeMs } = options;
     if (typeof storageDir !== 'string' || storageDir === '') {
       throw invalidOption('storageDir', 'the path of a folder', storageDir);
     }
@@ -94,8 +96,13 @@ export class DeadLetterQueue {
     this.#elsewhere = elsewhere;
   }
 
-  /** Resolves with the letter's error_id once it survives a power cut. What cannot be encoded is kept as far as it can be. */
-  async addMessage(message: GivenUpMessage, report: ErrorReport, reason: DeadLetterReason = 'manual'): Promise<string> {
+  /**
+   * Resolves with the letter's error_id once it survives a power cut. What cannot be encoded is kept as far as it can be. The
+   * report may leave out what {@link ErrorLogger.logError} lets it leave out.
+   *
+   * @throws BUSBAR_INVALID_OPTION
+   */
+  async addMessage(message: GivenUpMessage, report: GivenReport, reason: DeadLetterReason = 'manual'): Promise<string> {
     this.#assertOpen();
     const { codec, bytes } = encodeOrLess(message.payload);
     const header = headerOf(message, report, reason, codec, this.#clock.now() / 1000);
@@ -169,7 +176,7 @@ export class DeadLetterQueue {
    * @throws BUSBAR_INVALID_OPTION, BUSBAR_ENCODING
    */
   async edit(id: string, changes: LetterChanges): Promise<StoredLetter | undefined> {
-    assertKnown('changes', changes, ['payload', 'key', 'priority', 'headers']);
+    assertKnown('changes', fields('changes', changes), ['payload', 'key', 'priority', 'headers']);
     const { key, priority, headers } = changes;
     assertPublishOptions({
       ...(key == null ? {} : { key }),

@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import { invalidOption } from '../shared/errors.js';
 import type { ErrorFilter, ErrorStatistics } from '../shared/logging-task.js';
 import type { Moment } from '../shared/moment.js';
-import { assertKnown } from '../shared/option-checks.js';
+import { assertKnown, fields } from '../shared/option-checks.js';
 import { createRedactor, type RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
-import { reportFrom } from './given-report.js';
+import { type GivenReport, reportFrom } from './given-report.js';
 import { errorFilter } from './letter-choice.js';
 import { closedError, Logging } from './logging.js';
 
@@ -32,8 +32,8 @@ export class ErrorLogger {
 
   /** @throws BUSBAR_INVALID_OPTION */
   constructor(options: ErrorLoggerOptions) {
-    const { logDir, maxLogSize, maxFiles, redact = {} } = options ?? {};
-    assertKnown('options', options ?? {}, ['logDir', 'maxLogSize', 'maxFiles', 'redact']);
+    assertKnown('options', fields('options', options, '{ logDir }'), ['logDir', 'maxLogSize', 'maxFiles', 'redact']);
+    const { logDir, maxLogSize, maxFiles, redact = {} } = options;
     if (typeof logDir !== 'string' || logDir === '') throw invalidOption('logDir', 'the path of a folder', logDir);
     assertWhole('maxLogSize', maxLogSize, 1024);
     assertWhole('maxFiles', maxFiles, 1);
@@ -54,7 +54,7 @@ export class ErrorLogger {
    * when they are left out may be left out. False: it is no report, there was no room, or the logger is closed; what is no
    * report and what found no room is counted, and the log says how many. Never throws.
    */
-  logError(report: ErrorReport): boolean {
+  logError(report: GivenReport): boolean {
     if (this.#closing !== undefined) return false;
     this.#logging.openSoon();
     const checked = reportFrom(report);

@@ -1,6 +1,10 @@
 // An error report that a program hands in: checked, so that what is no report never reaches the logging worker.
 import { type ErrorCategory, type ErrorReport, type ErrorSeverity, isCategory, isSeverity } from '../shared/report.js';
 
+/** A report as a program hands it in: what says nothing when it is left out may be left out. */
+export type GivenReport = Partial<ErrorReport> &
+  Pick<ErrorReport, 'error_id' | 'timestamp' | 'category' | 'severity' | 'component' | 'message' | 'exception_type'>;
+
 /**
  * A copy with all fields, those that say nothing when left out filled in; undefined: it is no report, and cannot be made one.
  * Reads what anyone may have handed in: getters that throw make it no report. Never throws.

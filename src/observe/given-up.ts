@@ -4,7 +4,8 @@ import { invalidOption } from '../shared/errors.js';
 import type { LetterHeader } from '../shared/logging-task.js';
 import type { CodecId, Headers, Priority } from '../shared/message.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
-import { type DeadLetterReason, ErrorCategory, type ErrorReport, isCategory } from '../shared/report.js';
+import { type DeadLetterReason, ErrorCategory, isCategory } from '../shared/report.js';
+import type { GivenReport } from './given-report.js';
 import { assertReason } from './letter-choice.js';
 
 /** A message as `DeadLetterQueue.addMessage` takes it. */
@@ -31,7 +32,7 @@ export interface GivenUpMessage {
  */
 export function headerOf(
   message: GivenUpMessage,
-  report: ErrorReport,
+  report: GivenReport,
   reason: DeadLetterReason,
   codec: CodecId,
   now: number,
@@ -42,7 +43,8 @@ export function headerOf(
   assertText('message.topic', topic);
   assertNumber('message.published_at', published_at);
   assertReport(report);
-  const { signature = '', subscriber_id = '', pattern = topic } = report.context;
+  const { context = {}, retry_count = 0 } = report;
+  const { signature = '', subscriber_id = '', pattern = topic } = context;
   const texts = { signature, subscriber_id, pattern };
   for (const [name, text] of Object.entries(texts)) assertText(`report.context.${name}`, text);
   const first = { category: report.category, signature, count: 1, first: report.timestamp, last: report.timestamp };
@@ -52,7 +54,7 @@ export function headerOf(
     message: { id, topic, key, priority, headers, published_at },
     payload_codec: codec,
     error_category: report.category,
-    retry_count: report.retry_count,
+    retry_count,
     reason,
     signature,
     topic,
@@ -61,8 +63,8 @@ export function headerOf(
     priority,
     key,
     headers,
-    started: report.retry_count + 1,
-    failed: report.retry_count + 1,
+    started: retry_count + 1,
+    failed: retry_count + 1,
     history: [first],
     error: { name: report.exception_type, message: report.message },
   };
@@ -70,7 +72,14 @@ export function headerOf(
 
 function assertReport(report: unknown): void {
   if (typeof report !== 'object' || report === null) throw invalidOption('report', 'an error report', report);
-  const { category, timestamp, retry_count, message, exception_type, context } = report as Partial<ErrorReport>;
+  const {
+    category,
+    timestamp,
+    retry_count = 0,
+    message,
+    exception_type,
+    context = {},
+  } = report as Partial<GivenReport>;
   if (!isCategory(category))
     throw invalidOption('report.category', `one of ${Object.values(ErrorCategory).join(', ')}`, category);
   assertNumber('report.timestamp', timestamp);

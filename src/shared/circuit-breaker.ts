@@ -5,6 +5,7 @@ import { type Clock, systemClock } from './clock.js';
 import { BusbarError, hasRaised, invalidOption } from './errors.js';
 import type { Breaker } from './handler.js';
 import { peekText } from './hostile.js';
+import { fields } from './option-checks.js';
 
 /** Options of a {@link CircuitBreaker} of its own. */
 export interface CircuitBreakerOptions extends BreakerOptions {
@@ -27,7 +28,9 @@ export class BreakerOpenError extends BusbarError {
   readonly breaker: string;
 
   constructor(breaker: string, retryAfterMs: number) {
-    super('BUSBAR_BREAKER_OPEN', `circuit breaker ${breaker} is open; retry in ${Math.ceil(retryAfterMs)} ms`);
+    const until =
+      retryAfterMs > 0 ? `; retry in ${Math.ceil(retryAfterMs)} ms` : ' until it is reset or its probes succeed';
+    super('BUSBAR_BREAKER_OPEN', `circuit breaker "${breaker}" is open${until}`);
     this.breaker = breaker;
     this.retryAfterMs = retryAfterMs;
   }
@@ -57,8 +60,7 @@ export class CircuitBreaker implements Breaker {
 
   /** @throws BUSBAR_INVALID_OPTION */
   constructor(given: CircuitBreakerOptions = {}) {
-    if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given);
-    const { name = 'breaker', clock = systemClock, ...options } = given;
+    const { name = 'breaker', clock = systemClock, ...options } = fields('options', given) as CircuitBreakerOptions;
     if (typeof name !== 'string') throw invalidOption('name', 'a text', name);
     if (typeof clock?.elapsed !== 'function') throw invalidOption('clock', 'a clock', clock);
     this.name = name;

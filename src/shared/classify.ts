@@ -34,7 +34,7 @@ export function classifyError(
   { phase = 'handler', rules = [] }: ClassifyOptions = {},
 ): Classification {
   const rule = rules.length === 0 ? undefined : rules.find((candidate) => matchesSafely(candidate, thrown));
-  const category = rule?.category ?? fromChain(thrown, phase) ?? BY_PHASE[phase];
+  const category = rule?.category ?? fromChain(thrown, phase) ?? BY_PHASE[phase] ?? BY_PHASE.handler;
   return { category, severity: rule?.severity ?? SEVERITY_OF[category] };
 }
 
