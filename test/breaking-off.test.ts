@@ -64,7 +64,7 @@ describe('a breaker', () => {
     await bus.settled({ step: true });
     expect(starts()).toBe(2);
     expect((await bus.deadLetters()).map(({ reason }) => reason)).toEqual([
-      ...Array(2).fill('not_retryable'),
+      ...Array(2).fill('retries_exhausted'),
       ...Array(4).fill('breaker_open'),
     ]);
   });

@@ -34,7 +34,7 @@ describe('ctx.breaker', () => {
       reasons: expect.arrayContaining(['breaker db is open']),
     });
     expect(bus.recoveryManager?.getCircuitBreakerStatus()).toEqual({ db: 'open' });
-    for (const refused of await call('up')) expect(refused).toContain('circuit breaker db is open');
+    for (const refused of await call('up')) expect(refused).toContain('circuit breaker "db" is open');
     await expect(bus.breaker('db').execute(() => 1)).rejects.toMatchObject({ code: 'BUSBAR_BREAKER_OPEN' });
 
     bus.breaker('db').reset();
@@ -44,7 +44,7 @@ describe('ctx.breaker', () => {
     expect(bus.breaker('db').state).toBe('disabled');
     expect((await call('up')).filter((answer) => typeof answer === 'number')).toHaveLength(8);
     bus.breaker('db').forceOpen();
-    for (const refused of await call('up')) expect(refused).toContain('circuit breaker db is open');
+    for (const refused of await call('up')) expect(refused).toContain('circuit breaker "db" is open');
     expect(changes[0]).toBe('db: closed > open');
     expect(changes.at(-1)).toBe('db: disabled > forced_open');
   });

@@ -112,7 +112,7 @@ describe('a replay', () => {
       handled.push(payload);
     };
     const options = { subscriberId: 's', breaker: false, overflow: 'drop-oldest', maxQueueSize: 4 } as const;
-    const before = { state: 'dead', reason: 'not_retryable', replays: 1, replay_failures: 0 };
+    const before = { state: 'dead', reason: 'retries_exhausted', replays: 1, replay_failures: 0 };
     await bus.subscribe('a.*', handler, options);
     for (let n = 0; n < 12; n++) {
       bus.publish('a.b', n);

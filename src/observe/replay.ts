@@ -63,6 +63,8 @@ export class Replay {
   readonly #claimed = new Map<string, Promise<void>>();
   readonly #settled: Settled[] = [];
   #settling: Promise<void> | undefined;
+  /** Resolves when the last letter is settled, or could not be claimed. */
+  #over: Promise<void> = Promise.resolve();
   #isEnding = false;
   #endTurn: () => void = () => undefined;
   #fail: (thrown: unknown) => void = () => undefined;
@@ -78,8 +80,10 @@ export class Replay {
     const failed = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
+    const all = this.#runAll(ids);
+    this.#over = all.catch(() => undefined);
     try {
-      await Promise.race([this.#runAll(ids), failed]);
+      await Promise.race([all, failed]);
       return this.#result;
     } finally {
       this.#stopSending();
@@ -90,7 +94,7 @@ export class Replay {
   async end(): Promise<void> {
     this.#stopSending();
     const closing = new Promise<void>((over) => systemClock.after(CLOSING_MS, over, true));
-    await Promise.race([Promise.all(this.#claimed.values()), closing]);
+    await Promise.race([this.#over, closing]);
     const returned = [...this.#claimed.keys()];
     if (returned.length === 0) return;
     try {
