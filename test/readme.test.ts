@@ -33,6 +33,10 @@ describe('the README', () => {
     expect(outputOf('first-program: detect.mjs', 'first-program: app.mjs')).toBe(block('first-program: output'));
   });
 
+  it('uses the parts without a bus as it says', () => {
+    expect(outputOf('alone: alone.mjs')).toBe(block('alone: output'));
+  });
+
   it('tests it as it says', () => {
     expect(outputOf('first-program: detect.mjs', 'testing: detect.test.mjs')).toBe(block('testing: output'));
   });
