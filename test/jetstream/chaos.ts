@@ -46,7 +46,7 @@ const findings = await runTrial({
   },
   random: randomFrom(seed),
   log,
-  settleMs: 60_000,
+  settleMs: 30_000,
 });
 await proxy.close();
 await Promise.all(servers.map((server) => server.stop()));

@@ -34,7 +34,7 @@ export interface TrialOptions {
   /** From 0 to 1. */
   readonly random: () => number;
   readonly log: (line: string) => void;
-  /** How long the rest may take once all is published and no more faults come, in milliseconds. */
+  /** How long nothing may go on while something is missing, once all is published and no more faults come, in milliseconds. */
   readonly settleMs: number;
 }
 
@@ -94,7 +94,7 @@ async function publishAll(bus: MessageBus, { messages, keys }: TrialOptions, led
   return stored;
 }
 
-/** Waits until nothing is missing, or for as long as it may take. */
+/** Waits until nothing is missing, or nothing more comes. */
 async function settled(
   bus: MessageBus,
   { settleMs, log }: TrialOptions,
@@ -102,12 +102,15 @@ async function settled(
   stored: readonly number[],
   doomed: ReadonlySet<number>,
 ): Promise<Findings> {
-  const latest = performance.now() + settleMs;
+  let latest = 0;
+  let handled = -1;
   for (;;) {
     const letters = (await bus.deadLetterQueue?.list().catch(() => [])) ?? [];
     const numbers = letters.map(({ message_id: id }) => Number(id.slice(1)));
     const findings = examine(stored, doomed, readLedger(ledger), numbers);
     const missing = findings.lost.length;
+    if (findings.handled > handled) latest = performance.now() + settleMs;
+    handled = findings.handled;
     if ((missing === 0 && numbers.length >= doomed.size) || performance.now() > latest) return findings;
     log(`${missing} to be handled, ${doomed.size - numbers.length} letters to come`);
     await pause(500);
