@@ -83,7 +83,7 @@ async function claimNow(parts: ClaimParts, isPatienceOver: boolean): Promise<Cla
   if (missingOf(taken, here) <= away.length) return claimOf(taken, here);
   // The stream has let go of what the consumer still waits for: nats-server 2.9 that was killed. Each would stop the
   // consumer in its turn until somebody asks again.
-  await answer(parts, taken, without(taken, kept), () => ACK);
+  await answer(parts, taken, await goneOf(parts, taken), () => ACK);
   return claimOf(await connection.consumerState(stream, consumer), here);
 }
 
@@ -108,14 +108,18 @@ async function keptOf({ connection, stream, subject }: ClaimParts, state: Consum
   }
 }
 
-/** The sequences that may be unsettled by what the consumer says, and are not in the stream. */
-function without({ settledUpTo, deliveredUpTo }: ConsumerState, kept: readonly number[]): number[] {
-  const inStream = new Set(kept);
-  const sequences: number[] = [];
-  const first = Math.max(settledUpTo + 1, deliveredUpTo - MOST_FORGOTTEN);
-  for (let sequence = first; sequence <= deliveredUpTo; sequence++) {
-    if (!inStream.has(sequence)) sequences.push(sequence);
-  }
+/**
+ * The sequences that may be unsettled by what the consumer says, and are not in the stream, as the stream itself says: a
+ * message that the server could not read just now is "not found", too. None, where the stream has too many of them to tell.
+ */
+async function goneOf({ connection, stream }: ClaimParts, state: ConsumerState): Promise<number[]> {
+  const first = Math.max(state.settledUpTo + 1, state.deliveredUpTo - MOST_FORGOTTEN);
+  const { goneCount } = await connection.streamState(stream, false);
+  if (goneCount > MOST_FORGOTTEN) return [];
+  const kept = await connection.streamState(stream, true);
+  const before = Math.max(0, Math.min(kept.first, state.deliveredUpTo + 1) - first);
+  const sequences = Array.from({ length: before }, (_, index) => first + index);
+  for (const sequence of kept.gone) if (sequence >= first && sequence <= state.deliveredUpTo) sequences.push(sequence);
   return sequences;
 }
 

@@ -34,6 +34,15 @@ export interface ConsumerState {
   readonly deliveries: number;
 }
 
+/** What a stream holds. */
+export interface StreamState {
+  /** The lowest sequence. */
+  readonly first: number;
+  /** Sequences above it that are gone. */
+  readonly goneCount: number;
+  readonly gone: readonly number[];
+}
+
 /** What an open inbox can do. */
 export interface Listening {
   /** Takes no more; resolves once all that was sent before has been handed over. */

@@ -12,6 +12,7 @@ import type {
   Kept,
   Listening,
   Settings,
+  StreamState,
 } from './connection-words.js';
 import { isNotFound, isWrongSequence, transportError, withoutUser } from './transport-errors.js';
 
@@ -182,6 +183,13 @@ export class Connection {
       data: found.data,
       header: (name) => found.header?.get(name) ?? '',
     };
+  }
+
+  /** @param withGone makes `gone` more than empty: it may be long */
+  async streamState(stream: string, withGone: boolean): Promise<StreamState> {
+    const options = { deleted_details: withGone };
+    const { state } = await this.#ask(`looking at ${stream}`, () => this.#manager.streams.info(stream, options));
+    return { first: state.first_seq, goneCount: state.num_deleted ?? 0, gone: state.deleted ?? [] };
   }
 
   /**
