@@ -9,7 +9,8 @@ import { anything, refusalOf, roundTrip } from './payloads.js';
 
 /** Types, keys and their order, holes, cycles, NaN and -0, as text: the test has classes of its own realm. */
 function traits(value: unknown): string {
-  return inspect(value, { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null });
+  const all = { depth: Number.POSITIVE_INFINITY, maxArrayLength: null, maxStringLength: null };
+  return inspect(value, { ...all, compact: false });
 }
 
 /** Which objects are met again, and where: numbers in the order of the first meeting. */

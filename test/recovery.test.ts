@@ -158,14 +158,16 @@ describe('the retry budget', () => {
 describe('the schedule of retries', () => {
   it('gives each back when it is due, in order, with one timer for all', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(1000), { maxLength: 200 }), (delays) => {
+      fc.property(fc.array(fc.nat(1000), { maxLength: 200, size: 'max' }), (delays) => {
         const clock = new SteppedClock();
         const given: [number, number][] = [];
         const schedule = new RetrySchedule<number>(clock, (item) => given.push([clock.elapsed(), item]));
+        const timers = new Set<number>();
         for (const [index, delay] of delays.entries()) {
           schedule.add(index, delay);
-          expect(clock.timers).toBe(1);
+          timers.add(clock.timers);
         }
+        expect([...timers]).toEqual(delays.length > 0 ? [1] : []);
         clock.step(1000);
         const expected = [...delays.entries()]
           .sort(([a, x], [b, y]) => x - y || a - b)
@@ -173,6 +175,7 @@ describe('the schedule of retries', () => {
         expect(given).toEqual(expected);
         expect([schedule.size, clock.timers]).toEqual([0, 0]);
       }),
+      { numRuns: 25 },
     );
   });
 

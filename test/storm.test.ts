@@ -94,18 +94,20 @@ describe('a familiar failure', () => {
 
   it('gives no slot to two kinds at the same time', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(200), { maxLength: 500 }), (codes) => {
+      fc.property(fc.array(fc.nat(200), { maxLength: 500, size: 'max' }), (codes) => {
         const familiar = new FamiliarFailures(false);
         const bySlot = new Map<number, string>();
+        const mistaken: string[] = [];
         for (const number of codes) {
           const code = `E_${'x'.repeat(number)}`;
           const kind = familiar.recognize(coded(code), 'handler', 0);
           // What main has been told of a slot is always that of the failure which refers to it.
           if (kind?.isFamiliar === false) bySlot.set(kind.slot, code);
-          expect(bySlot.get(kind?.slot ?? -1)).toBe(code);
+          if (bySlot.get(kind?.slot ?? -1) !== code) mistaken.push(code);
         }
+        expect(mistaken).toEqual([]);
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 });

@@ -7,9 +7,10 @@ import { headOf } from '../../workers/logging/letter-head.js';
 import { beginHanded, endHanded, handedLetter } from '../../workers/logging/letter-line.js';
 import { LineBatch } from '../../workers/logging/line-batch.js';
 import { isSealed } from '../../workers/logging/sealed-line.js';
+import { anyText } from '../payloads.js';
 
 const text = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 40 }),
+  anyText(40),
   fc.constantFrom(
     'V1StGXR8_Z5jdHi6B-myT',
     'a.b',
