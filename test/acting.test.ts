@@ -27,8 +27,11 @@ describe('a reconnect hook', () => {
     const { bus } = shared;
     let isConnected = false;
     const reports: ErrorReport[] = [];
+    let failed = 0;
     const handler = async (): Promise<void> => {
-      if (!isConnected) throw refused();
+      if (isConnected) return;
+      failed++;
+      throw refused();
     };
     await bus.subscribe('a', handler, {
       subscriberId: 's',
@@ -37,7 +40,7 @@ describe('a reconnect hook', () => {
       breaker: false,
       reconnect: async (report) => {
         reports.push(report);
-        await new Promise((resume) => setTimeout(resume, 20));
+        await until(() => failed === 5);
         isConnected = true;
       },
     });

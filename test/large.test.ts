@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import follows from './fixtures/follows.js';
 import measures from './fixtures/measures.js';
 import { throwsHugely } from './fixtures/publishes.js';
+import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -12,9 +13,11 @@ function bytesOf(length: number, mark: number): Uint8Array {
   return new Uint8Array(length).fill(mark);
 }
 
+const shared = shareBus({ ringBytes: 65_536, threads: 2 });
+
 describe('a large message', () => {
   it('arrives whole, as a copy or as a view, in many subscriptions at once', async () => {
-    const bus = await startBus({ ringBytes: 65_536, threads: 2 });
+    const { bus } = shared;
     const lengths: number[] = [];
     await bus.subscribe('frame', measures, { subscriberId: 'copy' });
     await bus.subscribe('frame', (bytes: Uint8Array) => void lengths.push(bytes.length), { subscriberId: 'main' });
@@ -34,7 +37,7 @@ describe('a large message', () => {
   });
 
   it('stays as it was published, though the publisher writes its next frame into the same shared memory', async () => {
-    const bus = await startBus({ ringBytes: 65_536 });
+    const { bus } = shared;
     const seen: number[][] = [];
     await bus.subscribe('frame', (bytes: Uint8Array) => void seen.push([bytes.length, bytes[0] as number]), {
       subscriberId: 'main',
@@ -52,7 +55,7 @@ describe('a large message', () => {
   });
 
   it('comes back whole from failures and deaths, and lies whole in the dead-letter queue', async () => {
-    const bus = await startBus({ ringBytes: 65_536 });
+    const { bus } = shared;
     await bus.subscribe('frame', measures, { subscriberId: 's' });
     const request = (headers: Record<string, string>) => bus.request('frame', bytesOf(100_000, 7), { headers });
     expect(await request({ fail: 'once' })).toEqual([100_000, 7, 7]);
@@ -67,7 +70,7 @@ describe('a large message', () => {
   });
 
   it('keeps its place among small ones', async () => {
-    const bus = await startBus({ ringBytes: 65_536 });
+    const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
     await bus.subscribe('a', follows, { subscriberId: 's' });
     for (let n = 0; n < 60; n++) {
@@ -80,7 +83,7 @@ describe('a large message', () => {
   });
 
   it('whose headers make it large arrives too, wherever the ring stands', async () => {
-    const bus = await startBus({ ringBytes: 65_536 });
+    const { bus } = shared;
     await bus.subscribe('frame', measures, { subscriberId: 's' });
     const options = { headers: { note: '\u20ac'.repeat(16_300) }, key: 'k'.repeat(1024), id: 'i'.repeat(1024) };
     for (const before of [0, 16_000, 32_000, 60_000]) {
@@ -90,7 +93,7 @@ describe('a large message', () => {
   });
 
   it('whose failure is long to tell is told all the same', async () => {
-    const bus = await startBus({ ringBytes: 65_536 });
+    const { bus } = shared;
     const options = { breaker: false as const, retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } };
     await bus.subscribe('huge', throwsHugely, { subscriberId: 's', ...options });
     for (let n = 0; n < 4; n++) bus.publish('huge', 'x', { headers: { note: '\u20ac'.repeat(16_300) } });
