@@ -22,6 +22,7 @@ import type { Handler, HandlerDefinition } from './shared/handler.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
 import { PRIORITIES } from './shared/message.js';
+import { assertKnown, fields, flag } from './shared/option-checks.js';
 import type { LaneOrder } from './shared/order.js';
 import type { Subscription } from './subscription.js';
 import { Lane } from './threads/lane.js';
@@ -229,7 +230,10 @@ export class Subscriber {
       resume: () => {
         for (const lane of lanes) lane.resume();
       },
-      unsubscribe: (options = {}) => this.#unsubscribe(subscription, options.drain ?? true, threads),
+      unsubscribe: async (options = {}) => {
+        assertKnown('options', fields('options', options), ['drain']);
+        return this.#unsubscribe(subscription, flag('drain', options.drain ?? true), threads);
+      },
     };
   }
 

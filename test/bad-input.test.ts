@@ -64,6 +64,12 @@ describe('a subscription is refused', () => {
     expect(error.code).toBe('BUSBAR_INVALID_OPTION');
   });
 
+  it('and cannot be ended with options that nobody knows', async () => {
+    const subscription = await plain.bus.subscribe('a', doubles, { subscriberId: 's' });
+    const error = await errorOf(() => subscription.unsubscribe({ drian: false } as object));
+    expect(error.code).toBe('BUSBAR_INVALID_OPTION');
+  });
+
   it('when it is there already, also when both are made at once', async () => {
     const { bus } = plain;
     const both = await Promise.allSettled([1, 2].map(() => bus.subscribe('a', doubles, { subscriberId: 's' })));

@@ -28,6 +28,7 @@ describe('the error logger', () => {
       },
     });
     const bad = [null, 5, {}, { ...REPORT, message: 5 }, { ...REPORT, category: 'x' }, { ...REPORT, timestamp: 'now' }];
+    bad.push({ ...REPORT, timestamp: 1_790_000_000_000 });
     for (const report of [...bad, { ...REPORT, context: null }, { ...REPORT, severity: undefined }, throwing])
       expect(logger.logError(report as ErrorReport)).toBe(false);
     expect(logger.logError(fewer as ErrorReport)).toBe(true);
@@ -35,7 +36,7 @@ describe('the error logger', () => {
     const errors = await logger.recentErrors();
     expect(errors.map(({ error_id: id }) => id).sort()).toEqual(['cycle', 'r', 'r-lost']);
     expect(errors.find(({ error_id: id }) => id === 'r')).toEqual(REPORT);
-    expect(logging.health()).toMatchObject({ up: true, restarts: 0, lostReports: 9 });
+    expect(logging.health()).toMatchObject({ up: true, restarts: 0, lostReports: 10 });
     await logger.close();
     await logging.close();
   });
@@ -47,8 +48,21 @@ describe('the dead-letter queue', () => {
     const queue = queueOn(folder);
     const message = { topic: 'a', payload: 1 };
     const first = queue.addMessage(message, REPORT);
-    const messages = [{ id: 42 }, { key: 7 }, { priority: 'urgent' }, { headers: { a: 1 } }, { topic: 5 }];
-    const reports = [{ retry_count: '1' }, { timestamp: Number.NaN }, { category: 'x' }, { message: 1 }];
+    const messages = [
+      { published_at: 1_790_000_000_000 },
+      { id: 42 },
+      { key: 7 },
+      { priority: 'urgent' },
+      { headers: { a: 1 } },
+      { topic: 5 },
+    ];
+    const reports = [
+      { retry_count: '1' },
+      { timestamp: Number.NaN },
+      { timestamp: 1_790_000_000_000 },
+      { category: 'x' },
+      { message: 1 },
+    ];
     const contexts = [{ subscriber_id: 5 }, { signature: null }];
     const refused = [
       ...messages.map((fields) => queue.addMessage({ ...message, ...fields } as unknown as GivenUp, REPORT)),

@@ -74,6 +74,10 @@ describe('the error log', () => {
     ]);
     expect(await logger.recentErrors({ limit: 2 })).toHaveLength(2);
     expect(await logger.recentErrors({ topic: 'elsewhere' })).toEqual([]);
+    expect(await logger.recentErrors({ since: new Date(Date.now() - 60_000) })).toHaveLength(5);
+    expect(await logger.recentErrors({ since: '2100-01-01' })).toEqual([]);
+    for (const wrong of [{ since: Date.now() }, { categry: 'timeout_error' }, { limit: 0 }, 5])
+      await expect(logger.recentErrors(wrong as object)).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
   });
 
   it('counts on across restarts, and has every key also when there was no error', async () => {

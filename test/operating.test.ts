@@ -21,7 +21,9 @@ describe('an operator', () => {
       for (let n = 0; n < 5; n++) bus.publish('a', n);
       await bus.idle();
       const health = await busbar('health', '--dir', dir);
-      const errors = JSON.parse((await busbar('errors', 'list', '--since', '1h', '--dir', dir, '--json')).out);
+      const category = ['--category', 'connection_error'];
+      const list = await busbar('errors', 'list', '--since', '1h', ...category, '--dir', dir, '--json');
+      const errors = JSON.parse(list.out);
       expect(errors[0]).toMatchObject({ category: 'connection_error', message: 'nobody listens' });
       expect(health.exit).toBe(maxRetries === 1 ? 1 : 0);
       expect(health.out).toMatch(
@@ -44,6 +46,8 @@ describe('an operator', () => {
     while (bus.breaker('a#s').state !== 'open') await new Promise((resolve) => setTimeout(resolve, 5));
     isBack = true;
     expect((await busbar('health', '--dir', dir)).out).toMatch(/breaker a#s is open/);
+    expect((await busbar('errors', 'list', '--dir', dir)).out).toMatch(/connection_error s a Error: nobody listens/);
+    expect(await busbar('breaker', 'reset', 's', '--dir', dir)).toMatchObject({ exit: 0, out: 'a#s is closed\n' });
     await bus.subscribe('b', call, { subscriberId: 's' });
     const ambiguous = await busbar('breaker', 'reset', 's', '--dir', dir);
     expect(ambiguous).toMatchObject({
@@ -68,6 +72,7 @@ describe('an operator', () => {
     await bus.subscribe('a', parse, { subscriberId: 's', breaker: false });
     for (let n = 0; n < 20; n++) bus.publish('a', n);
     await bus.idle();
+    expect((await busbar('health', '--dir', dir)).out).toContain('20 dead letters came within 5 minutes');
     const stats = await busbar('dlq', 'stats', '--dir', dir);
     const [, cause = ''] =
       /^(v1:\w+) +20 .* s +message_processing_error +TypeError: no such field/m.exec(stats.out) ?? [];

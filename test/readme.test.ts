@@ -1,17 +1,19 @@
-// The README's first program runs as printed.
+// The README: its programs run as printed, its commands are there, its table of codes is whole.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { busbar } from './command-line.js';
 import { temporaryFolder } from './test-bus.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
 /** The block of code after the comment that names it. */
 function block(name: string): string {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const found = new RegExp(`<!-- ${name} -->\n\`\`\`\\w*\n([^]*?)\`\`\``).exec(readme);
+  const found = new RegExp(`<!-- ${name} -->\n\`\`\`\\w*\n([^]*?)\`\`\``).exec(README);
   if (found?.[1] === undefined) throw new Error(`the README has no block ${name}`);
   return found[1];
 }
@@ -35,6 +37,27 @@ describe('the README', () => {
 
   it('uses the parts without a bus as it says', () => {
     expect(outputOf('alone: alone.mjs')).toBe(block('alone: output'));
+  });
+
+  it('names no command and no option that the command line does not have', async () => {
+    const commands = [...README.matchAll(/\bbusbar ((?:health|watch|dlq|errors|breaker) ?[^`\n#]*)/g)].map(([, text]) =>
+      (text as string)
+        .replace(/<[^>]*>|…/g, 'x')
+        .trim()
+        .split(/ +/),
+    );
+    expect(commands.length).toBeGreaterThan(15);
+    for (const words of commands) {
+      const { exit, err } = await busbar(...words, '--help');
+      expect({ words, exit, err }).toEqual({ words, exit: 0, err: '' });
+    }
+  });
+
+  it('tells the meaning and the cure of each error code', () => {
+    const codes = readFileSync(join(ROOT, 'src/shared/errors.ts'), 'utf8').match(/'BUSBAR_\w+'/g) ?? [];
+    expect(codes.length).toBeGreaterThan(30);
+    const rows = README.split('\n').filter((line) => line.startsWith('| `BUSBAR_'));
+    for (const code of codes) expect(rows.filter((row) => row.includes(`\`${code.slice(1, -1)}\``))).toHaveLength(1);
   });
 
   it('tests it as it says', () => {

@@ -1,4 +1,5 @@
 // An error report that a program hands in: checked, so that what is no report never reaches the logging worker.
+import { isSeconds } from '../shared/moment.js';
 import { type ErrorCategory, type ErrorReport, type ErrorSeverity, isCategory, isSeverity } from '../shared/report.js';
 
 /** A report as a program hands it in: what says nothing when it is left out may be left out. */
@@ -23,7 +24,8 @@ function checked(given: Partial<Record<keyof ErrorReport, unknown>>): ErrorRepor
   const texts = [error_id, component, message, exception_type, ...(traceback === null ? [] : [traceback])];
   const isReport =
     texts.every((text) => typeof text === 'string') &&
-    [timestamp, retry_count].every((number) => Number.isFinite(number)) &&
+    isSeconds(timestamp) &&
+    Number.isFinite(retry_count) &&
     isCategory(category) &&
     isSeverity(severity) &&
     typeof context === 'object' &&
@@ -32,7 +34,7 @@ function checked(given: Partial<Record<keyof ErrorReport, unknown>>): ErrorRepor
   if (!isReport) return undefined;
   return {
     error_id: error_id as string,
-    timestamp: timestamp as number,
+    timestamp,
     category: category as ErrorCategory,
     severity: severity as ErrorSeverity,
     component: component as string,

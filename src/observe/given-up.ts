@@ -3,6 +3,7 @@ import { nanoid } from 'nanoid';
 import { invalidOption } from '../shared/errors.js';
 import type { LetterHeader } from '../shared/logging-task.js';
 import type { CodecId, Headers, Priority } from '../shared/message.js';
+import { isSeconds } from '../shared/moment.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
 import { type DeadLetterReason, ErrorCategory, isCategory } from '../shared/report.js';
 import type { GivenReport } from './given-report.js';
@@ -41,7 +42,7 @@ export function headerOf(
   assertPublishOptions({ id, priority, ...(key === null ? {} : { key }), ...(headers === null ? {} : { headers }) });
   assertReason(reason);
   assertText('message.topic', topic);
-  assertNumber('message.published_at', published_at);
+  assertSeconds('message.published_at', published_at);
   assertReport(report);
   const { context = {}, retry_count = 0 } = report;
   const { signature = '', subscriber_id = '', pattern = topic } = context;
@@ -82,7 +83,7 @@ function assertReport(report: unknown): void {
   } = report as Partial<GivenReport>;
   if (!isCategory(category))
     throw invalidOption('report.category', `one of ${Object.values(ErrorCategory).join(', ')}`, category);
-  assertNumber('report.timestamp', timestamp);
+  assertSeconds('report.timestamp', timestamp);
   assertNumber('report.retry_count', retry_count);
   assertText('report.message', message);
   assertText('report.exception_type', exception_type);
@@ -91,6 +92,10 @@ function assertReport(report: unknown): void {
 
 function assertText(name: string, value: unknown): void {
   if (typeof value !== 'string') throw invalidOption(name, 'a string', value);
+}
+
+function assertSeconds(name: string, value: unknown): void {
+  if (!isSeconds(value)) throw invalidOption(name, 'seconds (not milliseconds) since 1970', value);
 }
 
 function assertNumber(name: string, value: unknown): void {

@@ -16,11 +16,16 @@ export function secondsOfDate(text: string): number {
   return Date.parse(text.length === DATE_LENGTH ? `${text}T00:00` : text) / 1000;
 }
 
+/** False also for milliseconds. */
+export function isSeconds(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= LATEST_SECONDS;
+}
+
 /** @throws BUSBAR_INVALID_OPTION, also for milliseconds */
 export function secondsOf(option: string, moment: unknown): number {
   let seconds: unknown = moment;
   if (typeof moment === 'string') seconds = secondsOfDate(moment);
   else if (moment instanceof Date) seconds = moment.getTime() / 1000;
-  if (typeof seconds === 'number' && seconds >= 0 && seconds <= LATEST_SECONDS) return seconds;
+  if (isSeconds(seconds)) return seconds;
   throw invalidOption(option, 'a Date, an ISO date, or seconds (not milliseconds) since 1970', moment);
 }

@@ -48,7 +48,7 @@ async function tellStopped(folder: string, isJson: boolean): Promise<void> {
     print('there is no metrics file: no error was ever logged here');
     return;
   }
-  print(`${metrics.total_errors} errors in all, the last of them counted ${showTime(metrics.last_updated)}`);
+  print(`${metrics.total_errors} errors in all, the newest ${showTime(metrics.last_updated)}`);
   const counts = Object.entries(metrics.error_counts_by_category).filter(([, count]) => count > 0);
   for (const [category, count] of counts) print(`  ${safe(category)} ${count}`);
 }
