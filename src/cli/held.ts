@@ -28,6 +28,8 @@ export function tellOfHeld(folder: string, isJson: boolean): Timer {
 
 function wordsFor({ subscriberId, pattern, pending, breaker }: SubscriptionHealth): string {
   const isOpen = breaker !== null && breaker !== 'closed' && breaker !== 'disabled';
-  const why = isOpen ? `its breaker is ${breaker}; to close it: busbar breaker reset` : 'its threads keep dying';
+  const why = isOpen
+    ? `its breaker is ${breaker}; to close it: busbar breaker reset ${JSON.stringify(subscriberId)}`
+    : 'its threads keep dying';
   return `${subscriberId} on ${pattern} is held, and ${pending} messages wait: ${why}`;
 }
