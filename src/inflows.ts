@@ -24,7 +24,7 @@ export class Inflows {
   async open(subscription: LiveSubscription): Promise<void> {
     const { remote, publisher, settler } = this.#parts;
     if (remote?.transport === undefined) return;
-    const inflow = await remote.transport.subscribe(intakeOf(subscription, remote, publisher, settler));
+    const inflow = await remote.transport.subscribe(intakeOf(subscription, publisher, settler));
     this.#open.set(subscription, inflow);
   }
 
@@ -56,7 +56,7 @@ export class Inflows {
 }
 
 /** Where a subscription takes in what the transport brings. */
-function intakeOf(subscription: LiveSubscription, remote: Remote, publisher: Publisher, settler: Settler): Intake {
+function intakeOf(subscription: LiveSubscription, publisher: Publisher, settler: Settler): Intake {
   const { pattern, subscriberId, options } = subscription;
   return {
     pattern,
@@ -64,12 +64,10 @@ function intakeOf(subscription: LiveSubscription, remote: Remote, publisher: Pub
     room: options.maxQueueSize,
     take: (arrival, ticket) => {
       if (subscription.isClosed) ticket.settle('released');
-      else publisher.arrive(subscription, arrival, (number) => remote.expect(number, ticket));
+      else publisher.arrive(subscription, arrival, ticket);
     },
     giveUp: (arrival, ticket, reason, thrown) => {
-      const delivery = publisher.arrived(subscription, arrival);
-      remote.expect(delivery.number, ticket);
-      settler.refuse(subscription, delivery, reason, thrown);
+      settler.refuse(subscription, publisher.arrived(subscription, arrival, ticket), reason, thrown);
     },
   };
 }

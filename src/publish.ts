@@ -2,7 +2,7 @@
 import { Dedupe } from './dedupe.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
-import type { Remote } from './remote.js';
+import { deliveryOf, type Remote } from './remote.js';
 import type { Router } from './routing/router.js';
 import { assertTopic, isTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
@@ -12,7 +12,7 @@ import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/del
 import { BusbarError, invalidOption, show } from './shared/errors.js';
 import type { PublishedDetail } from './shared/outcome.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
-import type { Arrival, OnStored } from './transport/transport.js';
+import type { Arrival, OnStored, Ticket } from './transport/transport.js';
 
 /** What publishing needs of the rest of the bus. */
 export interface PublishParts {
@@ -111,28 +111,25 @@ export class Publisher {
     return this.#deliver(this.#delivery(topic, { codec, bytes, lossy }, detail), subscriptions, delayMs ?? 0);
   }
 
-  /**
-   * A message that the transport brought for one subscription.
-   *
-   * @param expect called with the message's number before it is on its way
-   */
-  arrive(subscription: LiveSubscription, arrival: Arrival, expect: (number: number) => void): void {
+  /** A message that the transport brought for one subscription. */
+  arrive(subscription: LiveSubscription, arrival: Arrival, ticket: Ticket): void {
     const { settler, notes, largestInRing, maxMessageBytes } = this.#parts;
-    const delivery = this.arrived(subscription, arrival);
-    expect(delivery.number);
-    const { bytes } = delivery;
-    if (bytes.byteLength > maxMessageBytes) {
-      settler.giveUp(subscription, delivery, notes.tooLarge(bytes.byteLength, maxMessageBytes), 'not_retryable');
+    const delivery = this.arrived(subscription, arrival, ticket);
+    const { byteLength } = arrival.bytes;
+    if (byteLength > maxMessageBytes) {
+      settler.giveUp(subscription, delivery, notes.tooLarge(byteLength, maxMessageBytes), 'not_retryable');
       return;
     }
-    subscription.bring(bytes.byteLength > largestInRing ? { ...delivery, bytes: inOwnMemory(bytes) } : delivery);
+    subscription.bring(byteLength > largestInRing ? { ...delivery, bytes: inOwnMemory(delivery.bytes) } : delivery);
   }
 
   /** The same, for one that must not be handled. */
-  arrived(subscription: LiveSubscription, arrival: Arrival): Delivery {
+  arrived(subscription: LiveSubscription, arrival: Arrival, ticket: Ticket): Delivery {
     subscription.routed++;
     this.routed++;
-    return { ...arrival, number: this.#numbers++, wantsReply: false, failed: 0, kills: 0, timeouts: 0 };
+    const delivery = deliveryOf(arrival, this.#numbers++);
+    this.#parts.remote?.expect(delivery.number, ticket);
+    return delivery;
   }
 
   /**

@@ -3,7 +3,15 @@ import type { LiveSubscription } from './live-subscription.js';
 import type { CircuitState } from './shared/breaker.js';
 import type { Delivery } from './shared/delivery.js';
 import type { EncodedMessage } from './shared/message.js';
-import type { OnStored, Settlement, Ticket, Transport, TransportHost, TransportMaker } from './transport/transport.js';
+import type {
+  Arrival,
+  OnStored,
+  Settlement,
+  Ticket,
+  Transport,
+  TransportHost,
+  TransportMaker,
+} from './transport/transport.js';
 
 /** Belongs to one bus whose messages leave the process. Runs on the main thread. */
 export class Remote {
@@ -47,4 +55,26 @@ export class Remote {
     this.settled(number, 'released');
     return true;
   }
+}
+
+/** Field by field, in the order in which a publisher makes one: a spread of as many costs microseconds. */
+export function deliveryOf(arrival: Arrival, number: number): Delivery {
+  return {
+    number,
+    id: arrival.id,
+    topic: arrival.topic,
+    key: arrival.key,
+    priority: arrival.priority,
+    headers: arrival.headers,
+    publishedAt: arrival.publishedAt,
+    expiresAt: arrival.expiresAt,
+    codec: arrival.codec,
+    bytes: arrival.bytes,
+    lossy: arrival.lossy,
+    wantsReply: false,
+    started: arrival.started,
+    failed: 0,
+    kills: 0,
+    timeouts: 0,
+  };
 }

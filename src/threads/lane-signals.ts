@@ -9,10 +9,21 @@ export class LaneSignals {
   readonly #bell = new Doorbell(this.bellMemory);
   readonly #turn = new Int32Array(this.turnMemory);
   #drain = 0;
+  #isRinging = false;
 
   /** There is something new to look at. Costs one atomic load while the drain is awake. */
   ring(): void {
     this.#bell.ring();
+  }
+
+  /** As {@link ring}, once for all that is done before the next microtask: what a transport brings comes by the hundred. */
+  ringSoon(): void {
+    if (this.#isRinging) return;
+    this.#isRinging = true;
+    queueMicrotask(() => {
+      this.#isRinging = false;
+      this.#bell.ring();
+    });
   }
 
   /** False: the drain sleeps, or is about to wake up. */

@@ -268,7 +268,8 @@ export class Lane implements TurnTaker {
   #wake(): void {
     this.#surroundings.watch();
     if (this.#state === 'draining') {
-      this.#signals.ring();
+      if (this.#options.tellsHandled) this.#signals.ringSoon();
+      else this.#signals.ring();
     } else if (this.#wantsTurn()) {
       this.#surroundings.turns.request(this);
     }

@@ -14,12 +14,12 @@ import type {
   Settings,
   StreamState,
 } from './connection-words.js';
+import { Soon } from './soon.js';
 import { isNotFound, isWrongSequence, transportError, withoutUser } from './transport-errors.js';
 
 const FIRST_RECONNECT_MS = 50;
 const REQUEST_TIMEOUT_MS = 3000;
 const GOODBYE_MS = 500;
-const SOON_MS = 1;
 
 /** Runs on the main thread. */
 export class Connection {
@@ -28,7 +28,7 @@ export class Connection {
   #isUp = true;
   #isClosing = false;
   readonly #answers = new Answers();
-  readonly #soon: [subject: string, data: Uint8Array][] = [];
+  readonly #soon = new Soon((subject, data) => this.send(subject, data));
 
   private constructor(client: NatsConnection, manager: JetStreamManager) {
     this.#client = client;
@@ -86,23 +86,15 @@ export class Connection {
     header?: readonly [name: string, value: string][],
   ): boolean {
     if (!this.#isUp || this.#isClosing) return false;
-    const options = reply === undefined ? {} : { reply };
-    if (header === undefined) {
-      this.#client.publish(subject, data, options);
-      return true;
-    }
-    this.#client.publish(subject, data, { ...options, headers: headersOf(header) });
+    if (header !== undefined) this.#client.publish(subject, data, { reply: reply ?? '', headers: headersOf(header) });
+    else if (reply !== undefined) this.#client.publish(subject, data, { reply });
+    else this.#client.publish(subject, data);
     return true;
   }
 
-  /** As `send`, but together with others: each write to the socket costs more than what is written. */
+  /** As `send`, but a moment later, together with others. */
   sendSoon(subject: string, data: Uint8Array): void {
-    this.#soon.push([subject, data]);
-    if (this.#soon.length === 1) systemClock.after(SOON_MS, () => this.#sendAll());
-  }
-
-  #sendAll(): void {
-    for (const [subject, data] of this.#soon.splice(0)) this.send(subject, data);
+    this.#soon.add(subject, data);
   }
 
   /** @param onMessage must not throw */
@@ -203,6 +195,8 @@ export class Connection {
     data: Uint8Array | string,
     { expected, header = [] }: { expected?: number; header?: readonly [name: string, value: string][] } = {},
   ): Promise<number | null> {
+    // Whoever reads what is written here, such as a lease that is given back, counts on what was sent before.
+    this.#soon.sendAll();
     try {
       const publication = jetstream(this.#client, { timeout: REQUEST_TIMEOUT_MS }).publish(subject, data, {
         headers: headersOf(header),
@@ -248,7 +242,7 @@ export class Connection {
 
   /** Disconnects. What was sent goes out first, if there is a connection. */
   async close(): Promise<void> {
-    this.#sendAll();
+    this.#soon.sendAll();
     if (this.#isUp)
       await within(systemClock, GOODBYE_MS, () => this.#client.flush().catch(() => undefined), undefined, true);
     this.#isClosing = true;

@@ -1,4 +1,5 @@
 // What the server says about a delivery of its own, and what it is told of one.
+import type { Incoming } from './connection-words.js';
 
 export const ACK = Buffer.from('+ACK');
 export const TERM = Buffer.from('+TERM');
@@ -24,10 +25,35 @@ export interface Delivered {
   readonly number: number;
 }
 
-/** What the server says of a message by its reply subject, `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<count>.<sequence>.<number>.…`; undefined: it is none of a consumer. */
-export function deliveryOf(reply: string): Delivered | undefined {
-  const tokens = reply.split('.');
-  if (tokens[0] !== '$JS' || tokens[1] !== 'ACK' || tokens.length < 9) return undefined;
-  const first = tokens.length === 9 ? 4 : 6;
-  return { count: Number(tokens[first]), sequence: Number(tokens[first + 1]), number: Number(tokens[first + 2]) };
+/** A message with it. Each look at what the client hands over makes a view, or a text: this is the first and the last. */
+export interface Brought {
+  readonly delivery: Delivered;
+  readonly message: Incoming;
+  readonly reply: string;
+  readonly data: Uint8Array;
+}
+
+/** The part of a reply subject that is the same for all deliveries of a consumer. */
+export function markOf(stream: string, consumer: string): string {
+  return `.${stream}.${consumer}.`;
+}
+
+/**
+ * What the server says of a message by its reply subject,
+ * `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<count>.<sequence>.<number>.…`; undefined: it is no delivery of this consumer.
+ *
+ * @param mark see {@link markOf}: to look for it takes a fraction of the time that all tokens take
+ */
+export function deliveryOf(reply: string, mark: string): Delivered | undefined {
+  const found = reply.indexOf(mark);
+  if (found < 0 || !reply.startsWith('$JS.ACK.')) return undefined;
+  const first = found + mark.length;
+  const second = reply.indexOf('.', first) + 1;
+  const third = reply.indexOf('.', second) + 1;
+  const end = reply.indexOf('.', third);
+  return {
+    count: Number(reply.slice(first, second - 1)),
+    sequence: Number(reply.slice(second, third - 1)),
+    number: Number(reply.slice(third, end)),
+  };
 }

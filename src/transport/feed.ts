@@ -1,7 +1,7 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
 import type { Incoming, Listening } from './connection-words.js';
-import { ACK, type Delivered, DeliveredTooOften, deliveryOf, NAK, TERM, WORKING } from './delivered.js';
+import { ACK, type Brought, DeliveredTooOften, deliveryOf, markOf, NAK, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { InOrder } from './in-order.js';
 import { RecentAnswers, Remembered } from './remembered.js';
@@ -20,7 +20,11 @@ const NANOSECONDS = 1_000_000;
 /** Runs on the main thread. */
 export class Feed {
   readonly #parts: FeedParts;
+  /** Undefined: the pattern stands for several. */
+  readonly #onlyTopic: string | undefined;
   readonly #pullSubject: string;
+  /** See {@link markOf}. */
+  readonly #mark: string;
   #listening: Listening | undefined;
   #inbox = '';
   readonly #unsettled = new Map<number, Unsettled>();
@@ -28,7 +32,7 @@ export class Feed {
   /** The highest sequence that came. */
   #highest = 0;
   /** By sequence: what came above the mark, or while the lease was in doubt, waits, in order, until it may start. */
-  readonly #inDoubt = new Map<number, Incoming>();
+  readonly #inDoubt = new Map<number, Brought>();
   #isAssuring = false;
   readonly #acknowledged = new RecentAnswers();
   readonly #inOrder: InOrder;
@@ -44,6 +48,9 @@ export class Feed {
     this.#parts = parts;
     const { connection, clock, names, consumer, subject, pullMs, report } = parts;
     this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${names.stream}.${consumer}`;
+    this.#mark = markOf(names.stream, consumer);
+    const { pattern } = parts.intake;
+    this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
     this.#highest = parts.lease.mark;
     this.#inOrder = new InOrder({
       ...{ connection, clock, stream: names.stream, consumer, subject, pullMs, report },
@@ -52,7 +59,7 @@ export class Feed {
         countUpTo: (sequence) => upTo(sequence, this.#unsettled) + upTo(sequence, this.#inDoubt),
         wasSettled: (sequence) => this.#settled.has(sequence),
       },
-      hand: (message, delivery) => this.#take(message, delivery),
+      hand: (brought) => this.#take(brought),
       askNoMore: () => this.#open(),
       ask: () => this.ask(),
     });
@@ -149,13 +156,14 @@ export class Feed {
   }
 
   #received(message: Incoming): void {
-    const delivery = deliveryOf(message.reply ?? '');
+    const { reply = '' } = message;
+    const delivery = deliveryOf(reply, this.#mark);
     if (delivery === undefined) {
       if (message.subject === this.#inbox) this.#ended(message.headers?.code);
       return;
     }
     if (this.#asked > 0 && message.subject === this.#inbox) this.#asked--;
-    this.#inOrder.came(message, delivery);
+    this.#inOrder.came({ delivery, message, reply, data: message.data });
     if (this.#asked === 0) this.ask();
   }
 
@@ -171,32 +179,33 @@ export class Feed {
     this.ask();
   }
 
-  #take(message: Incoming, delivery: Delivered): void {
-    const { reply = '' } = message;
-    const { sequence } = delivery;
+  #take(brought: Brought): void {
+    const { reply, data } = brought;
+    const { sequence } = brought.delivery;
     const { lease, connection } = this.#parts;
-    if (isOpening(message.data)) {
+    if (isOpening(data)) {
       connection.send(reply, ACK);
       return;
     }
-    const known = this.#unsettled.get(sequence);
-    if (known !== undefined) {
-      known.reply = reply;
-      return;
-    }
-    if (this.#settled.has(sequence)) {
-      connection.send(reply, ACK);
-      return;
-    }
-    const isSure = lease.isTrusted && sequence <= lease.mark;
+    if (sequence <= this.#highest && this.#hasCome(sequence, reply)) return;
+    const isSure = sequence <= lease.mark && lease.isTrusted;
     if (!isSure || this.#inDoubt.size > 0) {
-      this.#inDoubt.set(sequence, message);
+      this.#inDoubt.set(sequence, brought);
       void this.#assure();
       return;
     }
     const isNear = sequence > lease.mark - MARK_STEP / 2;
     if (isNear && !lease.isWriting) void lease.raiseMark(lease.mark + MARK_STEP);
-    this.#hand(message, delivery);
+    this.#hand(brought);
+  }
+
+  /** True: it is here already, or was. */
+  #hasCome(sequence: number, reply: string): boolean {
+    const known = this.#unsettled.get(sequence);
+    if (known !== undefined) known.reply = reply;
+    else if (this.#settled.has(sequence)) this.#parts.connection.send(reply, ACK);
+    else return false;
+    return true;
   }
 
   /** Makes sure that this process holds the partition, and that a successor would know what may have started. */
@@ -216,29 +225,26 @@ export class Feed {
   }
 
   #takeDoubtful(): void {
-    const messages = [...this.#inDoubt.values()];
+    const doubtful = [...this.#inDoubt.values()];
     this.#inDoubt.clear();
-    for (const message of messages) {
-      const delivery = deliveryOf(message.reply ?? '');
-      if (delivery !== undefined) this.#take(message, delivery);
-    }
+    for (const brought of doubtful) this.#take(brought);
   }
 
-  #hand(message: Incoming, { sequence, count }: Delivered): void {
+  #hand({ delivery: { sequence, count }, message, reply, data }: Brought): void {
     const { intake, names, clock, maxDeliver, consumer } = this.#parts;
     // A server that was killed may have forgotten that it delivered this before, or that it stored it before.
-    const mayBeRepeated = sequence <= this.#highest || wasSentAgain(message.data);
+    const mayBeRepeated = sequence <= this.#highest || wasSentAgain(data);
     const started = Math.max(count - 1, mayBeRepeated ? 1 : 0);
     if (sequence > this.#highest) this.#highest = sequence;
-    const entry = new Unsettled(this, sequence, message.reply ?? '', clock.elapsed());
+    const entry = new Unsettled(this, sequence, reply, clock.elapsed());
     this.#unsettled.set(sequence, entry);
-    const topic = names.topicOf(message.subject);
+    const topic = this.#onlyTopic ?? names.topicOf(message.subject);
     let arrival: Arrival;
     try {
-      arrival = { ...decodeMessage(topic, message.data), started };
+      arrival = decodeMessage(topic, data, started);
     } catch (thrown) {
-      const raw = rawMessage(topic, message.data, `${names.stream}-${sequence}`, clock.now());
-      intake.giveUp({ ...raw, started }, entry, 'not_retryable', thrown);
+      const raw = rawMessage(topic, data, `${names.stream}-${sequence}`, clock.now(), started);
+      intake.giveUp(raw, entry, 'not_retryable', thrown);
       return;
     }
     if (started < maxDeliver) intake.take(arrival, entry);

@@ -1,11 +1,10 @@
 // Holds back what comes of a partition until all is here that was delivered before and not settled: then lets it go on in order.
 import { type Claim, type ClaimParts, claim } from './claim.js';
-import type { Incoming } from './connection-words.js';
-import type { Delivered } from './delivered.js';
+import type { Brought } from './delivered.js';
 
 export interface InOrderParts extends ClaimParts {
   /** Takes what is next in order; and what is here already, at any time. */
-  readonly hand: (message: Incoming, delivery: Delivered) => void;
+  readonly hand: (brought: Brought) => void;
   /** Takes back all that was asked for: what comes of it all the same is told here. */
   readonly askNoMore: () => void;
   /** There may be something to ask for: see `wanted`. */
@@ -19,11 +18,6 @@ type Phase =
   | { readonly kind: 'gathering'; readonly claim: Claim; came: number }
   | { readonly kind: 'flowing' };
 
-interface Held {
-  readonly message: Incoming;
-  readonly delivery: Delivered;
-}
-
 /** Rounds that bring nothing of what is missing, until it is given up: the server keeps no such message. */
 const MOST_VAIN_ROUNDS = 2;
 
@@ -34,7 +28,7 @@ export class InOrder {
   /** The number of the consumer's next delivery. */
   #next = 0;
   /** By sequence. */
-  readonly #held = new Map<number, Held>();
+  readonly #held = new Map<number, Brought>();
   #claims = 0;
   #vainRounds = 0;
 
@@ -72,19 +66,19 @@ export class InOrder {
   }
 
   /** A message came. */
-  came(message: Incoming, delivery: Delivered): void {
+  came(brought: Brought): void {
     const phase = this.#phase;
     if (phase.kind === 'halted') return;
-    const { sequence, number } = delivery;
-    const isHere = this.#parts.here.has(sequence);
+    const { sequence, number } = brought.delivery;
     const isNext = phase.kind !== 'claiming' && number === this.#next;
     if (isNext) this.#next++;
     if (phase.kind === 'flowing' && isNext) {
-      this.#parts.hand(message, delivery);
+      this.#parts.hand(brought);
       return;
     }
-    if (isHere && !this.#held.has(sequence)) this.#parts.hand(message, delivery);
-    else this.#held.set(sequence, { message, delivery });
+    const isHere = this.#parts.here.has(sequence);
+    if (isHere && !this.#held.has(sequence)) this.#parts.hand(brought);
+    else this.#held.set(sequence, brought);
     if (phase.kind === 'claiming') return;
     // Something went elsewhere, or came late: what it was must not come after its successors.
     if (!isNext && (number > this.#next || phase.kind === 'flowing')) this.begin();
@@ -131,7 +125,7 @@ export class InOrder {
     this.#phase = { kind: 'flowing' };
     const inOrder = [...this.#held].sort(([one], [other]) => one - other);
     this.#held.clear();
-    for (const [, { message, delivery }] of inOrder) this.#parts.hand(message, delivery);
+    for (const [, brought] of inOrder) this.#parts.hand(brought);
     this.#parts.ask();
   }
 

@@ -89,7 +89,8 @@ export class Outbox {
       this.refused++;
       return false;
     }
-    const entry: Entry = { ...outgoing, position: this.#positions++, sentAt: 0 };
+    // What a spread is followed by costs microseconds, what it follows does not.
+    const entry: Entry = { position: this.#positions++, sentAt: 0, ...outgoing };
     this.#size++;
     this.#bytes += entry.data.byteLength;
     if (entry.isFromHandler) this.#handlersUnstored++;

@@ -7,6 +7,8 @@
 import { codecFromName, codecName } from '../shared/codec.js';
 import { BusbarError } from '../shared/errors.js';
 import { Codec, type EncodedMessage, type Headers, PRIORITIES, type Priority } from '../shared/message.js';
+import { asBuffer } from '../shared/views.js';
+import type { Arrival } from './transport.js';
 
 const VERSION = 1;
 /** Beside the version. */
@@ -61,10 +63,11 @@ export function encodeMessage(message: EncodedMessage): Buffer {
 /**
  * The message as it was encoded; its `bytes` are a view on `data`.
  *
+ * @param started attempts that may have been started before
  * @throws BUSBAR_DECODING
  */
-export function decodeMessage(topic: string, data: Uint8Array): EncodedMessage {
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+export function decodeMessage(topic: string, data: Uint8Array, started: number): Arrival {
+  const bytes = asBuffer(data);
   if (bytes.length < HEAD_BYTES || (bytes[0] as number) % SENT_AGAIN !== VERSION)
     throw undecodable('it was not published by busbar');
   const end = HEAD_BYTES + bytes.readUInt32LE(1);
@@ -75,10 +78,10 @@ export function decodeMessage(topic: string, data: Uint8Array): EncodedMessage {
   } catch {
     throw undecodable('its facts are no JSON');
   }
-  return messageOf(topic, facts, bytes.subarray(end));
+  return messageOf(topic, facts, bytes.subarray(end), started);
 }
 
-function messageOf(topic: string, facts: unknown, bytes: Uint8Array): EncodedMessage {
+function messageOf(topic: string, facts: unknown, bytes: Uint8Array, started: number): Arrival {
   if (typeof facts !== 'object' || facts === null) throw undecodable('its facts are no object');
   const { id, codec, published_at, key, priority, headers, expires_at, lossy } = facts as Partial<Facts>;
   const codecId = typeof codec === 'string' ? codecFromName(codec) : undefined;
@@ -101,13 +104,14 @@ function messageOf(topic: string, facts: unknown, bytes: Uint8Array): EncodedMes
     codec: codecId,
     lossy: lossy === true,
     bytes,
+    started,
   };
 }
 
 /** A message that cannot be decoded, as raw bytes, so that it can be looked at. */
-export function rawMessage(topic: string, data: Uint8Array, id: string, now: number): EncodedMessage {
+export function rawMessage(topic: string, data: Uint8Array, id: string, now: number, started: number): Arrival {
   const common = { key: null, priority: 'normal', headers: null, expiresAt: 0, lossy: false } as const;
-  return { ...common, id, topic, publishedAt: now, codec: Codec.BUFFER, bytes: data };
+  return { ...common, id, topic, publishedAt: now, codec: Codec.BUFFER, bytes: data, started };
 }
 
 function isHeaders(value: unknown): boolean {

@@ -1,66 +1,90 @@
-// npm run jetstream:throughput [-- --messages 20000 --rounds 3]: beside a plain publisher and consumer, in turns and in one run.
+// npm run jetstream:throughput [-- --messages 60000 --rounds 3]: beside plain publishers and consumers, in turns and in one run.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { AckPolicy, jetstreamManager, jetstream as plain, RetentionPolicy } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { MessageBus } from '../../src/index.js';
 import { jetstream } from '../../src/transport/jetstream.js';
+import receives from '../fixtures/receives.js';
 import { startServer } from './nats-server.js';
 
 const { values } = parseArgs({
-  options: { messages: { type: 'string', default: '20000' }, rounds: { type: 'string', default: '3' } },
+  options: { messages: { type: 'string', default: '60000' }, rounds: { type: 'string', default: '3' } },
 });
 const messages = Number(values.messages);
-/** Publications on their way at the same time, for both. */
+/** Publications on their way at the same time, for all. */
 const AT_ONCE = 500;
+const PARTITIONS = 8;
 const payload = { camera: 'front', at: 1_700_000_000, box: [1, 2, 3, 4], note: 'x'.repeat(120) };
 
+/** Messages in a second. */
 interface Rates {
   readonly publish: number;
   readonly consume: number;
 }
 
-async function inTurns(publish: (n: number) => Promise<unknown>): Promise<number> {
-  const running = new Set<Promise<unknown>>();
+/** Publishes and consumes all messages, by streams of its own. */
+type Measure = (servers: string, stream: string) => Promise<Rates>;
+
+/** @param work resolves when all messages are done */
+async function rateOf(work: () => Promise<void>): Promise<number> {
   const startedAt = performance.now();
-  for (let n = 0; n < messages; n++) {
-    const one = publish(n).finally(() => running.delete(one));
-    running.add(one);
-    if (running.size >= AT_ONCE) await Promise.race(running);
-  }
-  await Promise.all(running);
+  await work();
   return messages / ((performance.now() - startedAt) / 1000);
 }
 
-async function measurePlain(servers: string, round: number): Promise<Rates> {
-  const client = await connect({ servers });
-  const manager = await jetstreamManager(client);
-  const stream = `PLAIN${round}`;
-  await manager.streams.add({ name: stream, subjects: [`plain${round}.>`], retention: RetentionPolicy.Interest });
-  await manager.consumers.add(stream, { durable_name: 'all', ack_policy: AckPolicy.Explicit, max_ack_pending: 10_000 });
-  const bodies = JSON.stringify(payload);
-  const publish = await inTurns((n) => plain(client).publish(`plain${round}.a`, bodies, { msgID: `m${n}` }));
-  const consumer = await plain(client).consumers.get(stream, 'all');
-  const startedAt = performance.now();
-  await new Promise<void>((done, failed) => {
-    let count = 0;
-    const callback = (message: { json(): unknown; ack(): void }): void => {
-      message.json();
-      message.ack();
-      if (++count === messages) done();
-    };
-    consumer.consume({ callback, max_messages: 5000 }).catch(failed);
-  });
-  const consume = messages / ((performance.now() - startedAt) / 1000);
-  await client.close();
-  return { publish, consume };
+/** Keeps so many publications on their way. */
+async function publishAll(publish: (n: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const oneAfterAnother = async (): Promise<void> => {
+    while (next < messages) await publish(next++);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, oneAfterAnother));
+}
+
+/** @param consumers each for its part of the messages; one has all, and needs no filter */
+function plainWith(consumers: number): Measure {
+  return async (servers, stream) => {
+    const client = await connect({ servers });
+    const manager = await jetstreamManager(client);
+    await manager.streams.add({ name: stream, subjects: [`${stream}.>`], retention: RetentionPolicy.Interest });
+    const names = Array.from({ length: consumers }, (_, index) => `all${index}`);
+    for (const [index, name] of names.entries()) {
+      await manager.consumers.add(stream, {
+        durable_name: name,
+        ack_policy: AckPolicy.Explicit,
+        max_ack_pending: 10_000,
+        ...(consumers === 1 ? {} : { filter_subject: `${stream}.${index}.a` }),
+      });
+    }
+    const own = plain(client);
+    const text = JSON.stringify(payload);
+    const publish = await rateOf(() =>
+      publishAll((n) => own.publish(`${stream}.${n % PARTITIONS}.a`, text, { msgID: `m${n}` })),
+    );
+    const consume = await rateOf(async () => {
+      const all = await Promise.all(names.map((name) => own.consumers.get(stream, name)));
+      let count = 0;
+      await new Promise<void>((done, failed) => {
+        const callback = (message: { json(): unknown; ack(): void }): void => {
+          message.json();
+          message.ack();
+          if (++count === messages) done();
+        };
+        for (const one of all) one.consume({ callback, max_messages: 10_000 / consumers }).catch(failed);
+      });
+    });
+    await client.close();
+    return { publish, consume };
+  };
 }
 
 async function withBus<T>(servers: string, stream: string, run: (bus: MessageBus) => Promise<T>): Promise<T> {
   const errorLogDir = mkdtempSync(join(tmpdir(), 'busbar-throughput-'));
-  const transport = jetstream({ servers, stream, leaseMs: 2000 });
+  const transport = jetstream({ servers, stream, partitions: PARTITIONS, leaseMs: 2000 });
   const bus = new MessageBus({ errorLogDir, threads: 1, spareThreads: 0, transport });
   await bus.start();
   const result = await run(bus);
@@ -70,41 +94,65 @@ async function withBus<T>(servers: string, stream: string, run: (bus: MessageBus
 }
 
 /** From the call of `subscribe` to the last message. */
-async function consumeAll(bus: MessageBus): Promise<number> {
+async function consumeAll(bus: MessageBus, isOnWorker: boolean): Promise<void> {
+  const options = { subscriberId: 'all', maxQueueSize: 10_000 };
+  if (isOnWorker) {
+    await bus.subscribe('bus.a', receives, options);
+    while ((bus.getHealthStatus().subscriptions[0]?.succeeded ?? 0) < messages) await pause(2);
+    return;
+  }
   let count = 0;
-  let done: () => void = () => undefined;
-  const all = new Promise<void>((resume) => {
-    done = resume;
+  await new Promise<void>((done, failed) => {
+    bus.subscribe('bus.a', () => void (++count === messages && done()), options).catch(failed);
   });
-  const startedAt = performance.now();
-  await bus.subscribe('bus.a', () => void (++count === messages && done()), {
-    subscriberId: 'all',
-    maxQueueSize: 40_000,
-  });
-  await all;
-  return messages / ((performance.now() - startedAt) / 1000);
 }
 
-async function measureBus(servers: string, round: number, isKeyed: boolean): Promise<Rates> {
-  const stream = `BUS${round}${isKeyed ? 'K' : ''}`;
-  // Makes the consumers, so that the stream keeps what is published before anybody handles it.
-  await withBus(servers, stream, async (bus) => {
-    await bus.subscribe('bus.a', () => undefined, { subscriberId: 'all' });
-  });
-  const publish = await withBus(servers, stream, (bus) =>
-    inTurns((n) => bus.publishAsync('bus.a', payload, isKeyed ? { key: `k${n % 1000}` } : {})),
-  );
-  return { publish, consume: await withBus(servers, stream, consumeAll) };
+function busWith({ isKeyed = false, isOnWorker = false }): Measure {
+  return async (servers, stream) => {
+    // Makes the consumers, so that the stream keeps what is published before anybody handles it.
+    await withBus(servers, stream, (bus) => bus.subscribe('bus.a', () => undefined, { subscriberId: 'all' }));
+    const publish = await withBus(servers, stream, (bus) =>
+      rateOf(() => publishAll((n) => bus.publishAsync('bus.a', payload, isKeyed ? { key: `k${n % 1000}` } : {}))),
+    );
+    const consume = await withBus(servers, stream, (bus) => rateOf(() => consumeAll(bus, isOnWorker)));
+    return { publish, consume };
+  };
 }
 
+const PLAIN = 'plain, one consumer';
+const contenders: Readonly<Record<string, Measure>> = {
+  [PLAIN]: plainWith(1),
+  [`plain, ${PARTITIONS} consumers`]: plainWith(PARTITIONS),
+  'busbar, a function': busWith({}),
+  'busbar, a function, with keys': busWith({ isKeyed: true }),
+  'busbar, on a worker': busWith({ isOnWorker: true }),
+};
+
+function medianOf(numbers: readonly number[]): number {
+  return numbers.toSorted((one, other) => one - other)[numbers.length >> 1] ?? 0;
+}
+
+const rounds: Record<string, Rates>[] = [];
 const server = await startServer();
 for (let round = 0; round < Number(values.rounds); round++) {
-  const beside = await measurePlain(server.url, round);
-  const own = await measureBus(server.url, round, false);
-  const keyed = await measureBus(server.url, round, true);
-  const show = (rates: Rates): string =>
-    `publish ${Math.round(rates.publish)}/s, consume ${Math.round(rates.consume)}/s`;
-  const ratio = `${(own.publish / beside.publish).toFixed(2)} and ${(own.consume / beside.consume).toFixed(2)}`;
-  process.stdout.write(`plain: ${show(beside)}; busbar: ${show(own)}; keyed: ${show(keyed)}; ratios ${ratio}\n`);
+  const rates: Record<string, Rates> = {};
+  // Each one goes first once in a while: what runs later finds a warmer process and a fuller server.
+  const order = Object.keys(contenders);
+  for (const name of [...order.slice(round % order.length), ...order.slice(0, round % order.length)]) {
+    const measured = await (contenders[name] as Measure)(server.url, `S${round}-${order.indexOf(name)}`);
+    rates[name] = measured;
+    const { publish, consume } = measured;
+    process.stdout.write(`${round + 1}  ${name}: publish ${Math.round(publish)}/s, consume ${Math.round(consume)}/s\n`);
+  }
+  rounds.push(rates);
 }
 await server.stop();
+process.stdout.write(`\nmedians of ${rounds.length} rounds; in brackets beside a plain client with one consumer\n`);
+for (const name of Object.keys(contenders)) {
+  const [publish, consume] = (['publish', 'consume'] as const).map((kind) => {
+    const of = (which: string): number[] => rounds.map((rates) => rates[which]?.[kind] ?? 0);
+    const ratios = of(name).map((rate, round) => rate / (of(PLAIN)[round] ?? 0));
+    return `${kind} ${Math.round(medianOf(of(name)))}/s (${medianOf(ratios).toFixed(2)})`;
+  });
+  process.stdout.write(`${name}: ${publish}, ${consume}\n`);
+}
