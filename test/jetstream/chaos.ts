@@ -2,7 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import { randomFrom } from '../random.js';
-import { startCluster, startServer } from './nats-server.js';
+import { Cluster } from './cluster.js';
+import { startServer } from './nats-server.js';
 import { TcpProxy } from './proxy.js';
 import { type Fault, runTrial } from './trial.js';
 
@@ -16,18 +17,23 @@ const { values } = parseArgs({
   },
 });
 const seed = Number(values.seed);
-const servers = values.cluster ? await startCluster(3) : [await startServer()];
+const cluster = values.cluster ? await Cluster.start(3) : undefined;
+const servers = cluster?.servers ?? [await startServer()];
 const proxy = new TcpProxy(servers[0]?.port ?? 0);
 await proxy.listen();
 const single: readonly (readonly Fault[])[] = [
   ['kill process', 'stop process', 'freeze process'],
   ['kill server', 'freeze server', 'cut connection'],
 ];
-const clustered: readonly (readonly Fault[])[] = [['kill process', 'stop process'], ['kill server']];
+const clustered: readonly (readonly Fault[])[] = [
+  ['kill process', 'stop process'],
+  ['kill leader', 'kill server'],
+];
 const log = (line: string): void => void process.stdout.write(`${(performance.now() / 1000).toFixed(1)} s  ${line}\n`);
 log(`seed ${seed}, ${values.messages} messages, ${servers.length} servers`);
 const findings = await runTrial({
   servers,
+  leader: async () => cluster?.leaderOf('CHAOS'),
   urls: values.cluster ? servers.map(({ url }) => url) : [`127.0.0.1:${proxy.port}`],
   proxy,
   processes: Number(values.processes),

@@ -6,8 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const READY_MS = 10_000;
-/** A cluster has its leader within this time. */
-const ELECTION_MS = 5000;
 
 /** Where nats-server is; undefined: nowhere. */
 export const binary = ['nats-server', '/usr/sbin/nats-server', '/usr/local/bin/nats-server'].find((path) => {
@@ -98,20 +96,8 @@ export function startServer(): Promise<NatsServer> {
   return NatsServer.start();
 }
 
-/** Servers that know one another; resolves once they have a leader. */
-export async function startCluster(size: number): Promise<NatsServer[]> {
-  const ports = await Promise.all(Array.from({ length: size }, freePort));
-  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(',');
-  const starting = ports.map((port, index) => {
-    const place = ['--cluster', `nats://127.0.0.1:${port}`, '--routes', routes];
-    return NatsServer.start({ args: ['-n', `n${index}`, '--cluster_name', 'trial', ...place] });
-  });
-  const servers = await Promise.all(starting);
-  await new Promise((resume) => setTimeout(resume, ELECTION_MS));
-  return servers;
-}
-
-function freePort(): Promise<number> {
+/** Free on loopback, a moment ago. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

@@ -15,11 +15,14 @@ export type Fault =
   | 'stop process'
   | 'freeze process'
   | 'kill server'
+  | 'kill leader'
   | 'freeze server'
   | 'cut connection';
 
 export interface TrialOptions {
   readonly servers: readonly NatsServer[];
+  /** Who leads the stream, in a cluster. */
+  readonly leader?: () => Promise<NatsServer | undefined>;
   /** Where processes connect; may be a proxy's. */
   readonly urls: readonly string[];
   readonly proxy?: TcpProxy;
@@ -133,7 +136,8 @@ async function wreak(
   }
 }
 
-async function commit(fault: Fault, { servers, proxy, random, transport }: TrialOptions, crew: Crew): Promise<void> {
+async function commit(fault: Fault, options: TrialOptions, crew: Crew): Promise<void> {
+  const { servers, proxy, random, transport, log } = options;
   const server = servers[Math.floor(random() * servers.length)] as NatsServer;
   const frozenMs = (transport.leaseMs ?? 5000) * 2;
   switch (fault) {
@@ -144,10 +148,14 @@ async function commit(fault: Fault, { servers, proxy, random, transport }: Trial
       await crew.renew(Math.floor(random() * crew.size));
       break;
     case 'kill server':
-      await server.kill();
-      await pause(200 + 300 * random());
-      await server.start();
+      await bounce(server, random);
       break;
+    case 'kill leader': {
+      const leader = await options.leader?.();
+      log(leader === undefined ? 'nobody leads the stream now' : `${leader.url} leads the stream`);
+      await bounce(leader ?? server, random);
+      break;
+    }
     case 'freeze process': {
       const thaw = crew.freeze(Math.floor(random() * crew.size));
       await pause(frozenMs);
@@ -165,6 +173,13 @@ async function commit(fault: Fault, { servers, proxy, random, transport }: Trial
     default:
       fault satisfies never;
   }
+}
+
+/** As `kill -9`; it is back soon, with what it has on its disk. */
+async function bounce(server: NatsServer, random: () => number): Promise<void> {
+  await server.kill();
+  await pause(200 + 300 * random());
+  await server.start();
 }
 
 /** The processes of a trial. */
