@@ -96,6 +96,14 @@ describe('the process ends by itself', () => {
     'after stop while a handler loops': 'await begin(bus, "loop"); await bus.stop({ timeoutMs: 200 });',
     'after stop while a handler never settles': 'await begin(bus, "never settle"); await bus.stop({ timeoutMs: 200 });',
     'after stop while a retry waits': 'await begin(bus, "throw"); await bus.stop({ timeoutMs: 200 });',
+    'after stop while a slow replay waits': `
+      await begin(bus);
+      const message = { topic: 'a', payload: { n: 2, ledger: folder + '/l' } };
+      const report = { error_id: 'e', timestamp: 0, category: 'timeout_error', severity: 'high', component: 'c', message: 'm', exception_type: 'E' };
+      for (const _ of [1, 2]) await bus.deadLetterQueue.addMessage(message, { ...report, context: { subscriber_id: 's' } });
+      const replay = bus.deadLetterQueue.replay({ all: true }, { ratePerSec: 0.001 });
+      await bus.stop();
+      if ((await replay).skipped.length === 0) throw new Error('nothing was left');`,
     'when it is left by asyncDispose': 'await begin(bus); await bus[Symbol.asyncDispose]();',
     'when a bus was made, but never started': '',
     'after a start that failed': `

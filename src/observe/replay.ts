@@ -5,6 +5,7 @@ import type { LetterQueries } from '../shared/letter-store.js';
 import type { LetterSummary, ReplayFailure, StoredLetter } from '../shared/logging-task.js';
 import { assertKnown, flag, positive, whole } from '../shared/option-checks.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
+import { within } from '../shared/within.js';
 import { storedLetter } from './stored-letter.js';
 
 /** What came of one replayed letter. One that its handler discarded has succeeded. */
@@ -93,8 +94,7 @@ export class Replay {
   /** Sends no more letters, and gives back those that are not handled by now. */
   async end(): Promise<void> {
     this.#stopSending();
-    const closing = new Promise<void>((over) => systemClock.after(CLOSING_MS, over, true));
-    await Promise.race([this.#over, closing]);
+    await within(systemClock, CLOSING_MS, () => this.#over, undefined, true);
     const returned = [...this.#claimed.keys()];
     if (returned.length === 0) return;
     try {
@@ -155,10 +155,11 @@ export class Replay {
     this.#nextAt = Math.max(now, this.#nextAt) + 1000 / ratePerSec;
     // A timer is no finer than a millisecond; a higher rate comes as small groups.
     if (waitMs < 1) return;
-    await new Promise<void>((go) => {
+    const ended = new Promise<void>((go) => {
       this.#endTurn = go;
-      clock.after(waitMs, go, true);
     });
+    // Its timer goes with it: it would keep the process alive.
+    await within(clock, waitMs, () => ended, undefined, true);
   }
 
   /** Never rejects. */
