@@ -41,8 +41,14 @@ async function startConsumer(transport: JetStreamOptions, onHandled: (count: num
   return consumer;
 }
 
-/** Messages in a second, from the first publication to the last handler's end. */
-async function rateWith(processes: number, servers: string, stream: string, work: Work): Promise<number> {
+interface Run {
+  /** Messages in a second, from the first publication to the last handler's end. */
+  readonly rate: number;
+  /** How many each process has handled. */
+  readonly shares: readonly number[];
+}
+
+async function runWith(processes: number, servers: string, stream: string, work: Work): Promise<Run> {
   const transport = { servers, stream, partitions: Number(values.partitions), leaseMs: LEASE_MS };
   const handled = new Map<number, number>();
   let done: () => void = () => undefined;
@@ -67,7 +73,7 @@ async function rateWith(processes: number, servers: string, stream: string, work
   await bus.stop();
   rmSync(errorLogDir, { recursive: true, force: true });
   await Promise.all(consumers.map(ended));
-  return rate;
+  return { rate, shares: [...handled.values()] };
 }
 
 function ended(consumer: ChildProcess): Promise<void> {
@@ -90,11 +96,11 @@ const server = await startServer();
 for (const [kind, work] of Object.entries(kinds)) {
   const ratios: number[][] = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    const rates: number[] = [];
+    const runs: Run[] = [];
     for (let processes = 1; processes <= MOST_PROCESSES; processes++)
-      rates.push(await rateWith(processes, server.url, `${kind}${round}-${processes}`, work));
-    ratios.push(rates.map((rate) => rate / (rates[0] as number)));
-    const shown = rates.map((rate) => `${Math.round(rate)}/s`).join(', ');
+      runs.push(await runWith(processes, server.url, `${kind}${round}-${processes}`, work));
+    ratios.push(runs.map(({ rate }) => rate / (runs[0] as Run).rate));
+    const shown = runs.map(({ rate, shares }) => `${Math.round(rate)}/s (${shares.join(' + ')})`).join(', ');
     process.stdout.write(`a handler that ${kind} ${HANDLER_MS} ms, 1 to ${MOST_PROCESSES} processes: ${shown}\n`);
   }
   const times = Array.from({ length: MOST_PROCESSES }, (_, index) =>

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { AckPolicy, jetstreamManager, jetstream as plain, RetentionPolicy } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { MessageBus } from '../../src/index.js';
@@ -45,8 +46,50 @@ async function publishAll(publish: (n: number) => Promise<unknown>): Promise<voi
   await Promise.all(Array.from({ length: AT_ONCE }, oneAfterAnother));
 }
 
+interface PlainMessage {
+  json(): unknown;
+  string(): string;
+  ack(): void;
+}
+
+/** Where a plain consumer's messages are handled. */
+interface PlainHandler {
+  /** @param onHandled called for each message once it is acknowledged */
+  open(onHandled: () => void): { readonly take: (message: PlainMessage) => void; close(): Promise<unknown> };
+}
+
+const onMain: PlainHandler = {
+  open: (onHandled) => ({
+    take: (message) => {
+      message.json();
+      message.ack();
+      onHandled();
+    },
+    close: () => Promise.resolve(),
+  }),
+};
+
+/** By `postMessage` there and back. */
+const onWorker: PlainHandler = {
+  open: (onHandled) => {
+    const worker = new Worker(new URL('./plain-worker.js', import.meta.url));
+    const waiting = new Map<number, PlainMessage>();
+    let sent = 0;
+    worker.on('message', (n: number) => {
+      waiting.get(n)?.ack();
+      waiting.delete(n);
+      onHandled();
+    });
+    const take = (message: PlainMessage): void => {
+      waiting.set(sent, message);
+      worker.postMessage({ n: sent++, text: message.string() });
+    };
+    return { take, close: () => worker.terminate() };
+  },
+};
+
 /** @param consumers each for its part of the messages; one has all, and needs no filter */
-function plainWith(consumers: number): Measure {
+function plainWith(consumers: number, handler: PlainHandler): Measure {
   return async (servers, stream) => {
     const client = await connect({ servers });
     const manager = await jetstreamManager(client);
@@ -69,12 +112,10 @@ function plainWith(consumers: number): Measure {
       const all = await Promise.all(names.map((name) => own.consumers.get(stream, name)));
       let count = 0;
       await new Promise<void>((done, failed) => {
-        const callback = (message: { json(): unknown; ack(): void }): void => {
-          message.json();
-          message.ack();
-          if (++count === messages) done();
-        };
-        for (const one of all) one.consume({ callback, max_messages: 10_000 / consumers }).catch(failed);
+        const { take, close } = handler.open(() => {
+          if (++count === messages) close().then(() => done(), failed);
+        });
+        for (const one of all) one.consume({ callback: take, max_messages: 10_000 / consumers }).catch(failed);
       });
     });
     await client.close();
@@ -121,8 +162,9 @@ function busWith({ isKeyed = false, isOnWorker = false }): Measure {
 
 const PLAIN = 'plain, one consumer';
 const contenders: Readonly<Record<string, Measure>> = {
-  [PLAIN]: plainWith(1),
-  [`plain, ${PARTITIONS} consumers`]: plainWith(PARTITIONS),
+  [PLAIN]: plainWith(1, onMain),
+  [`plain, ${PARTITIONS} consumers`]: plainWith(PARTITIONS, onMain),
+  'plain, on a worker': plainWith(1, onWorker),
   'busbar, a function': busWith({}),
   'busbar, a function, with keys': busWith({ isKeyed: true }),
   'busbar, on a worker': busWith({ isOnWorker: true }),
