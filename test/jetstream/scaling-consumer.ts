@@ -6,7 +6,7 @@ import { MessageBus } from '../../src/index.js';
 import { type JetStreamOptions, jetstream } from '../../src/transport/jetstream.js';
 import takesItsTime from '../fixtures/takes-its-time.js';
 
-const LOOK_MS = 5;
+const LOOK_MS = 20;
 
 const transport = JSON.parse(process.argv[2] as string) as JetStreamOptions;
 const errorLogDir = mkdtempSync(join(tmpdir(), 'busbar-scaling-'));
