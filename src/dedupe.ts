@@ -4,12 +4,21 @@ import type { Clock } from './shared/clock.js';
 /** Ids remembered at most; the oldest are forgotten first. */
 const MOST_IDS = 100_000;
 
+interface Published {
+  /** `Clock.elapsed()`. */
+  readonly at: number;
+  /** Subscriptions that have not accepted it. */
+  refusedBy: readonly object[];
+}
+
+const NOBODY: readonly object[] = [];
+
 /** Belongs to one bus. Runs on the main thread; an id counts for its topic. */
 export class Dedupe {
   readonly #windowMs: number;
   readonly #clock: Clock;
-  /** When each was published, as `Clock.elapsed()`, oldest first. */
-  readonly #published = new Map<string, number>();
+  /** Oldest first. */
+  readonly #published = new Map<string, Published>();
   /** Messages that were not routed again. */
   duplicates = 0;
 
@@ -19,28 +28,36 @@ export class Dedupe {
     this.#clock = clock;
   }
 
-  /** True: it was published to this topic within the window. Else it is, from now on. */
-  isDuplicate(topic: string, id: string): boolean {
-    if (this.#windowMs === 0) return false;
+  /**
+   * Those of these subscriptions that are to have the message; null: none, for it was published to this topic within the
+   * window. From now on it is, for those that do not refuse it.
+   */
+  missing<T extends object>(topic: string, id: string, subscriptions: readonly T[]): readonly T[] | null {
+    if (this.#windowMs === 0) return subscriptions;
     const now = this.#clock.elapsed();
     this.#forgetOld(now);
     const key = keyOf(topic, id);
-    if (this.#published.has(key)) {
-      this.duplicates++;
-      return true;
+    const known = this.#published.get(key);
+    if (known === undefined) {
+      this.#published.set(key, { at: now, refusedBy: NOBODY });
+      return subscriptions;
     }
-    this.#published.set(key, now);
-    return false;
+    const missing = subscriptions.filter((subscription) => known.refusedBy.includes(subscription));
+    known.refusedBy = NOBODY;
+    if (missing.length > 0) return missing;
+    this.duplicates++;
+    return null;
   }
 
-  /** It was refused after all, and may be published again. */
-  forget(topic: string, id: string): void {
-    this.#published.delete(keyOf(topic, id));
+  /** These have refused it after all: for them it may be published again. */
+  refused(topic: string, id: string, refusedBy: readonly object[]): void {
+    const known = this.#published.get(keyOf(topic, id));
+    if (known !== undefined) known.refusedBy = refusedBy;
   }
 
   #forgetOld(now: number): void {
-    for (const [key, publishedAt] of this.#published) {
-      if (now - publishedAt < this.#windowMs && this.#published.size < MOST_IDS) return;
+    for (const [key, { at }] of this.#published) {
+      if (now - at < this.#windowMs && this.#published.size < MOST_IDS) return;
       this.#published.delete(key);
     }
   }

@@ -2,8 +2,10 @@
 import type { LiveSubscription } from './live-subscription.js';
 import type { Publisher } from './publish.js';
 import type { Remote } from './remote.js';
+import { assertTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
-import type { Inflow, Intake } from './transport/transport.js';
+import { assertPublishOptions } from './shared/publish-options.js';
+import type { Arrival, Inflow, Intake } from './transport/transport.js';
 
 export interface InflowParts {
   readonly remote: Remote | null;
@@ -58,16 +60,36 @@ export class Inflows {
 /** Where a subscription takes in what the transport brings. */
 function intakeOf(subscription: LiveSubscription, publisher: Publisher, settler: Settler): Intake {
   const { pattern, subscriberId, options } = subscription;
+  const giveUp: Intake['giveUp'] = (arrival, ticket, reason, thrown) => {
+    settler.refuse(subscription, publisher.arrived(subscription, arrival, ticket), reason, thrown);
+  };
   return {
     pattern,
     subscriberId,
     room: options.maxQueueSize,
     take: (arrival, ticket) => {
+      const problem = problemOf(arrival);
       if (subscription.isClosed) ticket.settle('released');
+      else if (problem !== undefined) giveUp(arrival, ticket, 'not_retryable', problem);
       else publisher.arrive(subscription, arrival, ticket);
     },
-    giveUp: (arrival, ticket, reason, thrown) => {
-      settler.refuse(subscription, publisher.arrived(subscription, arrival, ticket), reason, thrown);
-    },
+    giveUp,
   };
+}
+
+/** No text of this length is too long. */
+const SURELY_SHORT = 256;
+
+/** What keeps a message out of a ring: who sent it may know other limits than ours. */
+function problemOf({ topic, id, key, headers }: Arrival): unknown {
+  const areShort = topic.length <= SURELY_SHORT && id.length <= SURELY_SHORT;
+  if (areShort && headers === null && (key === null || key.length <= SURELY_SHORT)) return undefined;
+  try {
+    assertTopic(topic);
+    const texts = { ...(id === '' ? {} : { id }), ...(key === null ? {} : { key }) };
+    assertPublishOptions(headers === null ? texts : { ...texts, headers });
+    return undefined;
+  } catch (problem) {
+    return problem;
+  }
 }

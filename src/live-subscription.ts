@@ -21,13 +21,14 @@ const NONE: readonly Delivery[] = [];
 /** In these a lane stands still, though it has work. */
 const HELD: readonly LaneState[] = ['ending', 'held', 'storm'];
 
-/** What {@link LiveSubscription.accept} came to; what was evicted must be settled. */
+/** What {@link LiveSubscription.accept} came to; what was evicted, or has expired, must be settled. */
 interface Acceptance {
   readonly isAccepted: boolean;
   readonly evicted: readonly Delivery[];
+  readonly expired: readonly Delivery[];
 }
 
-const ACCEPTED: Acceptance = { isAccepted: true, evicted: NONE };
+const ACCEPTED: Acceptance = { isAccepted: true, evicted: NONE, expired: NONE };
 
 /** Runs on the main thread. */
 export class LiveSubscription {
@@ -40,6 +41,7 @@ export class LiveSubscription {
   /** What its lanes share; null: no limit. */
   readonly rate: RateLimit | null;
   readonly #limit: QueueLimit;
+  readonly #clock: Clock;
   #nextLane = 0;
   /** False once its maker has taken it back. */
   isOpen = true;
@@ -72,12 +74,22 @@ export class LiveSubscription {
     this.options = options;
     this.breaker = breaker;
     this.rate = options.rateLimit === undefined ? null : new RateLimit(options.rateLimit, clock);
+    this.#clock = clock;
     this.#onPressure = onPressure;
     this.#limit = new QueueLimit({ deliveries: options.maxQueueSize, bytes: options.maxQueueBytes });
   }
 
   get subscriberId(): string {
     return this.options.subscriberId;
+  }
+
+  get breakerName(): string {
+    return this.options.breakerName;
+  }
+
+  /** Milliseconds until its open breaker lets a probe through; 0 when it is not open, or was opened by hand. */
+  get retryAfterMs(): number {
+    return this.breaker?.retryAfterMs ?? 0;
   }
 
   get pending(): number {
@@ -96,10 +108,10 @@ export class LiveSubscription {
    */
   accept(delivery: Delivery, elapsed: () => number, isLater = false): Acceptance {
     const hasRoom = this.#limit.hasRoom(delivery.bytes.byteLength);
-    const { isAccepted, evicted } = hasRoom ? ACCEPTED : this.#makeRoom(delivery, elapsed());
-    if (isAccepted && !isLater) this.bring(delivery);
+    const acceptance = hasRoom ? ACCEPTED : this.#makeRoom(delivery, elapsed());
+    if (acceptance.isAccepted && !isLater) this.bring(delivery);
     if (!hasRoom && this.#limit.presses(this.depth())) this.#onPressure(this);
-    return hasRoom ? ACCEPTED : { isAccepted, evicted };
+    return acceptance;
   }
 
   /** True once, when the queue has come down to its low watermark. */
@@ -171,15 +183,25 @@ export class LiveSubscription {
 
   #makeRoom(newcomer: Delivery, elapsed: number): Acceptance {
     const bytes = newcomer.bytes.byteLength;
+    const fits = (): boolean => this.#limit.fits(this.depth(), bytes, elapsed);
+    if (fits()) return ACCEPTED;
+    const expired = this.takeExpired();
     const evicted: Delivery[] = [];
-    for (;;) {
-      const depth = this.depth();
-      if (this.#limit.fits(depth, bytes, elapsed)) return { isAccepted: true, evicted };
+    while (!fits()) {
       const victim = evictFor(newcomer, this.lanes, this.options.overflow);
-      if (victim !== undefined) evicted.push(victim);
-      else if (this.options.overflow !== undefined) return { isAccepted: false, evicted };
-      else return { isAccepted: this.#limit.expands(depth, bytes, elapsed), evicted };
+      if (victim === undefined) {
+        const isDefault = this.options.overflow === undefined;
+        return { isAccepted: isDefault && this.#limit.expands(this.depth(), bytes, elapsed), evicted, expired };
+      }
+      evicted.push(victim);
     }
+    return { isAccepted: true, evicted, expired };
+  }
+
+  /** Takes out what waits on main and has outlived its time: it must be settled. */
+  takeExpired(): Delivery[] {
+    const now = this.#clock.now();
+    return this.lanes.flatMap(({ backlog, parking }) => [...backlog.takeExpired(now), ...parking.takeExpired(now)]);
   }
 
   /** A key always has the same lane; without one, it is the lane with the least work, in turn where several have as little. */

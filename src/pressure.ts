@@ -91,6 +91,7 @@ export class Pressure {
     let seen = 0;
     const drained: LiveSubscription[] = [];
     for (const subscription of this.#pressed) {
+      this.#publisher.sweep(subscription);
       seen += subscription.depth().deliveries;
       if (subscription.hasDrained()) drained.push(subscription);
     }

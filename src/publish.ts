@@ -2,7 +2,7 @@
 import { Dedupe } from './dedupe.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
-import { deliveryOf, type Remote } from './remote.js';
+import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT, type Remote } from './remote.js';
 import type { Router } from './routing/router.js';
 import { assertTopic, isTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
@@ -32,7 +32,7 @@ export interface PublishParts {
 }
 
 const NO_OPTIONS: PublishOptions = {};
-const NOT_WITH_TRANSPORT = 'left out where there is a transport';
+const NOBODY: readonly LiveSubscription[] = [];
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Publisher {
@@ -106,9 +106,15 @@ export class Publisher {
       if (delayMs !== null) this.#refuse(invalidOption('ctx.publish: delayMs', NOT_WITH_TRANSPORT, delayMs));
       return delayMs === null && this.#send(this.#delivery(topic, { codec, bytes, lossy }, detail), true);
     }
-    if (this.dedupe.isDuplicate(topic, id)) return true;
-    const subscriptions = this.#parts.router.match(topic) ?? [];
-    return this.#deliver(this.#delivery(topic, { codec, bytes, lossy }, detail), subscriptions, delayMs ?? 0);
+    const missing = this.dedupe.missing(topic, id, this.#parts.router.match(topic) ?? []);
+    if (missing === null) return true;
+    const refusedBy = this.#deliver(this.#delivery(topic, { codec, bytes, lossy }, detail), missing, delayMs ?? 0);
+    return refusedBy.length === 0;
+  }
+
+  /** Settles what waits for this subscription and has outlived its time. */
+  sweep(subscription: LiveSubscription): void {
+    for (const dead of subscription.takeExpired()) this.#parts.settler.expire(subscription, dead);
   }
 
   /** A message that the transport brought for one subscription. */
@@ -181,12 +187,12 @@ export class Publisher {
       this.unrouted++;
       return true;
     }
-    const { id } = options;
-    if (id !== undefined && this.dedupe.isDuplicate(topic, id)) return true;
-    const delivery = this.#delivery(topic, this.#encode(topic, payload), options);
-    const isAccepted = this.#deliver(delivery, subscriptions, options.delayMs ?? 0);
-    if (id !== undefined && !isAccepted) this.dedupe.forget(topic, id);
-    return isAccepted;
+    const { id, delayMs = 0 } = options;
+    const missing = id === undefined ? subscriptions : this.dedupe.missing(topic, id, subscriptions);
+    if (missing === null) return true;
+    const refusedBy = this.#deliver(this.#delivery(topic, this.#encode(topic, payload), options), missing, delayMs);
+    if (id !== undefined && refusedBy.length > 0) this.dedupe.refused(topic, id, refusedBy);
+    return refusedBy.length === 0;
   }
 
   /** Reports what is wrong with a message that a handler published. */
@@ -201,14 +207,19 @@ export class Publisher {
     return remote?.publish({ ...delivery, id: messageId(delivery, instance) }, isFromHandler, onStored) ?? false;
   }
 
-  #deliver(delivery: Delivery, subscriptions: readonly LiveSubscription[], delayMs: number): boolean {
+  /** Returns those that have refused it. */
+  #deliver(
+    delivery: Delivery,
+    subscriptions: readonly LiveSubscription[],
+    delayMs: number,
+  ): readonly LiveSubscription[] {
     if (subscriptions.length === 0) this.unrouted++;
-    let isAccepted = true;
+    let refusedBy = NOBODY;
     for (const subscription of subscriptions) {
       const own = subscriptions.length === 1 ? delivery : { ...delivery };
-      if (!this.#give(subscription, own, delayMs)) isAccepted = false;
+      if (!this.#give(subscription, own, delayMs)) refusedBy = [...refusedBy, subscription];
     }
-    return isAccepted;
+    return refusedBy;
   }
 
   #give(subscription: LiveSubscription, delivery: Delivery, delayMs: number): boolean {
@@ -227,7 +238,8 @@ export class Publisher {
         return false;
       }
     }
-    const { isAccepted, evicted } = subscription.accept(delivery, clock.elapsed, delayMs > 0);
+    const { isAccepted, evicted, expired } = subscription.accept(delivery, clock.elapsed, delayMs > 0);
+    for (const dead of expired) settler.expire(subscription, dead);
     for (const victim of evicted) settler.overflow(subscription, victim);
     if (!isAccepted) settler.overflow(subscription, delivery);
     else if (delayMs > 0) settler.deliverLater(subscription, ownDelivery(delivery), delayMs);
@@ -275,11 +287,6 @@ export class Publisher {
       timeouts: 0,
     };
   }
-}
-
-/** @throws BUSBAR_INVALID_OPTION */
-function assertNoDelay(delayMs: number | undefined): void {
-  if (delayMs !== undefined) throw invalidOption('delayMs', NOT_WITH_TRANSPORT, delayMs);
 }
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };

@@ -1,4 +1,5 @@
 // Requests that wait for the final verdict on their message.
+import { BreakerOpenError } from './shared/circuit-breaker.js';
 import type { Clock, Timer } from './shared/clock.js';
 import { decodeRange } from './shared/codec.js';
 import { BusbarError } from './shared/errors.js';
@@ -14,6 +15,12 @@ interface Waiting {
   timeoutMs: number;
   /** `Clock.elapsed()`; infinite: as long as it takes. */
   deadline: number;
+}
+
+/** What may have refused a request. */
+interface NamedBreaker {
+  readonly breakerName: string;
+  readonly retryAfterMs: number;
 }
 
 /** Places, a power of two. A request whose place is taken waits in a Map. */
@@ -90,15 +97,22 @@ export class Replies {
     }
   }
 
-  /** The message was given up. */
-  reject(number: number, reason: string, error: ErrorRecord | undefined): void {
+  /**
+   * The message was given up.
+   *
+   * @param breaker that of its subscription
+   */
+  reject(number: number, reason: string, error: ErrorRecord | undefined, breaker: NamedBreaker): void {
     const waiting = this.#find(number);
     if (waiting === undefined) return;
     const { reject } = waiting;
     this.#forget(waiting);
-    const code = reason === 'breaker_open' ? 'BUSBAR_BREAKER_OPEN' : 'BUSBAR_REQUEST_FAILED';
+    if (reason === 'breaker_open') {
+      reject(new BreakerOpenError(breaker.breakerName, breaker.retryAfterMs));
+      return;
+    }
     const what = error === undefined ? reason : `${reason}: ${error.name}: ${error.message}`;
-    reject(new BusbarError(code, `the request was given up: ${what}`, { cause: error }));
+    reject(new BusbarError('BUSBAR_REQUEST_FAILED', `the request was given up: ${what}`, { cause: error }));
   }
 
   #placeFor(number: number): Waiting {

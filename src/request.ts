@@ -47,8 +47,8 @@ export class Requests {
     }
     const matches = subscriptions.length;
     if (matches > 1) throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${matches} subscriptions match ${topic}`);
-    const { breaker, options } = subscription;
-    if (breaker?.admits() === false) throw new BreakerOpenError(options.breakerName, breaker.retryAfterMs);
+    const { breaker, breakerName, retryAfterMs } = subscription;
+    if (breaker?.admits() === false) throw new BreakerOpenError(breakerName, retryAfterMs);
     return subscription;
   }
 }

@@ -155,7 +155,7 @@ export class Settler {
     // A replayed letter whose handler succeeded is handled, also when its reply could not be encoded.
     if (failure.phase === 'reply') replays.handled(delivery.number);
     else if (isReplay) replays.failed(delivery.number, header);
-    replies.reject(delivery.number, reason, failure.error);
+    replies.reject(delivery.number, reason, failure.error, subscription);
     if (isReplay) {
       // Its letter is in the queue already.
       subscription.deadLettered++;
@@ -288,7 +288,7 @@ export class Settler {
     subscription.release(delivery);
     subscription.dropped++;
     this.#parts.onSettled(subscription, delivery, 'dropped', why);
-    replies.reject(delivery.number, why, failure.error);
+    replies.reject(delivery.number, why, failure.error, subscription);
   }
 
   #note(subscription: LiveSubscription, delivery: Delivery, failure: Failure): void {

@@ -26,7 +26,7 @@ import { assertKnown, fields, flag } from './shared/option-checks.js';
 import type { LaneOrder } from './shared/order.js';
 import type { Subscription } from './subscription.js';
 import { Lane } from './threads/lane.js';
-import type { LaneEvents } from './threads/lane-contract.js';
+import type { LaneEvents, LaneOptions } from './threads/lane-contract.js';
 import { MainLane } from './threads/main-lane.js';
 import { burstOf } from './threads/rate-limit.js';
 import type { AnyLane, Threads } from './threads/threads.js';
@@ -83,7 +83,7 @@ export class Subscriber {
     return [...this.#subscriptions.values()].map((subscription) => subscription.health());
   }
 
-  /** @throws BUSBAR_DUPLICATE_SUBSCRIPTION, BUSBAR_HANDLER_LOAD, BUSBAR_INVALID_OPTION */
+  /** @throws BUSBAR_DUPLICATE_SUBSCRIPTION, BUSBAR_HANDLER_LOAD, BUSBAR_INVALID_OPTION, BUSBAR_NOT_RUNNING */
   async subscribe(
     pattern: string,
     handler: AnyHandler,
@@ -96,7 +96,9 @@ export class Subscriber {
       throw new BusbarError('BUSBAR_DUPLICATE_SUBSCRIPTION', what);
     }
     const { breakers } = this.#parts;
-    const breaker = options.breaker === false ? null : breakers.hold(options.breakerName, options.breaker);
+    const { breakerName } = options;
+    const isNamed = breakerName !== `${pattern}#${options.subscriberId}`;
+    const breaker = options.breaker === false ? null : breakers.hold(breakerName, options.breaker, isNamed);
     const subscription = new LiveSubscription(
       pattern,
       options,
@@ -115,7 +117,7 @@ export class Subscriber {
         const lane =
           source === undefined
             ? this.#mainLane(subscription, handler as Handler, events, threads)
-            : this.#lane(subscription, source, breaker?.memory ?? null, events, threads);
+            : this.#lane(subscription, source, breaker, events, threads);
         subscription.lanes.push(lane);
         threads.add(lane, source);
       }
@@ -123,7 +125,7 @@ export class Subscriber {
     } catch (error) {
       for (const lane of subscription.lanes) threads.remove(lane);
       this.#subscriptions.delete(key);
-      if (breaker !== null) breakers.letGo(options.breakerName);
+      if (breaker !== null) breakers.letGo(breakerName);
       throw error;
     }
     this.#parts.router.add(pattern, subscription);
@@ -141,6 +143,7 @@ export class Subscriber {
 
   async #load(source: HandlerSource, threads: Threads): Promise<void> {
     const result = await threads.load(source, this.#parts.options.redact);
+    if (result === null) throw new BusbarError('BUSBAR_NOT_RUNNING', 'subscribe: the bus was stopped meanwhile');
     if (result.kind !== 'not-loaded') return;
     const { failure } = result;
     const error = new BusbarError('BUSBAR_HANDLER_LOAD', failure.error.message, {
@@ -153,11 +156,11 @@ export class Subscriber {
   #lane(
     subscription: LiveSubscription,
     handler: HandlerSource,
-    memory: SharedArrayBuffer | null,
+    breaker: LaneOptions['breaker'],
     events: LaneEvents,
     threads: Threads,
   ): Lane {
-    const { options, breaker, pattern } = subscription;
+    const { options, pattern } = subscription;
     const { redact, ringBytes, enableErrorHandling, testing } = this.#parts.options;
     return new Lane(
       {
@@ -168,7 +171,7 @@ export class Subscriber {
           concurrency: options.concurrency,
           depth: depthOf(options),
         },
-        breaker: memory === null || breaker === null ? null : { memory, local: breaker },
+        breaker,
         whenOpen: options.whenOpen,
         deadline: options.deadline,
         graceMs: options.graceMs,

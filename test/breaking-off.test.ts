@@ -1,7 +1,7 @@
 // A subscription's circuit breaker: while it is open its messages wait, and nothing is burnt.
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { SubscribeOptions } from '../src/index.js';
+import { BreakerOpenError, type SubscribeOptions } from '../src/index.js';
 import { createTestBus, type TestBus } from '../src/testing/index.js';
 import misbehaves from './fixtures/misbehaves.js';
 import { accountOf, linesOf } from './test-bus.js';
@@ -67,6 +67,21 @@ describe('a breaker', () => {
       ...Array(2).fill('retries_exhausted'),
       ...Array(4).fill('breaker_open'),
     ]);
+  });
+
+  it('refuses a request that waited in the lane as it refuses one that comes later', async () => {
+    const { bus } = await failing({
+      breaker: { failureThreshold: 1, recoveryTimeoutMs: 500 },
+      whenOpen: 'dead-letter',
+    });
+    const ledger = join(bus.folder, 'ledger');
+    const [failed, refused] = await Promise.allSettled([
+      bus.request('a', { n: 0, ledger, deed: 'throw' }),
+      bus.request('a', { n: 1, ledger }),
+    ]);
+    expect(failed).toMatchObject({ reason: { code: 'BUSBAR_REQUEST_FAILED' } });
+    expect(refused).toMatchObject({ reason: { code: 'BUSBAR_BREAKER_OPEN', breaker: 'a#s', retryAfterMs: 500 } });
+    expect((refused as PromiseRejectedResult).reason).toBeInstanceOf(BreakerOpenError);
   });
 
   it('counts a delivery once, however often it is tried', async () => {

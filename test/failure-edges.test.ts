@@ -44,6 +44,15 @@ describe('recovery', () => {
     expect(manager.decide({ category: TIMEOUT_ERROR, failedInRow: 1, ...facts }, capped)).toEqual(verdict);
   });
 
+  it('follows a hint up to the longest wait that was asked for', () => {
+    const facts = { category: TIMEOUT_ERROR, failedInRow: 1, elapsedMs: 0, retryAfterMs: 90_000 } as const;
+    const config = { maxRetries: 1, backoffMs: 5 };
+    const manager = new ErrorRecoveryManager();
+    expect(manager.decide(facts, { timeout_error: config })).toEqual({ kind: 'retry', delayMs: 90_000 });
+    const verdict = manager.decide(facts, { timeout_error: { ...config, maxBackoffMs: 500 } });
+    expect(verdict).toEqual({ kind: 'retry', delayMs: 500 });
+  });
+
   it.each(['retryConfigs', 'recoveryStrategies'])('refuses a misspelt category in %s', (option) => {
     expect(() => new ErrorRecoveryManager({ [option]: { timeout: { maxRetries: 1, backoffMs: 1 } } })).toThrow(
       expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION', message: expect.stringContaining('"timeout"') }),

@@ -202,6 +202,8 @@ describe('what is logged', () => {
     });
     const wide = logFields({ list: Array.from({ length: 1e5 }, () => ({ a: [1] })) });
     expect(JSON.stringify(wide).length).toBeLessThan(1e6);
+    const { list } = wide as { list: unknown[] };
+    expect([list.length < 5001, list.at(-1)]).toEqual([true, '[…]']);
     expect(logFields(undefined)).toBeNull();
   });
 });

@@ -9,6 +9,7 @@ import { workerExecArgv } from '../src/shared/exec-argv.js';
 import { workerFile } from '../src/shared/worker-file.js';
 import doubles from './fixtures/doubles.js';
 import misbehaves from './fixtures/misbehaves.js';
+import neverSetsUp from './fixtures/never-sets-up.js';
 import publishes from './fixtures/publishes.js';
 import { accountOf, lettersOf, linesOf, makeBus, startBus, temporaryFolder } from './test-bus.js';
 
@@ -149,6 +150,15 @@ describe('a bus', () => {
     await Promise.all([bus.stop(), bus.stop()]);
     await bus.stop();
     expect(bus.getHealthStatus().running).toBe(false);
+  });
+
+  it('that is stopped while a handler is loaded says that it is not running', async () => {
+    const bus = await startBus();
+    const subscribed = bus.subscribe('a', neverSetsUp, { subscriberId: 's' });
+    const second = bus.subscribe('b', neverSetsUp, { subscriberId: 's' });
+    const failures = Promise.allSettled([subscribed, second]);
+    await bus.stop();
+    for (const failure of await failures) expect(failure).toMatchObject({ reason: { code: 'BUSBAR_NOT_RUNNING' } });
   });
 
   it('may be stopped without a start', async () => {

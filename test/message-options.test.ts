@@ -1,7 +1,7 @@
 // What a message may ask for: to be delivered later, once, first; and what goes with it.
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { defineHandler } from '../src/index.js';
+import { defineHandler, type HandlerContext } from '../src/index.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
@@ -48,6 +48,34 @@ describe('a message with delayMs', () => {
   });
 });
 
+describe('a message with ttlMs', () => {
+  it('that has outlived it takes no room from those that live, in the queue or behind one of its key', async () => {
+    const { bus } = shared;
+    const retry = { message_processing_error: { maxRetries: 1, backoffMs: 1000, jitter: false } };
+    const heard: string[] = [];
+    const handle = (text: string, { attempt }: HandlerContext): void => {
+      if (text === 'fails' && attempt === 1) throw new Error('on purpose');
+      heard.push(text);
+    };
+    const options = { subscriberId: 's', maxQueueSize: 3, overflow: 'reject' as const, retry };
+    const subscription = await bus.subscribe('a', handle, options);
+    bus.publish('a', 'fails', { key: 'k' });
+    while (bus.getHealthStatus().subscriptions[0]?.retrying !== 1) await soon();
+    bus.publish('a', 'behind', { key: 'k', ttlMs: 100 });
+    await soon();
+    subscription.pause();
+    bus.publish('a', 'queued', { ttlMs: 100 });
+    expect(bus.publish('a', 'too many')).toBe(false);
+    clock.step(101);
+    expect([bus.publish('a', 'one'), bus.publish('a', 'two'), bus.publish('a', 'three')]).toEqual([true, true, false]);
+    expect(accountOf(bus, 's')).toMatchObject({ dropped: 4, pending: 3 });
+    subscription.resume();
+    clock.step(1000);
+    await bus.idle();
+    expect(heard.sort()).toEqual(['fails', 'one', 'two']);
+  });
+});
+
 describe('a message with an id', () => {
   it('is routed once within the window, for each topic, unless it was refused', async () => {
     const { bus } = shared;
@@ -77,6 +105,34 @@ describe('a message with an id', () => {
     await soon();
     expect(await publish('a', 7, 'y')).toBe(true);
     expect(heard).toEqual([1, 3, 4, 5, 6, 7]);
+  });
+});
+
+describe('a message with an id that one of two subscriptions has refused', () => {
+  it('goes to that one alone when it is published again', async () => {
+    const { bus } = shared;
+    const heard: string[] = [];
+    const options = { maxQueueSize: 1, overflow: 'reject' as const };
+    await bus.subscribe('a', (n: number) => void heard.push(`first ${n}`), { subscriberId: 'first', ...options });
+    const second = await bus.subscribe('*', (n: number) => void heard.push(`second ${n}`), {
+      subscriberId: 'second',
+      ...options,
+    });
+    second.pause();
+    bus.publish('b', 0);
+    expect([bus.publish('a', 1, { id: 'refused by one' }), bus.publish('a', 1, { id: 'refused by one' })]).toEqual([
+      false,
+      false,
+    ]);
+    await soon();
+    second.resume();
+    await soon();
+    expect([bus.publish('a', 1, { id: 'refused by one' }), bus.publish('a', 1, { id: 'refused by one' })]).toEqual([
+      true,
+      true,
+    ]);
+    await soon();
+    expect(heard).toEqual(['first 1', 'second 0', 'second 1']);
   });
 });
 

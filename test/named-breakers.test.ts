@@ -134,6 +134,50 @@ describe('a subscription’s breaker', () => {
     await bus.subscribe('c', doubles, { subscriberId: 's', breaker: { name: 'db' } });
   });
 
+  it('that was given a name is the one that handlers know by it, also those that run already', async () => {
+    const bus = await startBus({ retry: ONCE });
+    await bus.subscribe('others', callsTheDatabase, { subscriberId: 's', breaker: false });
+    expect(await bus.request('others', 'up')).toEqual(expect.any(Number));
+    await expect(
+      bus.subscribe('c', doubles, { subscriberId: 's', breaker: { name: 'db', failureThreshold: 2 } }),
+    ).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+    await bus.subscribe('numbers', doubles, { subscriberId: 's', breaker: { name: 'db' } });
+    for (let n = 0; n < 5; n++) bus.publish('others', 'down');
+    await bus.idle();
+    bus.publish('numbers', 1);
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 5 });
+    expect(bus.getHealthStatus().subscriptions[1]).toMatchObject({ pattern: 'numbers', breaker: 'open', pending: 1 });
+    expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ db: 'open' });
+  });
+
+  it('takes other options for its name when no subscription has it any more', async () => {
+    const { bus } = shared;
+    const first = await bus.subscribe('a', doubles, {
+      subscriberId: 's',
+      breaker: { name: 'mine', failureThreshold: 7 },
+    });
+    await first.unsubscribe();
+    await bus.subscribe('a', callsTheDatabase, {
+      subscriberId: 's',
+      breaker: { name: 'mine', failureThreshold: 1 },
+      whenOpen: 'dead-letter',
+    });
+    bus.breaker('db').disable();
+    await Promise.allSettled([bus.request('a', 'down')]);
+    expect(bus.breaker('mine').state).toBe('open');
+    bus.breaker('db').reset();
+  });
+
+  it('and its window are known to handlers by its name', async () => {
+    const bus = await startBus({ retry: ONCE });
+    const breaker = { name: 'db', window: { calls: 4, minimumCalls: 2, failureRate: 0.5 } };
+    await bus.subscribe('numbers', doubles, { subscriberId: 's', breaker });
+    await bus.subscribe('others', callsTheDatabase, { subscriberId: 'o', breaker: false });
+    for (let n = 0; n < 2; n++) bus.publish('others', 'down');
+    await bus.idle();
+    expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ db: 'open' });
+  });
+
   it.each<unknown>([
     'db',
     { db: null },
@@ -184,7 +228,7 @@ describe('the directory of breakers', () => {
     for (const name of ['', 'x'.repeat(185), 5, null, undefined]) {
       expect(() => directory.of(name as string)).toThrow(expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }));
     }
-    for (let n = 0; n < 128; n++) directory.of(`b${n}`);
+    for (let n = 0; n < 512; n++) directory.of(`b${n}`);
     expect(directory.of('b5').name).toBe('b5');
     expect(() => directory.of('one more')).toThrow(expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }));
   });

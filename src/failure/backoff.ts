@@ -8,7 +8,7 @@ export interface RetryConfig {
   backoffMs: number;
   /** Each wait is this many times the one before. Default 2. */
   factor?: number;
-  /** The longest wait, in milliseconds. Default 30 000. */
+  /** The longest wait, in milliseconds. Default 30 000, or what a hint such as `Retry-After` asks for, a day at most. */
   maxBackoffMs?: number;
   /** Default true: a random wait between 0 and the computed one. */
   jitter?: boolean;

@@ -93,7 +93,8 @@ export class ErrorRecoveryManager {
     const config = retryConfig(category, own, overrides[category]);
     if (config.maxRetries === 0 && !isRetriedByDefault(category))
       return { kind: 'dead-letter', reason: 'not_retryable' };
-    const delayMs = retryAfterMs ?? backoffMs(config, failedInRow, this.#random);
+    const hint = retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, config.maxBackoffMs ?? retryAfterMs);
+    const delayMs = hint ?? backoffMs(config, failedInRow, this.#random);
     const isTooLate = elapsedMs + delayMs > (config.maxElapsedMs ?? Number.POSITIVE_INFINITY);
     if (failedInRow > config.maxRetries || isTooLate) return { kind: 'dead-letter', reason: 'retries_exhausted' };
     return { kind: 'retry', delayMs };

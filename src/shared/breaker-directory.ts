@@ -5,7 +5,7 @@
 //   word 1     length of the name; from byte 8: the name as UTF-8
 //   byte 192   the breaker: see breaker-words.ts
 import { SharedBreaker } from './breaker.js';
-import { layBreaker } from './breaker-words.js';
+import { type BreakerOptions, layBreaker } from './breaker-words.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import type { Clock } from './clock.js';
 import { BusbarError, invalidOption } from './errors.js';
@@ -14,15 +14,22 @@ import { BusbarError, invalidOption } from './errors.js';
 export interface BreakersMemory {
   /** Those that were configured, with options of their own. */
   readonly configured: readonly { readonly name: string; readonly memory: SharedArrayBuffer }[];
-  /** The others, with the defaults. */
+  /** The others. */
   readonly directory: SharedArrayBuffer;
+}
+
+/** A breaker in shared memory. */
+export interface LaidBreaker {
+  readonly memory: SharedArrayBuffer;
+  /** In bytes; undefined: it has the memory to itself. */
+  readonly offset: number | undefined;
 }
 
 const SLOT_BYTES = 256;
 const NAME_BYTE = 8;
 const BREAKER_BYTE = 192;
 const LONGEST_NAME_BYTES = BREAKER_BYTE - NAME_BYTE;
-const MOST_SLOTS = 128;
+const MOST_SLOTS = 512;
 
 const FREE = 0;
 const FILLING = 1;
@@ -69,23 +76,43 @@ export class BreakerDirectory {
     return [...this.#known.keys()];
   }
 
+  /**
+   * Where the breaker of this name lies; made with these options when nobody has asked for it before.
+   *
+   * @throws BUSBAR_INVALID_OPTION
+   */
+  lay(name: string, options: BreakerOptions): LaidBreaker & { readonly isNew: boolean } {
+    const { slot, isNew } = this.#slotFor(name, options);
+    return { memory: this.#directory, offset: slot * SLOT_BYTES + BREAKER_BYTE, isNew };
+  }
+
+  /** One that lies elsewhere is the breaker of this name from here on, on this thread; null: no longer. */
+  know(name: string, elsewhere: SharedBreaker | null): void {
+    if (elsewhere === null) this.#known.delete(name);
+    else this.#remember(name, elsewhere);
+  }
+
   #find(name: string): CircuitBreaker {
+    return this.#remember(name, this.#breakerOf(this.#slotFor(name, {}).slot));
+  }
+
+  #slotFor(name: string, options: BreakerOptions): { slot: number; isNew: boolean } {
     const bytes = checkedName(name);
     for (let slot = 0; slot < MOST_SLOTS; slot++) {
       if (Atomics.compareExchange(this.#words, slot * (SLOT_BYTES / 4), FREE, FILLING) === FREE) {
-        this.#fill(slot, bytes);
-        return this.#remember(name, this.#breakerOf(slot));
+        this.#fill(slot, bytes, options);
+        return { slot, isNew: true };
       }
-      if (this.#isFilled(slot) && this.#nameOf(slot) === name) return this.#remember(name, this.#breakerOf(slot));
+      if (this.#isFilled(slot) && this.#nameOf(slot) === name) return { slot, isNew: false };
     }
     throw new BusbarError('BUSBAR_INVALID_OPTION', `there are ${MOST_SLOTS} breakers already; no more can be named`);
   }
 
-  #fill(slot: number, name: Buffer): void {
+  #fill(slot: number, name: Buffer, options: BreakerOptions): void {
     const start = slot * SLOT_BYTES;
     this.#words[start / 4 + 1] = name.length;
     this.#bytes.set(name, start + NAME_BYTE);
-    layBreaker(this.#directory, start + BREAKER_BYTE, {});
+    layBreaker(this.#directory, start + BREAKER_BYTE, options);
     Atomics.store(this.#words, start / 4, FILLED);
   }
 

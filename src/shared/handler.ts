@@ -137,7 +137,7 @@ export interface HandlerOptions {
    * something else, and may give `next` another payload.
    */
   readonly middleware?: readonly Middleware[];
-  /** Runs once on each thread before the first delivery. */
+  /** Runs once on each thread before the first delivery; 30 s after its module began to load it must be done. */
   readonly setup?: () => void | Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 // What main sends to a lane worker as a Piscina task, and what comes back when the task ends.
-import type { BreakersMemory } from './breaker-directory.js';
+import type { BreakersMemory, LaidBreaker } from './breaker-directory.js';
 import type { DeadlineRule } from './deadline.js';
 import type { LaneNames } from './delivery.js';
 import type { LaneTesting } from './fault-plan.js';
@@ -43,7 +43,7 @@ export interface DrainTask {
   /** Memory of the bus's clock; null: it is the system's. */
   readonly time: SharedArrayBuffer | null;
   /** Null: no breaker. */
-  readonly breaker: SharedArrayBuffer | null;
+  readonly breaker: LaidBreaker | null;
   /** Those that handlers can name. */
   readonly breakers: BreakersMemory;
   readonly whenOpen: 'hold' | 'dead-letter';

@@ -7,6 +7,8 @@ const MOST_VALUES = 5000;
 const LONGEST_STACK = 8192;
 const LONGEST_TEXT = 65_536;
 const LONGEST_NAME = 200;
+/** Stands for a value that is too deep, or for which there is no room, as there is none for those that follow it. */
+const NO_ROOM = '[…]';
 
 /** A copy that JSON can hold. BigInts become texts, Maps and Sets lists. Never throws. */
 export function logFields(fields: unknown): unknown {
@@ -22,7 +24,7 @@ class Copier {
     if (typeof value === 'symbol' || typeof value === 'function') return undefined;
     if (typeof value !== 'object' || value === null) return value;
     if (above.includes(value)) return '[circular]';
-    if (above.length >= DEEPEST || this.#left-- <= 0) return '[…]';
+    if (above.length >= DEEPEST || this.#left-- <= 0) return NO_ROOM;
     try {
       return this.#object(value, [...above, value]);
     } catch {
@@ -38,14 +40,26 @@ class Copier {
     const { toJSON } = value as { toJSON?: unknown };
     if (typeof toJSON === 'function') return this.copy(toJSON.call(value), above);
     const isList = Array.isArray(value) || value instanceof Set || value instanceof Map;
-    if (isList) return Array.from(value as Iterable<unknown>, (item) => this.#item(item, above) ?? null);
+    if (isList) return this.#list(value as Iterable<unknown>, above);
     const copy: Record<string, unknown> = Object.create(null);
-    for (const name of Object.keys(value)) copy[name] = this.#item((value as Record<string, unknown>)[name], above);
+    for (const name of Object.keys(value)) {
+      copy[name] = this.#item((value as Record<string, unknown>)[name], above);
+      if (this.#left <= 0 && copy[name] === NO_ROOM) break;
+    }
     return { ...copy };
   }
 
+  #list(list: Iterable<unknown>, above: readonly object[]): unknown[] {
+    const copy: unknown[] = [];
+    for (const item of list) {
+      copy.push(this.#item(item, above) ?? null);
+      if (this.#left <= 0 && copy.at(-1) === NO_ROOM) break;
+    }
+    return copy;
+  }
+
   #item(value: unknown, above: readonly object[]): unknown {
-    return this.#left-- <= 0 ? '[…]' : this.copy(value, above);
+    return this.#left-- <= 0 ? NO_ROOM : this.copy(value, above);
   }
 
   #error(error: object, above: readonly object[]): unknown {

@@ -1,10 +1,12 @@
 // The deliveries of one lane that wait on main because its rings are full.
 import { type Delivery, priorityNumber } from '../shared/delivery.js';
 import { PRIORITIES, type Priority } from '../shared/message.js';
+import { Expiry, isExpired } from './expiry.js';
 
 /** One queue for each priority; first in, first out within each. Owns its deliveries' bytes. */
 export class Backlog {
   readonly #queues: Queue[] = PRIORITIES.map(() => new Queue());
+  readonly #expiry = new Expiry();
   /** Bytes of the payloads that wait. */
   bytes = 0;
   size = 0;
@@ -12,6 +14,7 @@ export class Backlog {
   /** @param delivery must own its bytes */
   push(delivery: Delivery): void {
     this.#queueOf(delivery.priority).push(delivery);
+    this.#expiry.note(delivery);
     this.#count(delivery, 1);
   }
 
@@ -21,7 +24,10 @@ export class Backlog {
       const own = deliveries.filter((delivery) => priorityNumber(delivery) === place);
       if (own.length > 0) queue.prepend(own);
     });
-    for (const delivery of deliveries) this.#count(delivery, 1);
+    for (const delivery of deliveries) {
+      this.#expiry.note(delivery);
+      this.#count(delivery, 1);
+    }
   }
 
   /** True when deliveries of this priority wait, so that a newcomer must queue behind them. */
@@ -52,6 +58,16 @@ export class Backlog {
   take(oldest: Delivery): void {
     this.#queueOf(oldest.priority).shift();
     this.#count(oldest, -1);
+  }
+
+  /** Takes out those whose time to live is over. O(size), where there is one. */
+  takeExpired(now: number): Delivery[] {
+    if (!this.#expiry.isOver(now)) return [];
+    const expired = this.#queues.flatMap((queue) => queue.takeWhere((delivery) => isExpired(delivery, now)));
+    for (const delivery of expired) this.#count(delivery, -1);
+    this.#expiry.reset();
+    for (const queue of this.#queues) for (const delivery of queue) this.#expiry.note(delivery);
+    return expired;
   }
 
   /** Takes everything out. */
@@ -94,6 +110,19 @@ class Queue {
   prepend(items: readonly Delivery[]): void {
     this.#items = [...items, ...this.#items.slice(this.#start)];
     this.#start = 0;
+  }
+
+  /** Takes out all of which this is true. */
+  takeWhere(isWanted: (item: Delivery) => boolean): Delivery[] {
+    const taken = [...this].filter(isWanted);
+    if (taken.length === 0) return taken;
+    this.#items = [...this].filter((item) => !isWanted(item));
+    this.#start = 0;
+    return taken;
+  }
+
+  *[Symbol.iterator](): Generator<Delivery> {
+    for (let index = this.#start; index < this.#items.length; index++) yield this.#items[index] as Delivery;
   }
 
   shift(): Delivery | undefined {

@@ -28,7 +28,7 @@ export function drainTask(
     mainBell,
     turn: signals.turnMemory,
     time: clock.memory ?? null,
-    breaker: breaker?.memory ?? null,
+    breaker: breaker === null ? null : { memory: breaker.memory, offset: breaker.offset },
     breakers: breakers.memory,
     whenOpen,
     deadline,

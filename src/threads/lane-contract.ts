@@ -1,6 +1,6 @@
 // What a lane is given, and what it tells.
 import type { SharedBreaker } from '../shared/breaker.js';
-import type { BreakerDirectory, BreakersMemory } from '../shared/breaker-directory.js';
+import type { BreakerDirectory, BreakersMemory, LaidBreaker } from '../shared/breaker-directory.js';
 import type { Clock } from '../shared/clock.js';
 import type { DeadlineRule } from '../shared/deadline.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
@@ -54,7 +54,7 @@ export interface LaneOptions {
   readonly handler: HandlerSource;
   readonly names: LaneNames;
   readonly shape: RingShape;
-  readonly breaker: { readonly memory: SharedArrayBuffer; readonly local: SharedBreaker } | null;
+  readonly breaker: (LaidBreaker & { readonly local: SharedBreaker }) | null;
   readonly whenOpen: 'hold' | 'dead-letter';
   readonly deadline: DeadlineRule;
   /** From the soft signal to the end of the thread, in milliseconds. */

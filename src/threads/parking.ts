@@ -2,6 +2,7 @@
 import type { Delivery } from '../shared/delivery.js';
 import type { Priority } from '../shared/message.js';
 import { type LaneOrder, ParkedWords, streamOf } from '../shared/order.js';
+import { Expiry, isExpired } from './expiry.js';
 
 /** Tells whether the lane's worker has read all that lay in the rings when something was parked. */
 export interface Fence {
@@ -35,6 +36,7 @@ export class Parking {
   readonly #released = new Set<string>();
   /** By slot. */
   readonly #fences = new Map<number, Fence>();
+  readonly #expiry = new Expiry();
   /** Deliveries that wait here. */
   size = 0;
   /** Bytes of their payloads. */
@@ -168,6 +170,24 @@ export class Parking {
     this.#forget([oldest]);
   }
 
+  /** Takes out those whose time to live is over. O(size), where there is one. */
+  takeExpired(now: number): Delivery[] {
+    if (!this.#expiry.isOver(now)) return [];
+    this.#expiry.reset();
+    const expired: Delivery[] = [];
+    for (const { bounced, behind } of this.#streams.values()) {
+      for (const list of [bounced, behind]) {
+        const living = list.filter((delivery) => !isExpired(delivery, now));
+        for (const delivery of living) this.#expiry.note(delivery);
+        if (living.length === list.length) continue;
+        expired.push(...list.filter((delivery) => isExpired(delivery, now)));
+        list.splice(0, list.length, ...living);
+      }
+    }
+    this.#forget(expired);
+    return expired;
+  }
+
   /** Takes everything out. */
   clear(): Delivery[] {
     const all = [...this.#streams.values()].flatMap(({ bounced, behind }) => [...bounced, ...behind]);
@@ -202,6 +222,7 @@ export class Parking {
 
   #count(list: Delivery[], delivery: Delivery): void {
     list.push(delivery);
+    this.#expiry.note(delivery);
     this.size++;
     this.bytes += delivery.bytes.byteLength;
   }

@@ -86,12 +86,16 @@ export class Threads {
     if (this.#handlers.delete(lane)) this.#expectHandlers();
   }
 
-  /** Loads a handler on a worker, to find out whether it can be. Never rejects. */
-  load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult> {
+  /** Loads a handler on a worker, to find out whether it can be. Null: the threads are stopped. Never rejects. */
+  load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult | null> {
     return new Promise((resolve) => {
       const turn: TurnTaker = {
         share: () => undefined,
         take: async () => {
+          if (this.#isStopped) {
+            resolve(null);
+            return false;
+          }
           const kill = new AbortController();
           const timer = systemClock.after(LOAD_TIMEOUT_MS, () => kill.abort(), true);
           try {
@@ -99,7 +103,7 @@ export class Threads {
             if (result.kind === 'loaded') this.#pool.warm({ kind: 'load', handler, redact });
             resolve(result);
           } catch (lost) {
-            resolve({ kind: 'not-loaded', failure: lostWhileLoading(handler.url, lost) });
+            resolve(this.#isStopped ? null : { kind: 'not-loaded', failure: lostWhileLoading(handler.url, lost) });
           }
           timer.cancel();
           return false;

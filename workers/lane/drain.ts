@@ -70,7 +70,8 @@ export class Drain {
     this.#turn = new DrainTurn(task.turn);
     this.#timeout = task.observation === null ? null : new Int32Array(task.observation.timeout);
     this.#clock = task.time === null ? systemClock : new FollowingClock(task.time);
-    this.#breaker = task.breaker === null ? null : new SharedBreaker(task.breaker, this.#clock);
+    const { breaker } = task;
+    this.#breaker = breaker === null ? null : new SharedBreaker(breaker.memory, this.#clock, breaker.offset);
     this.#handler = faulty(handler, task, this.#clock);
     this.#mainBell = new Doorbell(task.mainBell);
     const breakers = new BreakerDirectory(task.breakers, this.#clock);
@@ -182,7 +183,7 @@ export class Drain {
     const word = place.wordOf(aside);
     const delivery = readHead(reader, (word << 2) + RECORD_HEADER_BYTES, this.#task.names);
     const isDone = reader.words[word + STATE] === DONE;
-    const large = largePayload(reader, word, delivery, this.#large);
+    const large = isDone ? null : largePayload(reader, word, delivery, this.#large);
     // It was published after this drain began: the next one will have it.
     if (large === undefined) return 'leave';
     const stamp = reader.words[word + KIND] as number;

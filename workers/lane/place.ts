@@ -87,18 +87,14 @@ export function mostBeside({ kills }: DeliveryHead, { concurrency }: DrainTask):
   return kills > 0 ? 1 : concurrency;
 }
 
-/**
- * The payload of the record `word`, where that does not lie in it. Null: it does, or is needed no more. Undefined: it was
- * published after these were handed to the drain.
- */
+/** The payload of the record `word`, where that does not lie in it. Null: it does. Undefined: it was published after these were handed to the drain. */
 export function largePayload(
   reader: RingReader,
   word: number,
   { number }: DeliveryHead,
   large: ReadonlyMap<number, Buffer>,
 ): Buffer | null | undefined {
-  const isHere = reader.words[word + STATE] === DONE || !isLarge(reader, (word << 2) + RECORD_HEADER_BYTES);
-  return isHere ? null : large.get(number);
+  return isLarge(reader, (word << 2) + RECORD_HEADER_BYTES) ? large.get(number) : null;
 }
 
 /** One ring of the lane, which is that of one priority, and the attempts that read from it. */
