@@ -42,7 +42,10 @@ export interface MessageBusOptions {
    * published again to the same topic within it is accepted and not routed. 100 000 ids at most. Default 0: not at all.
    */
   readonly dedupeWindowMs?: number;
-  /** The largest payload as encoded, in bytes, 1 to 1 GiB; never more than `maxQueueBytes`. Default 64 MiB. */
+  /**
+   * The largest payload as encoded, in bytes, 1 to 1 GiB, also of what handlers return and publish; never more than
+   * `maxQueueBytes`. Default 64 MiB.
+   */
   readonly maxMessageBytes?: number;
   /** Limits of each worker thread's JavaScript heap; they do not cover Buffers. Default: Node's own. */
   readonly resourceLimits?: ThreadLimits;

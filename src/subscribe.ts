@@ -161,7 +161,7 @@ export class Subscriber {
     threads: Threads,
   ): Lane {
     const { options, pattern } = subscription;
-    const { redact, ringBytes, enableErrorHandling, testing } = this.#parts.options;
+    const { redact, ringBytes, enableErrorHandling, testing, maxMessageBytes } = this.#parts.options;
     return new Lane(
       {
         handler,
@@ -176,6 +176,7 @@ export class Subscriber {
         deadline: options.deadline,
         graceMs: options.graceMs,
         bytes: options.bytes,
+        maxMessageBytes,
         order: this.#orderOf(options),
         rate: subscription.rate,
         redact,

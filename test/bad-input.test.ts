@@ -12,7 +12,7 @@ import { shareBus } from './shared-bus.js';
 import { fixture, lettersOf, startBus, temporaryFolder } from './test-bus.js';
 
 const plain = shareBus({ enableErrorHandling: false });
-const logged = shareBus();
+const logged = shareBus({ maxMessageBytes: 500_000 });
 
 const anySchema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } };
 

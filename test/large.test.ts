@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import follows from './fixtures/follows.js';
+import makesLarge from './fixtures/makes-large.js';
 import measures from './fixtures/measures.js';
 import { throwsHugely } from './fixtures/publishes.js';
 import { shareBus } from './shared-bus.js';
@@ -14,6 +15,53 @@ function bytesOf(length: number, mark: number): Uint8Array {
 }
 
 const shared = shareBus({ ringBytes: 65_536, threads: 2 });
+
+describe('what a handler returns or publishes', () => {
+  it('may be as large as a message, in order, through the end of its thread, beside others', async () => {
+    const { bus } = shared;
+    const heard: number[][] = [];
+    await bus.subscribe('in', makesLarge, {
+      subscriberId: 's',
+      concurrency: 2,
+      timeoutMs: 5000,
+      breaker: false,
+    });
+    await bus.subscribe(
+      'out',
+      (bytes: Uint8Array) => void heard.push([bytes.length, bytes[0] ?? -1, bytes.at(-1) ?? -1]),
+      {
+        subscriberId: 'out',
+      },
+    );
+    const lengths = [4 * MEBIBYTE, 1000, 300_000, 3 * MEBIBYTE];
+    const replies = await Promise.all(lengths.map((length, mark) => bus.request<Uint8Array>('in', { length, mark })));
+    expect(replies.map((bytes) => [bytes.length, bytes[0], bytes.at(-1)])).toEqual(
+      lengths.map((length, mark) => [length, mark, mark]),
+    );
+    const dying = bus.request<Uint8Array>('in', {
+      length: 2 * MEBIBYTE,
+      mark: 9,
+      exited: join(temporaryFolder(), 'exited'),
+    });
+    expect((await dying).length).toBe(2 * MEBIBYTE);
+    await bus.idle();
+    expect(heard.sort(([a], [b]) => (a ?? 0) - (b ?? 0))).toEqual([
+      [1000, 1, 1],
+      [300_000, 2, 2],
+      [2 * MEBIBYTE, 9, 9],
+      [3 * MEBIBYTE, 3, 3],
+      [4 * MEBIBYTE, 0, 0],
+    ]);
+  });
+
+  it('is refused above the limit with a clear error', async () => {
+    const bus = await startBus({ maxMessageBytes: 1_000_000 });
+    await bus.subscribe('in', makesLarge, { subscriberId: 's', breaker: false });
+    const tooLarge = bus.request('in', { length: 1_000_001, mark: 1 });
+    await expect(tooLarge).rejects.toThrow('a message of 1000001 bytes is larger than maxMessageBytes: 1000000 bytes');
+    expect(await lettersOf(bus)).toMatchObject([{ error: { code: 'BUSBAR_MESSAGE_TOO_LARGE' } }]);
+  });
+});
 
 describe('a large message', () => {
   it('arrives whole, as a copy or as a view, in many subscriptions at once', async () => {

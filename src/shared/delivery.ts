@@ -259,9 +259,15 @@ const ownMemories = new WeakSet<ArrayBufferLike>();
 /** These bytes in shared memory of their own; as they are, if they lie so already. */
 export function inOwnMemory(bytes: Uint8Array): Uint8Array {
   if (ownMemories.has(bytes.buffer)) return bytes;
-  const own = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
-  ownMemories.add(own.buffer);
+  const own = sharedMemory(bytes.byteLength);
   own.set(bytes);
+  return own;
+}
+
+/** Shared memory for one payload, which is nobody else's to write to. */
+export function sharedMemory(bytes: number): Uint8Array {
+  const own = new Uint8Array(new SharedArrayBuffer(bytes));
+  ownMemories.add(own.buffer);
   return own;
 }
 

@@ -56,6 +56,8 @@ export interface DrainTask {
   /** The lane's handlers never run side by side: what runs stands in its ring's RUNNING, else in each record's STATE. */
   readonly isSerial: boolean;
   readonly bytes: 'copy' | 'view';
+  /** The largest payload that a handler may return or publish. */
+  readonly maxMessageBytes: number;
   /** Null: none is kept. */
   readonly order: LaneOrder | null;
   /** See `ParkedWords`. */

@@ -41,6 +41,8 @@ export const Outcome = {
   SUCCEEDED: 21,
   /** A handler succeeded, and a transport wants to know; the body is the message's number, a double. */
   HANDLED: 22,
+  /** A part of a payload that no record has room for; the REPLIED or PUBLISHED that follows the last one has none. */
+  PART: 23,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -79,7 +81,7 @@ export interface FailedAgain {
 }
 
 /** What a record with a detail can be. */
-export type DetailedOutcome = Exclude<Outcome, typeof Outcome.REPLIED | typeof Outcome.HANDLED>;
+export type DetailedOutcome = Exclude<Outcome, typeof Outcome.REPLIED | typeof Outcome.HANDLED | typeof Outcome.PART>;
 
 /** The details that go with each kind. */
 export interface OutcomeDetails {
@@ -110,6 +112,8 @@ export interface PublishedDetail {
   headers: Headers | null;
   ttlMs: number | null;
   delayMs: number | null;
+  /** True: its payload came before it, in parts. */
+  isApart?: boolean;
 }
 
 /** A line that a handler logged. */

@@ -2,7 +2,7 @@
 //
 //   byte 0   number of the message, double
 //   word 2   length of the payload
-//   word 3   codec of the payload
+//   word 3   codec of the payload; APART: it came before, in parts
 //   byte 16  the payload
 
 import type { RecordMemory } from './delivery.js';
@@ -10,7 +10,7 @@ import { RECORD_HEADER_BYTES } from './layout.js';
 import type { CodecId } from './message.js';
 import { Outcome } from './outcome.js';
 import type { RingWriter } from './ring.js';
-import { copyInto } from './views.js';
+import { asBuffer, copyInto } from './views.js';
 
 /** Bytes before the payload. */
 const REPLY_HEADER_BYTES = 16;
@@ -24,14 +24,22 @@ export interface Reply {
   readonly end: number;
 }
 
-/** Writes a reply. False: the outbox is full, and nothing was written. */
-export function writeReply(outbox: RingWriter, number: number, codec: CodecId, payload: Uint8Array): boolean {
-  const offset = outbox.claim(replyBytes(payload.byteLength));
+const APART = 0x100;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Writes a reply. False: the outbox is full, and nothing was written.
+ *
+ * @param payload null: its parts were written
+ */
+export function writeReply(outbox: RingWriter, number: number, codec: CodecId, payload: Uint8Array | null): boolean {
+  const bytes = payload ?? NOTHING;
+  const offset = outbox.claim(replyBytes(bytes.byteLength));
   if (offset < 0) return false;
   outbox.doubles[offset >> 3] = number;
-  outbox.words[(offset >> 2) + 2] = payload.byteLength;
-  outbox.words[(offset >> 2) + 3] = codec;
-  copyInto(outbox.bytes, offset + REPLY_HEADER_BYTES, payload);
+  outbox.words[(offset >> 2) + 2] = bytes.byteLength;
+  outbox.words[(offset >> 2) + 3] = payload === null ? codec | APART : codec;
+  copyInto(outbox.bytes, offset + REPLY_HEADER_BYTES, bytes);
   outbox.commit(Outcome.REPLIED);
   return true;
 }
@@ -41,15 +49,19 @@ export function replyBytes(payload: number): number {
   return REPLY_HEADER_BYTES + payload;
 }
 
-/** Reads the reply whose record header is at `word`. */
-export function readReply({ words, doubles, bytes }: RecordMemory, word: number): Reply {
+/**
+ * Reads the reply whose record header is at `word`.
+ *
+ * @param takeParts the payload that came in parts before it
+ */
+export function readReply({ words, doubles, bytes }: RecordMemory, word: number, takeParts: () => Uint8Array): Reply {
   const body = word + RECORD_HEADER_BYTES / 4;
+  const number = doubles[body >> 1] as number;
+  const codec = words[body + 3] as number;
+  if ((codec & APART) !== 0) {
+    const memory = asBuffer(takeParts());
+    return { number, codec: (codec & ~APART) as CodecId, memory, start: 0, end: memory.length };
+  }
   const start = (body << 2) + REPLY_HEADER_BYTES;
-  return {
-    number: doubles[body >> 1] as number,
-    codec: words[body + 3] as CodecId,
-    memory: bytes,
-    start,
-    end: start + (words[body + 2] as number),
-  };
+  return { number, codec: codec as CodecId, memory: bytes, start, end: start + (words[body + 2] as number) };
 }

@@ -15,7 +15,7 @@ export function drainTask(
   number: number,
 ): DrainTask {
   const { handler, names, shape, breaker, whenOpen, deadline, graceMs, bytes, order, redact } = options;
-  const { describeErrors, testing, tellsHandled } = options;
+  const { describeErrors, testing, tellsHandled, maxMessageBytes } = options;
   return {
     kind: 'drain',
     number,
@@ -37,6 +37,7 @@ export function drainTask(
     concurrency: blame.hasSuspects ? 1 : shape.concurrency,
     isSerial: shape.concurrency === 1,
     bytes,
+    maxMessageBytes,
     order,
     parked: rings.parkedMemory,
     redact,

@@ -60,6 +60,8 @@ export interface LaneOptions {
   /** From the soft signal to the end of the thread, in milliseconds. */
   readonly graceMs: number;
   readonly bytes: 'copy' | 'view';
+  /** The largest payload that a handler may return or publish. */
+  readonly maxMessageBytes: number;
   /** Null: none is kept. */
   readonly order: LaneOrder | null;
   /** Null: none. Shared with the other lanes of the subscription. */

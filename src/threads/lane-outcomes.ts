@@ -2,6 +2,7 @@
 import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
 import { asksMain } from '../shared/order.js';
 import { handsBack, Outcome, outcomeKind, readHandled, readOutcome } from '../shared/outcome.js';
+import { PartReader } from '../shared/parts.js';
 import { readReply } from '../shared/reply.js';
 import { KnownFailures } from './known-failures.js';
 import type { LaneEvents, LaneOptions } from './lane-contract.js';
@@ -24,7 +25,9 @@ export class LaneOutcomes {
   readonly #events: LaneEvents;
   readonly #owner: OutcomesOwner;
   readonly #known = new KnownFailures();
-  /** Since this was set to false, the lane's thread has ended itself, to end a function that did not settle. */
+  readonly #parts = new PartReader();
+  readonly #takeParts = () => this.#parts.take();
+  /** The thread of this drain has ended itself, to end a function that did not settle. */
   hadAbandoned = false;
 
   constructor(options: LaneOptions, queue: LaneQueue, signals: LaneSignals, events: LaneEvents, owner: OutcomesOwner) {
@@ -33,6 +36,12 @@ export class LaneOutcomes {
     this.#signals = signals;
     this.#events = events;
     this.#owner = owner;
+  }
+
+  /** A drain begins; all that its predecessor told was read. */
+  begin(): void {
+    this.hadAbandoned = false;
+    this.#parts.forget();
   }
 
   /**
@@ -48,28 +57,33 @@ export class LaneOutcomes {
       const word = outbox.next();
       if (word < 0) break;
       const kind = outcomeKind(outbox, word);
-      if (kind === Outcome.ABANDONED) {
-        if (isWritten) {
-          outbox.releaseTo(before);
-          outbox.rewind();
-          break;
-        }
-        this.hadAbandoned = true;
+      if (kind === Outcome.ABANDONED && isWritten) {
+        outbox.releaseTo(before);
+        outbox.rewind();
+        break;
       }
-      if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word));
-      else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
-      else this.#take(word);
+      this.#hear(kind, word);
     }
     if (read === 0) return;
     outbox.release();
     this.#events.heard();
   }
 
+  #hear(kind: number, word: number): void {
+    const { outbox } = this.#queue.rings;
+    if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word, this.#takeParts));
+    else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
+    else if (kind === Outcome.PART) this.#parts.read(outbox, word);
+    else this.#take(word);
+  }
+
   #take(word: number): void {
     const { rings, parking } = this.#queue;
     const outcome = readOutcome(rings.outbox, word);
+    if (outcome.kind === Outcome.ABANDONED) this.hadAbandoned = true;
     if (!handsBack(outcome.kind)) {
-      this.#events.news(outcome);
+      const isApart = outcome.kind === Outcome.PUBLISHED && outcome.detail.isApart === true;
+      this.#events.news(isApart ? { ...outcome, bytes: this.#parts.take() } : outcome);
       if (outcome.kind === Outcome.RECOVERED) this.#owner.release(outcome.detail.number);
       return;
     }

@@ -183,7 +183,7 @@ export class Lane implements TurnTaker {
     const kill = this.#thread.begin();
     const number = this.#signals.beginDrain();
     const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame, number);
-    this.#outcomes.hadAbandoned = false;
+    this.#outcomes.begin();
     try {
       const result = await this.#surroundings.pool.run(task, kill);
       while (this.collect(1000));

@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os';
 import { isThenable } from '../../src/shared/attempt.js';
 import { SharedBreaker } from '../../src/shared/breaker.js';
-import { BreakerDirectory } from '../../src/shared/breaker-directory.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { AttemptContext } from '../../src/shared/context.js';
 import { timeoutAfter } from '../../src/shared/deadline.js';
@@ -10,7 +9,6 @@ import { readHead } from '../../src/shared/delivery.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
 import { DONE, KIND, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
-import { RingWriter } from '../../src/shared/ring.js';
 import { FollowingClock } from '../../src/shared/stepped-time.js';
 import { listenToExit } from './exit.js';
 import { faulty } from './faults.js';
@@ -74,8 +72,7 @@ export class Drain {
     this.#breaker = breaker === null ? null : new SharedBreaker(breaker.memory, this.#clock, breaker.offset);
     this.#handler = faulty(handler, task, this.#clock);
     this.#mainBell = new Doorbell(task.mainBell);
-    const breakers = new BreakerDirectory(task.breakers, this.#clock);
-    this.#outbox = new Outbox(new RingWriter(task.outbox), this.#mainBell, this.#clock, breakers);
+    this.#outbox = new Outbox(task, this.#mainBell, this.#clock, () => this.#turn.beat());
     this.#order = new OrderKeeper(task.order, task.parked, task.concurrency);
     this.#lingering = new Lingering(this.#clock, task.graceMs, () => this.#mustEndThread());
     this.#settler = new Settler(

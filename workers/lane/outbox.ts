@@ -1,10 +1,11 @@
 // A lane's outbox as its drain writes it: outcomes wait for room, and wake main.
-import type { BreakerDirectory } from '../../src/shared/breaker-directory.js';
+import { BreakerDirectory } from '../../src/shared/breaker-directory.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import type { ContextOutlet } from '../../src/shared/context.js';
 import type { RecordMemory } from '../../src/shared/delivery.js';
 import type { Doorbell } from '../../src/shared/doorbell.js';
 import { BusbarError } from '../../src/shared/errors.js';
+import type { DrainTask } from '../../src/shared/lane-task.js';
 import { aligned, LENGTH, RECORD_HEADER_BYTES } from '../../src/shared/layout.js';
 import type { CodecId } from '../../src/shared/message.js';
 import {
@@ -19,8 +20,9 @@ import {
   writeHandled,
   writeOutcome,
 } from '../../src/shared/outcome.js';
+import { largestPart, writePart } from '../../src/shared/parts.js';
 import { replyBytes, writeReply } from '../../src/shared/reply.js';
-import type { RingWriter } from '../../src/shared/ring.js';
+import { RingWriter } from '../../src/shared/ring.js';
 
 /** An outcome that is to be written. */
 export type PendingOutcome =
@@ -31,8 +33,16 @@ export type PendingOutcome =
         bytes?: Uint8Array;
       };
     }[Exclude<DetailedOutcome, typeof Outcome.FAILED_AGAIN>]
-  | { kind: typeof Outcome.REPLIED; number: number; codec: CodecId; bytes: Uint8Array }
+  | { kind: typeof Outcome.REPLIED; number: number; codec: CodecId; bytes: Uint8Array | null }
+  | { kind: typeof Outcome.PART; total: number; bytes: Uint8Array }
   | { kind: typeof Outcome.HANDLED; number: number };
+
+/** A payload that a handler returns or publishes. */
+export interface Payload {
+  /** Null: its parts come before. */
+  readonly bytes: Uint8Array | null;
+  readonly parts: readonly PendingOutcome[];
+}
 
 /** How long to wait for main to empty a full outbox before looking again, in milliseconds. */
 const ROOM_WAIT_MS = 1;
@@ -51,6 +61,8 @@ export class Outbox implements ContextOutlet {
   readonly breakers: BreakerDirectory;
   readonly #ring: RingWriter;
   readonly #mainBell: Doorbell;
+  readonly #mostBytes: number;
+  readonly #onWait: () => void;
   #lostLines = 0;
   /** Records that main was not woken for. */
   #unheard = 0;
@@ -58,34 +70,46 @@ export class Outbox implements ContextOutlet {
   #waiting = 0;
   #lastWait: Promise<void> = Promise.resolve();
 
-  constructor(ring: RingWriter, mainBell: Doorbell, clock: Clock, breakers: BreakerDirectory) {
+  /** @param onWait called again and again while main has to make room */
+  constructor({ outbox, breakers, maxMessageBytes }: DrainTask, mainBell: Doorbell, clock: Clock, onWait: () => void) {
+    this.#mostBytes = maxMessageBytes;
+    this.#onWait = onWait;
     this.clock = clock;
-    this.breakers = breakers;
-    this.#ring = ring;
+    this.breakers = new BreakerDirectory(breakers, clock);
+    this.#ring = new RingWriter(outbox);
     this.#mainBell = mainBell;
   }
 
-  /** @throws BUSBAR_MESSAGE_TOO_LARGE when bytes of this size can never be written */
-  assertFits(bytes: number, detail: unknown): void {
-    this.#assertFits(outcomeBytes(bytes, detail));
+  /** @throws BUSBAR_MESSAGE_TOO_LARGE */
+  assertFits(bytes: number, detail: unknown = null): void {
+    this.#assertWithin(bytes, this.#mostBytes, 'maxMessageBytes');
+    this.#assertWithin(outcomeBytes(0, detail), this.#ring.largestRecord, 'what an outbox takes at once');
   }
 
-  /** @throws BUSBAR_MESSAGE_TOO_LARGE when a reply of this size can never be written */
-  assertReplyFits(bytes: number): void {
-    this.#assertFits(replyBytes(bytes));
+  /** A payload as it is, or in parts where no record has room for it beside `detail`. It is copied. */
+  payloadOf(bytes: Uint8Array, detail: unknown): Payload {
+    const own = new Uint8Array(bytes);
+    if (outcomeBytes(own.byteLength, detail) <= this.#ring.largestRecord) return { bytes: own, parts: [] };
+    const parts: PendingOutcome[] = [];
+    const most = largestPart(this.#ring);
+    for (let start = 0; start < own.byteLength; start += most) {
+      parts.push({ kind: Outcome.PART, total: own.byteLength, bytes: own.subarray(start, start + most) });
+    }
+    return { bytes: null, parts };
   }
 
-  /** Writes a reply and wakes main. False: there is no room now. */
+  /** Writes a reply and wakes main. False: there is no room now, or never for so much. */
   reply(number: number, codec: CodecId, bytes: Uint8Array): boolean {
+    if (replyBytes(bytes.byteLength) > this.#ring.largestRecord) return false;
     if (!writeReply(this.#ring, number, codec, bytes)) return false;
     this.#mainBell.ring();
     return true;
   }
 
-  #assertFits(size: number): void {
-    if (size <= this.#ring.largestRecord) return;
-    const limit = `${this.#ring.largestRecord} bytes that a handler can send at once`;
-    throw new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', `a message of ${size} bytes is larger than the ${limit}`);
+  #assertWithin(size: number, most: number, limit: string): void {
+    if (size <= most) return;
+    const what = `a message of ${size} bytes is larger than ${limit}: ${most} bytes`;
+    throw new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', what);
   }
 
   /** Writes all and wakes main, or returns the index of the first that found no room, or waits behind others. */
@@ -133,6 +157,7 @@ export class Outbox implements ContextOutlet {
     const fitting = outcomes.map((outcome) => this.#fitting(outcome));
     while (index < outcomes.length) {
       this.#mainBell.ring();
+      this.#onWait();
       await new Promise<void>((resume) => systemClock.after(ROOM_WAIT_MS, resume, true));
       index = this.#writeFrom(index, address, fitting);
     }
@@ -177,6 +202,7 @@ export class Outbox implements ContextOutlet {
 
   #write(address: RecordAddress, outcome: PendingOutcome): boolean {
     if (outcome.kind === Outcome.HANDLED) return writeHandled(this.#ring, outcome.number);
+    if (outcome.kind === Outcome.PART) return writePart(this.#ring, outcome.total, outcome.bytes);
     if (outcome.kind === Outcome.REPLIED) return writeReply(this.#ring, outcome.number, outcome.codec, outcome.bytes);
     return writeOutcome(this.#ring, outcome.kind, address, outcome.detail, outcome.bytes);
   }

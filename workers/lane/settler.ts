@@ -2,6 +2,7 @@
 import type { SharedBreaker } from '../../src/shared/breaker.js';
 import type { Clock } from '../../src/shared/clock.js';
 import { encodePayload } from '../../src/shared/codec.js';
+import type { HeldPublication } from '../../src/shared/context.js';
 import { DELIVERY_HEADER_BYTES } from '../../src/shared/delivery.js';
 import { FailureDescriber } from '../../src/shared/describe.js';
 import type { Doorbell } from '../../src/shared/doorbell.js';
@@ -189,28 +190,31 @@ export class Settler {
     if (!delivery.wantsReply) return !this.#tellsHandled || this.#outbox.handled(delivery.number);
     if (this.#tellsHandled) return false;
     const { codec, bytes } = encodePayload(value);
-    this.#outbox.assertReplyFits(bytes.byteLength);
+    this.#outbox.assertFits(bytes.byteLength);
     return this.#outbox.reply(delivery.number, codec, bytes);
   }
 
   /** What main has to hear about a success. */
   #newsOf(attempt: RingAttempt, value: unknown): readonly PendingOutcome[] {
     const { delivery, context } = attempt;
-    const news: PendingOutcome[] = (context.publications ?? []).map(({ detail, bytes }) => ({
-      kind: Outcome.PUBLISHED,
-      detail,
-      bytes,
-    }));
+    const news = (context.publications ?? []).flatMap((publication) => this.#published(publication));
     if (this.#tellsSuccess) {
       news.push({ kind: Outcome.SUCCEEDED, detail: { id: context.id, topic: delivery.topic } });
     }
     if (delivery.wantsReply) {
-      const { codec, bytes } = encodePayload(value);
-      this.#outbox.assertReplyFits(bytes.byteLength);
-      news.push({ kind: Outcome.REPLIED, number: delivery.number, codec, bytes: new Uint8Array(bytes) });
+      const { codec, bytes: encoded } = encodePayload(value);
+      this.#outbox.assertFits(encoded.byteLength);
+      const { bytes, parts } = this.#outbox.payloadOf(encoded, null);
+      news.push(...parts, { kind: Outcome.REPLIED, number: delivery.number, codec, bytes });
     }
     const told: PendingOutcome[] = this.#tellsHandled ? [{ kind: Outcome.HANDLED, number: delivery.number }] : [];
     return [...news, ...this.#recovery(attempt), ...told];
+  }
+
+  #published({ detail, bytes: whole }: HeldPublication): readonly PendingOutcome[] {
+    const { bytes, parts } = this.#outbox.payloadOf(whole, detail);
+    if (bytes !== null) return [{ kind: Outcome.PUBLISHED, detail, bytes }];
+    return [...parts, { kind: Outcome.PUBLISHED, detail: { ...detail, isApart: true } }];
   }
 
   /** Also after an attempt that did not count: others may wait for this one. */
