@@ -66,6 +66,7 @@ export class OrderKeeper {
 
   /** A record that was passed, and is the next of its stream, of which nothing runs any more. */
   get nextAside(): Aside | undefined {
+    if (this.#asides === 0) return undefined;
     const stream = this.#ready[0];
     return stream === undefined ? undefined : this.#behind.get(stream)?.[0];
   }
