@@ -186,6 +186,7 @@ export class Lane implements TurnTaker {
     this.#outcomes.begin();
     try {
       const result = await this.#surroundings.pool.run(task, kill);
+      this.#state = 'ending';
       while (this.collect(1000));
       this.#gaveBack(result);
     } catch (lost) {
