@@ -150,7 +150,7 @@ describe('a handler that', () => {
     ['throws from a timer while it runs', 'throw from a timer', 'RangeError'],
     ['floats a rejection while it runs', 'float a rejection', 'Error'],
   ])('%s fails, and its thread lives on', async (_name, deed, name) => {
-    const scene = await setScene();
+    const scene = await setScene({ timeoutMs: 20_000, graceMs: 5000 });
     await scene.act(undefined, deed, undefined);
     expect(await lettersOf(scene.bus)).toMatchObject([
       { reason: 'retries_exhausted', error: { name }, message: { payload: { n: 1 } } },
