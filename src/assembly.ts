@@ -1,4 +1,5 @@
 // Builds the parts of one bus and joins them to one another.
+import { join } from 'node:path';
 import { nanoid } from 'nanoid';
 import { Breakers } from './breakers.js';
 import { Escalation } from './escalation.js';
@@ -72,7 +73,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const notes = new FailureNotes(describer, clock, instance);
   const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
   const logging = enableErrorHandling
-    ? Logging.of(errorLogDir, undefined, logLimitsOf(options), redact, loggingTesting(options))
+    ? Logging.of(errorLogDir, join(errorLogDir, 'dead_letter'), logLimitsOf(options), redact, loggingTesting(options))
     : null;
   const counters = new ErrorCounters();
   const escalation = new Escalation(options.onCritical, {

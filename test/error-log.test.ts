@@ -205,6 +205,34 @@ describe('the error log', () => {
     expect((await logger.getErrorStatistics()).totalErrors).toBe(5001);
   });
 
+  it('counts what finds no room with those of its signature, in one line for each', async () => {
+    const folder = temporaryFolder();
+    const logger = loggerOn(folder);
+    await logger.flush();
+    const kinds = [
+      { category: 'timeout_error', context: { signature: 'v1:one' } },
+      { category: 'connection_error', context: { signature: 'v1:two' } },
+    ] as const;
+    const message = 'x'.repeat(2000);
+    let lost = 0;
+    for (let n = 0; n < 3000; n++) if (!logger.logError(reportOf({ message, ...kinds[n % 2] }))) lost++;
+    expect(lost).toBeGreaterThan(0);
+    // Makes room.
+    await logger.getErrorStatistics();
+    await logger.flush();
+    const { categories, totalErrors } = await logger.getErrorStatistics();
+    expect([totalErrors, categories.timeout_error, categories.connection_error]).toEqual([3000, 1500, 1500]);
+    const lines = linesOf(join(folder, 'message_bus_errors.json')).map((line) => JSON.parse(line));
+    const rolledUp = lines
+      .filter(({ context }) => context.rollup)
+      .map(({ context }) => [context.signature, context.rollup.count]);
+    expect(rolledUp.sort()).toEqual([
+      ['v1:one', 1490],
+      ['v1:two', 1490],
+    ]);
+    expect(lines).toHaveLength(22);
+  });
+
   it('refuses bad options, and work after it was closed', async () => {
     expect(() => new ErrorLogger({} as ErrorLoggerOptions)).toThrow(
       expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }),

@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
+import { ErrorLogger } from '../src/index.js';
 import { Logging } from '../src/observe/logging.js';
 import { closed, queueOn, REPORT, segmentsOf } from './letter-queues.js';
 import { linesOf, temporaryFolder } from './test-bus.js';
@@ -103,6 +104,39 @@ describe('a folder', () => {
     await new Promise((resolve) => owner.once('exit', resolve));
     // Its lock is left behind, and taken over at once.
     expect(await refused.list()).toEqual([]);
+  });
+
+  it('that another process holds for a moment only is waited for', async () => {
+    const folder = temporaryFolder();
+    const body = `await brief.list(); console.log('mine'); setTimeout(() => brief.close(), 300);`;
+    const made = `const brief = new DeadLetterQueue({ storageDir: ${JSON.stringify(folder)}, brief: true });`;
+    const owner = spawn(process.execPath, program(temporaryFolder(), made + body), { env });
+    await new Promise((resolve) => owner.stdout.once('data', resolve));
+    expect(await queueOn(folder).list()).toEqual([]);
+    owner.kill('SIGKILL');
+  });
+
+  it('is shared by a logger and a queue of this process, whichever comes first, with what each was told', async () => {
+    for (const isLoggerFirst of [true, false]) {
+      const folder = temporaryFolder();
+      const logger = new ErrorLogger({ logDir: folder, redact: { paths: ['pin'] } });
+      const log = () => logger.logError({ ...REPORT, context: { pin: 'hidden' } });
+      if (isLoggerFirst) {
+        log();
+        await logger.flush();
+      }
+      const queue = queueOn(folder, { maxLetters: 2 });
+      for (let n = 0; n < 4; n++) await queue.addMessage({ topic: 'a', payload: n }, REPORT);
+      log();
+      await logger.flush();
+      expect(segmentsOf(folder)).toHaveLength(1);
+      expect((await queue.getMessages()).map(({ message }) => message.payload)).toEqual([2, 3]);
+      const logged = linesOf(join(folder, 'message_bus_errors.json'));
+      expect(logged.length).toBeGreaterThan(0);
+      expect(logged.join()).not.toContain('hidden');
+      await logger.close();
+      expect(await queue.list()).toHaveLength(2);
+    }
   });
 
   it('lets the process end by itself once all are closed', async () => {

@@ -87,7 +87,7 @@ class StoppedBus implements Session {
       maxBytes: Number.MAX_SAFE_INTEGER,
       maxAgeMs: Number.MAX_SAFE_INTEGER,
     };
-    const queue = new DeadLetterQueue({ storageDir: join(folder, 'dead_letter'), ...limits });
+    const queue = new DeadLetterQueue({ storageDir: join(folder, 'dead_letter'), brief: true, ...limits });
     try {
       await queue.stats();
     } catch (error) {

@@ -16,7 +16,7 @@ import type {
 } from '../shared/logging-task.js';
 import type { Headers, Priority } from '../shared/message.js';
 import type { Moment } from '../shared/moment.js';
-import { assertKnown, fields, positive } from '../shared/option-checks.js';
+import { assertKnown, fields, flag, positive } from '../shared/option-checks.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import type { DeadLetterReason } from '../shared/report.js';
@@ -38,6 +38,8 @@ export interface DeadLetterQueueOptions {
   readonly maxBytes?: number;
   /** How long letters are kept, in milliseconds, more than 0. Default 30 days. */
   readonly maxAgeMs?: number;
+  /** True: this process holds the folder for a moment only, and a bus that starts meanwhile waits. Default false. */
+  readonly brief?: boolean;
 }
 
 /** What {@link DeadLetterQueue.edit} may change; what is not named stays as it is. */
@@ -76,21 +78,23 @@ export class DeadLetterQueue {
     clock = systemClock,
     elsewhere: () => LetterStore | undefined = () => undefined,
   ) {
-    const known = ['storageDir', 'maxLetters', 'maxBytes', 'maxAgeMs'];
+    const known = ['storageDir', 'maxLetters', 'maxBytes', 'maxAgeMs', 'brief'];
     assertKnown('options', fields('options', options, '{ storageDir }'), known);
-    const { storageDir, maxLetters, maxBytes, maxAgeMs } = options;
+    const { storageDir, maxLetters, maxBytes, maxAgeMs, brief = false } = options;
     if (typeof storageDir !== 'string' || storageDir === '') {
       throw invalidOption('storageDir', 'the path of a folder', storageDir);
     }
     for (const [name, value] of Object.entries({ maxLetters, maxBytes, maxAgeMs }))
       if (value !== undefined) positive(name, value);
+    flag('brief', brief);
     const letterFolder = resolve(storageDir);
     const folder = basename(letterFolder) === 'dead_letter' ? dirname(letterFolder) : letterFolder;
-    this.#logging = Logging.of(folder, letterFolder, {
+    const limits = {
       ...(maxLetters === undefined ? {} : { maxLetters }),
       ...(maxBytes === undefined ? {} : { maxLetterBytes: maxBytes }),
       ...(maxAgeMs === undefined ? {} : { maxLetterAgeMs: maxAgeMs }),
-    });
+    };
+    this.#logging = Logging.of(folder, letterFolder, limits, {}, null, systemClock, brief);
     this.#target = target;
     this.#clock = clock;
     this.#elsewhere = elsewhere;

@@ -22,9 +22,8 @@ const REOPEN_MS = 1000;
 
 /** Runs on the main thread. */
 export class LoggingThread {
-  readonly #start: Omit<LoggingStart, 'isReplacement' | 'replaying'>;
+  readonly #startOf: () => Omit<LoggingStart, 'isReplacement'>;
   readonly #clock: Clock;
-  readonly #replaying: ReadonlySet<string>;
   #worker: Worker | undefined;
   /** The worker that runs now, once it has opened the folder: before that it knows of no letter. */
   #opened: Promise<LoggingQueries> = Promise.reject(goneError());
@@ -37,11 +36,10 @@ export class LoggingThread {
   /** Times the worker died and was replaced. */
   restarts = 0;
 
-  /** @param replaying see {@link LoggingStart} */
-  constructor(start: Omit<LoggingStart, 'isReplacement' | 'replaying'>, clock: Clock, replaying: ReadonlySet<string>) {
-    this.#start = start;
+  /** @param startOf what a worker that starts now is told */
+  constructor(clock: Clock, startOf: () => Omit<LoggingStart, 'isReplacement'>) {
     this.#clock = clock;
-    this.#replaying = replaying;
+    this.#startOf = startOf;
     this.#opened.catch(() => undefined);
     this.#death.catch(() => undefined);
   }
@@ -49,7 +47,7 @@ export class LoggingThread {
   /** @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED, BUSBAR_PACKAGE */
   async start(isReplacement = false): Promise<void> {
     const url = workerFile('logging.cjs');
-    const workerData: LoggingStart = { ...this.#start, isReplacement, replaying: [...this.#replaying] };
+    const workerData: LoggingStart = { ...this.#startOf(), isReplacement };
     const worker = new Worker(url, { name: 'busbar-logging', workerData, ...workerExecArgv() });
     this.#worker = worker;
     const death = new Promise<never>((_, reject) => {
@@ -79,8 +77,7 @@ export class LoggingThread {
   ask<T>(query: (worker: LoggingQueries) => Promise<T>): Promise<T> {
     const answer = this.#opened.then((worker) =>
       query(worker).catch((cause: unknown) => {
-        const what = cause instanceof Error ? cause.message : String(cause);
-        throw new BusbarError('BUSBAR_LOG_FOLDER', `the log folder cannot be used now: ${what}`, { cause });
+        throw unusableError(cause);
       }),
     );
     return Promise.race([answer, this.#death]);
@@ -89,6 +86,16 @@ export class LoggingThread {
   /** Writes everything, then ends the thread. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    await this.#end();
+  }
+
+  /** Writes everything, and goes on in another thread, which is told anew. @throws as {@link start} */
+  async restart(): Promise<void> {
+    await this.#end();
+    if (!this.#isStopping) await this.start();
+  }
+
+  async #end(): Promise<void> {
     this.#timer?.cancel();
     const worker = this.#worker;
     this.#worker = undefined;
@@ -117,9 +124,16 @@ export class LoggingThread {
 
 /** The worker behind `queries`, which need not answer anything else. @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED */
 async function openedBy(queries: Remote<LoggingQueries>): Promise<LoggingQueries> {
-  const result = await queries.open();
+  const result = await queries.open().catch((cause: unknown) => {
+    throw unusableError(cause);
+  });
   if (!result.ok) throw new BusbarError(result.code, result.message);
   return queries as unknown as LoggingQueries;
+}
+
+function unusableError(cause: unknown): BusbarError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new BusbarError('BUSBAR_LOG_FOLDER', `the log folder cannot be used now: ${what}`, { cause });
 }
 
 function goneError(cause?: unknown): BusbarError {

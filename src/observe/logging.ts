@@ -1,6 +1,6 @@
 // The main half of the logging worker: hands over reports and letters, asks queries, replaces the worker when it dies.
 import { join, resolve } from 'node:path';
-import { type Clock, systemClock, type Timer } from '../shared/clock.js';
+import { type Clock, systemClock } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { BusbarError } from '../shared/errors.js';
 import type { LoggingHealth } from '../shared/health-status.js';
@@ -8,24 +8,19 @@ import {
   type LetterHeader,
   type LoggingQueries,
   type LogLimits,
-  LogRecord,
   STATUS_BYTES,
   Status,
 } from '../shared/logging-task.js';
 import type { LoggingTesting } from '../shared/logging-testing.js';
 import type { RedactOptions } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
-import { encodeReport } from '../shared/report-record.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
 import { LetterQueue } from './letter-queue.js';
 import { LoggingThread } from './logging-thread.js';
-import { Repeats } from './repeats.js';
+import { ReportQueue } from './report-queue.js';
 
 const REPORT_RING_BYTES = 1024 * 1024;
 const LETTER_RING_BYTES = 4 * 1024 * 1024;
-
-/** Repeated failures are told once in this time, in milliseconds. */
-const TELL_REPEATS_MS = 1000;
 
 const DEFAULT_LIMITS: LogLimits = {
   maxLogBytes: 10 * 1024 * 1024,
@@ -41,100 +36,97 @@ const registry = sharedRegistry();
 
 /** Belongs to all that log into one folder. Runs on the main thread. */
 export class Logging {
-  readonly #key: string;
-  readonly #letterFolder: string;
-  readonly #reports: RingWriter;
+  /** Of the error log. */
+  readonly folder: string;
+  #letterFolder: string | undefined;
+  #limits: Partial<LogLimits> = {};
+  #redact: RedactOptions = {};
+  readonly #reports: ReportQueue;
   readonly #letters: LetterQueue;
   readonly #thread: LoggingThread;
-  readonly #bell: Doorbell;
   readonly #status: Int32Array;
-  readonly #clock: Clock;
-  readonly #repeats = new Repeats();
   /** Letters that this process is replaying, by error_id: claimed, and their end not on the disk yet. */
   readonly replaying = new Set<string>();
-  #repeatsTimer: Timer | undefined;
   #users = 0;
   #opening: Promise<void> | undefined;
-  #lost = 0;
-  #lostTold = 0;
 
   /**
    * The one for this folder; give it back with {@link close}.
    *
    * @param folder of the error log
-   * @param letterFolder of the dead letters; default: `dead_letter` in it
-   * @param limits those of the first user count, and so does `redact`
+   * @param letterFolder of the dead letters; undefined: the caller keeps none, and joins whoever keeps some
+   * @param limits each counts that is given first; what is secret for one user is so for all
    */
   static of(
     folder: string,
-    letterFolder = join(folder, 'dead_letter'),
+    letterFolder?: string,
     limits: Partial<LogLimits> = {},
     redact: RedactOptions = {},
     testing: LoggingTesting | null = null,
     clock = systemClock,
+    isBrief = false,
   ): Logging {
-    const key = `${resolve(folder)}\n${resolve(letterFolder)}`;
-    let logging = registry.get(key);
-    if (logging === undefined) {
-      logging = new Logging(
-        key,
-        resolve(folder),
-        resolve(letterFolder),
-        { ...DEFAULT_LIMITS, ...limits },
-        redact,
-        testing,
-        clock,
-      );
-      registry.set(key, logging);
-    }
-    logging.#users++;
+    const path = resolve(folder);
+    const letters = letterFolder === undefined ? undefined : resolve(letterFolder);
+    const there = [...registry].filter((logging) => logging.folder === path);
+    const found =
+      there.find((logging) => letters === undefined || logging.letterFolder === letters) ??
+      there.find((logging) => !logging.keepsLetters);
+    const logging = found ?? new Logging(path, testing, clock, isBrief);
+    registry.add(logging);
+    logging.join(letters, limits, redact);
     return logging;
   }
 
-  private constructor(
-    key: string,
-    folder: string,
-    letterFolder: string,
-    limits: LogLimits,
-    redact: RedactOptions,
-    testing: LoggingTesting | null,
-    clock: Clock,
-  ) {
-    this.#key = key;
-    this.#clock = clock;
-    this.#letterFolder = letterFolder;
+  private constructor(folder: string, testing: LoggingTesting | null, clock: Clock, isBrief: boolean) {
+    this.folder = folder;
     const start = {
       folder,
-      letterFolder,
-      limits,
-      redact,
       reports: allocateRing(REPORT_RING_BYTES),
       letters: allocateRing(LETTER_RING_BYTES),
       bell: Doorbell.allocate(),
       mainBell: Doorbell.allocate(),
       status: new SharedArrayBuffer(STATUS_BYTES),
+      isBrief,
       testing,
     };
-    this.#reports = new RingWriter(start.reports);
-    this.#bell = new Doorbell(start.bell);
+    const bell = new Doorbell(start.bell);
+    this.#reports = new ReportQueue(new RingWriter(start.reports), bell, clock);
     this.#status = new Int32Array(start.status);
-    this.#thread = new LoggingThread(start, clock, this.replaying);
+    this.#thread = new LoggingThread(clock, () => ({
+      ...start,
+      letterFolder: this.letterFolder,
+      limits: { ...DEFAULT_LIMITS, ...this.#limits },
+      redact: this.#redact,
+      replaying: [...this.replaying],
+    }));
     const store = async (header: LetterHeader, payload: Uint8Array): Promise<void> => {
       await this.open();
       await this.#thread.ask((worker) => worker.storeLetter(header, payload));
     };
-    this.#letters = new LetterQueue(
-      new RingWriter(start.letters),
-      this.#bell,
-      new Doorbell(start.mainBell),
-      this.#status,
-      store,
-    );
+    const ring = new RingWriter(start.letters);
+    this.#letters = new LetterQueue(ring, bell, new Doorbell(start.mainBell), this.#status, store);
   }
 
   /** Where the dead letters lie. */
   get letterFolder(): string {
-    return this.#letterFolder;
+    return this.#letterFolder ?? join(this.folder, 'dead_letter');
+  }
+
+  /** True when somebody keeps dead letters here. */
+  get keepsLetters(): boolean {
+    return this.#letterFolder !== undefined;
+  }
+
+  /** @internal One user more. A worker that runs is replaced when it has to do what it was not told at its start. */
+  join(letterFolder: string | undefined, limits: Partial<LogLimits>, redact: RedactOptions): void {
+    this.#users++;
+    const before = JSON.stringify([this.letterFolder, this.#limits, this.#redact]);
+    this.#letterFolder ??= letterFolder;
+    this.#limits = { ...limits, ...this.#limits };
+    this.#redact = unionOf(this.#redact, redact);
+    const isOther = JSON.stringify([this.letterFolder, this.#limits, this.#redact]) !== before;
+    if (isOther && this.#opening !== undefined) void this.#begin(() => this.#thread.restart());
   }
 
   /**
@@ -143,11 +135,22 @@ export class Logging {
    * @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED
    */
   open(): Promise<void> {
-    this.#opening ??= this.#thread.start().catch((error: unknown) => {
-      this.#opening = undefined;
-      throw error;
+    return this.#opening ?? this.#begin(() => this.#thread.start());
+  }
+
+  /** After what is being started already. */
+  #begin(start: () => Promise<void>): Promise<void> {
+    const before = this.#opening;
+    const opening = (async () => {
+      await before?.catch(() => undefined);
+      await start();
+    })();
+    this.#opening = opening;
+    opening.catch(() => {
+      // The next one who asks tries again, and is told.
+      if (this.#opening === opening) this.#opening = undefined;
     });
-    return this.#opening;
+    return opening;
   }
 
   /** Starts the worker, unless that was tried. May fail, as {@link open}: every query tells, and health counts. */
@@ -162,31 +165,17 @@ export class Logging {
    * @param key see {@link repeated}
    */
   report(report: ErrorReport, isRedacted = true, key = ''): boolean {
-    if (key !== '') this.#repeats.add(key, report);
-    if (this.#lost > this.#lostTold && this.#write(this.#lossReport(report), true)) this.#lostTold = this.#lost;
-    const isWritten = this.#write(report, isRedacted);
-    if (isWritten) this.#bell.ring();
-    else this.#lost += typeof report.context['repeats'] === 'number' ? report.context['repeats'] : 1;
-    return isWritten;
+    return this.#reports.add(report, isRedacted, key);
   }
 
-  /** One that was handed in is no report. The next report tells. */
+  /** See {@link ReportQueue.countLost}. */
   countLost(): void {
-    this.#lost++;
+    this.#reports.countLost();
   }
 
-  /**
-   * Counts a failure that repeats others, so that no report need be made of it. Undefined: it has to be reported.
-   *
-   * @param key what such failures have in common; empty: nothing
-   * @param now seconds since 1970
-   * @returns a report like those before it
-   */
+  /** See {@link ReportQueue.repeated}. */
   repeated(key: string, now: number): ErrorReport | undefined {
-    if (key === '') return undefined;
-    const report = this.#repeats.count(key, now);
-    if (report !== undefined) this.#repeatsTimer ??= this.#clock.after(TELL_REPEATS_MS, () => this.#tellRepeats());
-    return report;
+    return this.#reports.repeated(key, now);
   }
 
   /**
@@ -207,7 +196,7 @@ export class Logging {
    */
   async ask<T>(query: (worker: LoggingQueries) => Promise<T>): Promise<T> {
     await this.open();
-    this.#tellRepeats();
+    this.#reports.tell();
     await this.#letters.handedOver();
     return this.#thread.ask(query);
   }
@@ -217,7 +206,7 @@ export class Logging {
     return {
       up: this.#thread.isUp,
       restarts: this.#thread.restarts,
-      lostReports: this.#lost,
+      lostReports: this.#reports.lost,
       deadLetters: word(Status.LETTERS),
       unpersisted: this.#thread.isUp ? this.#letters.refused : this.#letters.waiting,
       lostLetters: this.#letters.lost,
@@ -232,8 +221,8 @@ export class Logging {
   /** Ends the worker once its last user has closed; everything handed over is written first. */
   async close(): Promise<void> {
     if (--this.#users > 0) return;
-    registry.delete(this.#key);
-    this.#tellRepeats();
+    registry.delete(this);
+    this.#reports.tell();
     if (this.#opening !== undefined) {
       await this.#opening.catch(() => undefined);
       if (this.#thread.isUp) await this.#letters.handedOver();
@@ -245,36 +234,9 @@ export class Logging {
     // The last that anybody hears of them: there is no log any more.
     if (more > 0)
       process.emitWarning(
-        `${more} dead letters could not be written to ${this.#letterFolder} and are lost`,
+        `${more} dead letters could not be written to ${this.letterFolder} and are lost`,
         'BusbarWarning',
       );
-  }
-
-  #tellRepeats(): void {
-    this.#repeatsTimer?.cancel();
-    this.#repeatsTimer = undefined;
-    for (const report of this.#repeats.take()) this.report(report);
-  }
-
-  #write(report: ErrorReport, isRedacted: boolean): boolean {
-    const bytes = encodeReport(report);
-    return (
-      bytes.length <= this.#reports.largestRecord &&
-      this.#reports.tryWrite(isRedacted ? LogRecord.REPORT : LogRecord.RAW_REPORT, bytes)
-    );
-  }
-
-  #lossReport(like: ErrorReport): ErrorReport {
-    const repeats = this.#lost - this.#lostTold;
-    return {
-      ...like,
-      error_id: `${like.error_id}-lost`,
-      component: 'logging_worker',
-      message: `${repeats} error reports found no room, or were none`,
-      exception_type: 'LostReports',
-      traceback: null,
-      context: { repeats },
-    };
   }
 }
 
@@ -283,8 +245,13 @@ export function closedError(what: string): BusbarError {
   return new BusbarError('BUSBAR_NOT_RUNNING', `this ${what} is closed`);
 }
 
-function sharedRegistry(): Map<string, Logging> {
+function unionOf(one: RedactOptions, other: RedactOptions): RedactOptions {
+  const union = (a: readonly string[] = [], b: readonly string[] = []): readonly string[] => [...new Set([...a, ...b])];
+  return { paths: union(one.paths, other.paths), patterns: union(one.patterns, other.patterns) };
+}
+
+function sharedRegistry(): Set<Logging> {
   const shared = globalThis as Record<symbol, unknown>;
-  shared[REGISTRY] ??= new Map<string, Logging>();
-  return shared[REGISTRY] as Map<string, Logging>;
+  shared[REGISTRY] ??= new Set<Logging>();
+  return shared[REGISTRY] as Set<Logging>;
 }

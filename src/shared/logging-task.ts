@@ -36,6 +36,8 @@ export interface LoggingStart {
   readonly status: SharedArrayBuffer;
   /** True when an earlier worker of this process died and left its lock. */
   readonly isReplacement: boolean;
+  /** True: the folder is held for a moment only; who comes meanwhile waits. */
+  readonly isBrief: boolean;
   /** Letters that this process is replaying; what else the disk says so of, ended with the thread or process that began it. */
   readonly replaying: readonly string[];
   /** Null: the bus is not under test. */

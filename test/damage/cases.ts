@@ -100,6 +100,7 @@ async function start(folder: string): Promise<{ keeper: Keeper; counted: number 
     mainBell: Doorbell.allocate(),
     status,
     isReplacement: false,
+    isBrief: false,
     replaying: [],
     testing: null,
   };

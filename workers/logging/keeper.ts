@@ -10,6 +10,7 @@ import { RingReader, type RingRecord } from '../../src/shared/ring.js';
 import { Erasure } from './erasure.js';
 import { ErrorLog } from './error-log.js';
 import { Folder } from './folder.js';
+import { FolderLock } from './folder-lock.js';
 import { Letters } from './letters.js';
 import type { Retired } from './retention.js';
 import { Rollup } from './rollup.js';
@@ -61,7 +62,8 @@ export class Keeper {
     this.#bell = new Doorbell(start.bell);
     this.#mainBell = new Doorbell(start.mainBell);
     this.#status = new Int32Array(start.status);
-    this.#folder = new Folder(start.folder, start.isReplacement, (error) => this.#lostFolder(error));
+    const lock = new FolderLock(start.folder, start, (error) => this.#lostFolder(error));
+    this.#folder = new Folder(start.folder, lock);
     this.#log = new ErrorLog(start.folder, start.limits, clock.now, (error, lost) => {
       this.#noteFailure(error);
       Atomics.add(this.#status, Status.LOST_LINES, lost);
@@ -88,12 +90,15 @@ export class Keeper {
   }
 
   #restore(): void {
+    this.#folder.makePrivate(this.#start.letterFolder);
     const damage = this.letters.restore(new Set(this.#start.replaying));
     this.#statistics = new Statistics(this.#start.folder, this.#log.restore(damage));
     const aside = this.#folder.setAside + this.#statistics.damaged;
     Atomics.add(this.#status, Status.CORRUPT_LINES, damage.corruptLines + aside);
     Atomics.add(this.#status, Status.TORN_TAILS, damage.tornTails);
     this.showLetters();
+    const { notPrivate } = this.#folder;
+    if (notPrivate.length > 0) this.#log.write(this.#troubles.notPrivate(notPrivate, this.seconds()));
   }
 
   /** Writes everything, and gives the folder back. */

@@ -34,6 +34,7 @@ export interface ReadingRoom {
 
 /** Of every file that busbar makes: they may hold what is private. */
 export const FILE_MODE = 0o600;
+export const FOLDER_MODE = 0o700;
 
 const NEWLINE = 10;
 const NOTHING: GoodLines = { bytes: Buffer.alloc(0), spans: [] };

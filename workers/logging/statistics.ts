@@ -85,15 +85,12 @@ export class Statistics {
     this.#isChanged = false;
   }
 
-  /** What was counted before this start; a missing or damaged file counts as nothing. */
+  /** What was counted before this start; nothing when it is damaged. Throws what the disk throws: then nothing is known. */
   #load(): void {
-    let metrics: Record<string, unknown>;
-    try {
-      if (lstatSync(this.#path, { throwIfNoEntry: false }) === undefined) return;
-      if (!lstatSync(this.#path).isFile()) throw new Error('not a plain file');
-      metrics = JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, unknown>;
-      if (typeof metrics !== 'object' || metrics === null) throw new Error('not metrics');
-    } catch {
+    const there = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (there === undefined) return;
+    const metrics = there.isFile() ? metricsOf(readFileSync(this.#path, 'utf8')) : undefined;
+    if (metrics === undefined) {
       this.damaged = 1;
       moveAside(this.#path);
       return;
@@ -116,6 +113,15 @@ function packed(report: ErrorReport): string {
 
 function unpacked(text: string): ErrorReport {
   return decodeReport(Buffer.from(text, 'latin1'));
+}
+
+function metricsOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const metrics: unknown = JSON.parse(text);
+    return typeof metrics === 'object' && metrics !== null ? (metrics as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function restore(target: Record<string, number>, saved: unknown): void {

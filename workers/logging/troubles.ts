@@ -2,6 +2,9 @@
 import { classifyError } from '../../src/shared/classify.js';
 import type { ErrorReport } from '../../src/shared/report.js';
 
+/** Named in one line. */
+const MOST_PATHS = 10;
+
 /** Belongs to the logging worker. Times in seconds since 1970. */
 export class Troubles {
   #last: { readonly error: unknown; readonly first: number; last: number; count: number } | undefined;
@@ -29,6 +32,27 @@ export class Troubles {
       context: { first, last, count },
       recovery_attempted: true,
       recovery_successful: true,
+      retry_count: 0,
+    };
+  }
+
+  /** The line that says what others can read. Also a warning: who runs this should know before the log is read. */
+  notPrivate(paths: readonly string[], now: number): ErrorReport {
+    const more = paths.length > MOST_PATHS ? `, and ${paths.length - MOST_PATHS} more` : '';
+    const message = `others have access to ${paths.slice(0, MOST_PATHS).join(', ')}${more}`;
+    process.emitWarning(message, 'BusbarWarning');
+    return {
+      error_id: newId(),
+      timestamp: now,
+      category: 'authentication_error',
+      severity: 'high',
+      component: 'logging_worker',
+      message,
+      exception_type: 'NotPrivate',
+      traceback: null,
+      context: { count: paths.length },
+      recovery_attempted: false,
+      recovery_successful: false,
       retry_count: 0,
     };
   }

@@ -1,0 +1,129 @@
+// Error reports on their way to the log: in full while they fit, counted when they repeat others or find no room.
+import { nanoid } from 'nanoid';
+import type { Clock, Timer } from '../shared/clock.js';
+import type { Doorbell } from '../shared/doorbell.js';
+import { LogRecord } from '../shared/logging-task.js';
+import type { ErrorReport } from '../shared/report.js';
+import { encodeReport } from '../shared/report-record.js';
+import type { RingWriter } from '../shared/ring.js';
+import { Repeats } from './repeats.js';
+
+/** What is only counted is told once in this time, in milliseconds. */
+const TELL_MS = 1000;
+/** Signatures whose lost reports are counted apart. */
+const MOST_SIGNATURES = 100;
+
+interface Lost {
+  /** The first of them. */
+  readonly report: ErrorReport;
+  readonly isRedacted: boolean;
+  count: number;
+}
+
+/** Runs on the main thread. Never blocks. */
+export class ReportQueue {
+  readonly #ring: RingWriter;
+  readonly #bell: Doorbell;
+  readonly #clock: Clock;
+  readonly #repeats = new Repeats();
+  readonly #lostOf = new Map<string, Lost>();
+  /** Lost and not told, of no signature. */
+  #others = 0;
+  #timer: Timer | undefined;
+  /** Reports that found no room, or were none. */
+  lost = 0;
+
+  constructor(ring: RingWriter, bell: Doorbell, clock: Clock) {
+    this.#ring = ring;
+    this.#bell = bell;
+    this.#clock = clock;
+  }
+
+  /**
+   * False: no room; it is counted.
+   *
+   * @param isRedacted false: a program's own report, which the worker redacts
+   * @param key see {@link repeated}
+   */
+  add(report: ErrorReport, isRedacted: boolean, key: string): boolean {
+    if (key !== '') this.#repeats.add(key, report);
+    if (this.#others > 0 && this.#write(lossReport(report, this.#others), true)) this.#others = 0;
+    if (this.#write(report, isRedacted)) {
+      this.#bell.ring();
+      return true;
+    }
+    this.#lose(report, isRedacted);
+    return false;
+  }
+
+  /** One that was handed in is no report. The next report tells. */
+  countLost(): void {
+    this.lost++;
+    this.#others++;
+  }
+
+  /**
+   * Counts a failure that repeats others, so that no report need be made of it. Undefined: it has to be reported.
+   *
+   * @param key what such failures have in common; empty: nothing
+   * @param now seconds since 1970
+   * @returns a report like those before it
+   */
+  repeated(key: string, now: number): ErrorReport | undefined {
+    if (key === '') return undefined;
+    const report = this.#repeats.count(key, now);
+    if (report !== undefined) this.#tellLater();
+    return report;
+  }
+
+  /** Hands over what was only counted: one report for each kind, which says how many it stands for. */
+  tell(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const report of this.#repeats.take()) this.add(report, true, '');
+    for (const [signature, { report, isRedacted, count }] of this.#lostOf) {
+      const all = { ...report, error_id: nanoid(), context: { ...report.context, repeats: count } };
+      if (!this.#write(all, isRedacted)) {
+        this.#tellLater();
+        break;
+      }
+      this.#lostOf.delete(signature);
+      this.#bell.ring();
+    }
+  }
+
+  #lose(report: ErrorReport, isRedacted: boolean): void {
+    const { repeats, signature } = report.context;
+    const count = typeof repeats === 'number' ? repeats : 1;
+    this.lost += count;
+    const known = typeof signature === 'string' ? this.#lostOf.get(signature) : undefined;
+    if (known !== undefined) known.count += count;
+    else if (typeof signature === 'string' && signature !== '' && this.#lostOf.size < MOST_SIGNATURES) {
+      this.#lostOf.set(signature, { report, isRedacted, count });
+    } else this.#others += count;
+    this.#tellLater();
+  }
+
+  #tellLater(): void {
+    this.#timer ??= this.#clock.after(TELL_MS, () => this.tell());
+  }
+
+  #write(report: ErrorReport, isRedacted: boolean): boolean {
+    const bytes = encodeReport(report);
+    const kind = isRedacted ? LogRecord.REPORT : LogRecord.RAW_REPORT;
+    return bytes.length <= this.#ring.largestRecord && this.#ring.tryWrite(kind, bytes);
+  }
+}
+
+/** @param like of its kind */
+function lossReport(like: ErrorReport, repeats: number): ErrorReport {
+  return {
+    ...like,
+    error_id: `${like.error_id}-lost`,
+    component: 'logging_worker',
+    message: `${repeats} error reports found no room, or were none`,
+    exception_type: 'LostReports',
+    traceback: null,
+    context: { repeats },
+  };
+}
