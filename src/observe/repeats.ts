@@ -24,7 +24,7 @@ export class Repeats {
   /** The report that this failure repeats, stamped anew; undefined when it has to be reported in full. */
   count(key: string, now: number): ErrorReport | undefined {
     const group = this.#groups.get(key);
-    if (group === undefined || group.inFull < IN_FULL || now - group.report.timestamp > QUIET_S) return undefined;
+    if (group === undefined || group.inFull < IN_FULL || isLong(now, group)) return undefined;
     group.count++;
     group.report.timestamp = now;
     return group.report;
@@ -33,7 +33,7 @@ export class Repeats {
   /** A report of this key goes in full. */
   add(key: string, report: ErrorReport): void {
     const group = this.#groups.get(key);
-    if (group !== undefined && report.timestamp - group.report.timestamp <= QUIET_S) {
+    if (group !== undefined && !isLong(report.timestamp, group)) {
       group.inFull++;
       group.report = { ...report };
       return;
@@ -56,8 +56,11 @@ export class Repeats {
   }
 
   #forgetQuiet(now: number): void {
-    for (const [key, { count, report }] of this.#groups) {
-      if (count === 0 && now - report.timestamp > QUIET_S) this.#groups.delete(key);
-    }
+    for (const [key, group] of this.#groups) if (group.count === 0 && isLong(now, group)) this.#groups.delete(key);
   }
+}
+
+/** Also when the clock was set back. */
+function isLong(now: number, { report }: Group): boolean {
+  return Math.abs(now - report.timestamp) > QUIET_S;
 }

@@ -14,13 +14,13 @@ export class ErrorCounters {
   readonly severities = zeros(Object.values(ErrorSeverity));
   readonly minutes = new Minutes();
 
-  add(report: ErrorReport, count = 1): void {
+  add(report: ErrorReport, count = 1, now = report.timestamp): void {
     this.total += count;
     this.categories[report.category] += count;
     this.severities[report.severity] += count;
     if (report.recovery_attempted) this.recoveriesTried += count;
     if (report.recovery_attempted && report.recovery_successful) this.recoveriesDone += count;
-    this.minutes.add(count, report.timestamp);
+    this.minutes.add(count, now);
   }
 
   summary(now: number): ErrorStatistics {

@@ -23,7 +23,11 @@ export class Minutes {
   sum(minutes: number, now: number, before = 0): number {
     const newest = minuteOf(now) - before;
     let sum = 0;
-    for (const [minute, count] of this.#counts) if (minute > newest - minutes && minute <= newest) sum += count;
+    for (const [minute, count] of this.#counts) {
+      if (minute > newest - minutes && minute <= newest) sum += count;
+      // Of a clock that was set back since: they would count again in an hour, or in a year.
+      else if (minute > newest + before + 1) this.#counts.delete(minute);
+    }
     return sum;
   }
 }

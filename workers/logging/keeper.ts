@@ -2,20 +2,19 @@
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import { type HandedLetter, readLetterRecord } from '../../src/shared/letter-text.js';
-import { type LoggingStart, LogRecord, type OpenResult, Status } from '../../src/shared/logging-task.js';
+import { type LoggingStart, type OpenResult, Status } from '../../src/shared/logging-task.js';
 import { createRedactor, type Redactor } from '../../src/shared/redact.js';
-import type { ErrorReport } from '../../src/shared/report.js';
-import { decodeReport } from '../../src/shared/report-record.js';
 import { RingReader, type RingRecord } from '../../src/shared/ring.js';
+import { arrivingReport, repeatsOf } from './arriving-report.js';
 import { Erasure } from './erasure.js';
 import { ErrorLog } from './error-log.js';
 import { Folder } from './folder.js';
 import { FolderLock } from './folder-lock.js';
 import { Letters } from './letters.js';
-import type { Retired } from './retention.js';
 import { Rollup } from './rollup.js';
 import { Segments } from './segments.js';
 import { Statistics } from './statistics.js';
+import { SteadyTime } from './steady-time.js';
 import { Troubles } from './troubles.js';
 import { Upkeep } from './upkeep.js';
 
@@ -26,6 +25,8 @@ const MOST_GROUP_BYTES = 2 * 1024 * 1024;
 const MOST_REPORTS_IN_BATCH = 256;
 /** Between writes of the metrics file, and looks at limits, in milliseconds. */
 const HOUSEKEEPING_MS = 1000;
+/** Between looks at all letters, not only at the oldest, in milliseconds. */
+const WHOLE_LOOK_MS = 60_000;
 /** What is left of letters that are gone is erased for so long at the end, in milliseconds; the next start goes on. */
 const LAST_ERASURE_MS = 5000;
 /** Before a disk that failed is tried again, in milliseconds. */
@@ -49,6 +50,9 @@ export class Keeper {
   readonly #segments: Segments;
   readonly #upkeep: Upkeep;
   #statistics: Statistics | undefined;
+  /** What letters age by. */
+  #age: SteadyTime | undefined;
+  #nextWholeLook = 0;
   #isClosing = false;
   #retryAt = 0;
   #nextHousekeeping = 0;
@@ -93,6 +97,9 @@ export class Keeper {
     this.#folder.makePrivate(this.#start.letterFolder);
     const damage = this.letters.restore(new Set(this.#start.replaying));
     this.#statistics = new Statistics(this.#start.folder, this.#log.restore(damage));
+    const now = this.seconds();
+    const last = Math.max(this.letters.index.latest(now), this.#statistics.lastUpdated);
+    this.#age = new SteadyTime(this.#clock, Number.isFinite(last) ? last : now);
     const aside = this.#folder.setAside + this.#statistics.damaged;
     Atomics.add(this.#status, Status.CORRUPT_LINES, damage.corruptLines + aside);
     Atomics.add(this.#status, Status.TORN_TAILS, damage.tornTails);
@@ -170,24 +177,13 @@ export class Keeper {
   /** A report that makes no sense must not stop the others, nor the letters: the next worker would read it again. */
   #takeReport(record: RingRecord): void {
     try {
-      const report = this.#parse(record);
-      this.statistics.add(report, repeatsOf(report));
-      if (this.#rollup.admits(report)) this.#log.write(report);
+      const report = arrivingReport(record, this.#redactor);
+      this.statistics.add(report, repeatsOf(report), this.seconds());
+      if (this.#rollup.admits(report, this.#passed())) this.#log.write(report);
     } catch (error) {
       Atomics.add(this.#status, Status.CORRUPT_LINES, 1);
       this.#noteFailure(error);
     }
-  }
-
-  #parse({ kind, bytes }: RingRecord): ErrorReport {
-    const report = decodeReport(bytes);
-    if (kind !== LogRecord.RAW_REPORT) return report;
-    return {
-      ...report,
-      message: this.#redactor.text(report.message),
-      traceback: report.traceback === null ? null : this.#redactor.text(report.traceback),
-      context: this.#redactor.value(report.context) as ErrorReport['context'],
-    };
   }
 
   /** One group commit. True: there may be more. A group that cannot be written stays in the ring. */
@@ -223,12 +219,12 @@ export class Keeper {
   keepHouse(all: boolean): void {
     this.#nextHousekeeping = systemClock.elapsed() + HOUSEKEEPING_MS;
     const now = this.seconds();
-    for (const line of this.#rollup.take(now, all)) this.#log.write(line);
+    for (const line of this.#rollup.take(this.#passed(), all)) this.#log.write(line);
     const trouble = this.#troubles.take(now);
     if (trouble !== undefined) this.#log.write(trouble);
     this.#flushLog();
     try {
-      this.#noteRetired(this.letters.retire(now), now);
+      this.#retire(now);
       this.statistics.save(now);
     } catch (error) {
       this.#noteFailure(error);
@@ -237,6 +233,11 @@ export class Keeper {
 
   #flushLog(): void {
     Atomics.store(this.#status, Status.LOG_FAILING, this.#log.flush() ? 0 : 1);
+  }
+
+  /** Seconds of a clock that nobody sets. */
+  #passed(): number {
+    return this.#clock.elapsed() / 1000;
   }
 
   /** Since 1970. */
@@ -251,10 +252,14 @@ export class Keeper {
     this.letters.damaged = 0;
   }
 
-  #noteRetired({ count, bytes, age }: Retired, now: number): void {
-    if (count + bytes + age === 0) return;
+  #retire(now: number): void {
+    const isWholeLook = systemClock.elapsed() >= this.#nextWholeLook;
+    if (isWholeLook) this.#nextWholeLook = systemClock.elapsed() + WHOLE_LOOK_MS;
+    const age = this.#age?.now() ?? now;
+    const { count, bytes, age: aged } = this.letters.retire(now, age, isWholeLook);
+    if (count + bytes + aged === 0) return;
     this.showLetters();
-    this.#log.write(this.#troubles.retired(count, bytes, age, now));
+    this.#log.write(this.#troubles.retired(count, bytes, aged, now));
   }
 
   /** The folder was deleted under us. */
@@ -282,10 +287,4 @@ export class Keeper {
     Atomics.add(this.#status, Status.FAILED_WRITES, 1);
     this.#troubles.add(error, this.seconds());
   }
-}
-
-/** A report may stand for several that found no room. */
-function repeatsOf(report: ErrorReport): number {
-  const { repeats } = report.context as { repeats?: unknown };
-  return typeof repeats === 'number' && repeats > 0 ? repeats : 1;
 }

@@ -168,6 +168,16 @@ export class LetterIndex {
     return { error_id: this.idOf(row), timestamp: at('timestamp'), message_id, traits };
   }
 
+  /** The latest time of a letter that is not in the future; -Infinity: there is none. */
+  latest(now: number): number {
+    let latest = Number.NEGATIVE_INFINITY;
+    for (let row = 0; row < this.rows; row++) {
+      const time = this.#columns.timestamp[row] as number;
+      if (time <= now && time > latest) latest = time;
+    }
+    return latest;
+  }
+
   nameOf(number: number): string {
     return this.#names[number] as string;
   }

@@ -214,9 +214,13 @@ export class Letters {
     return this.index.bytes > this.#limits.maxLetterBytes + MOST_BEYOND_BYTES;
   }
 
-  /** Enforces the limits: the oldest go first, archived or not. Returns what went by which rule. */
-  retire(now: number): Retired {
-    const { gone, firstLeft, retired } = beyondLimits(this.index, this.#limits, this.#firstRow, now);
+  /**
+   * Enforces the limits: the oldest go first, archived or not. Returns what went by which rule.
+   *
+   * @param age the time that letters age by; @param all see {@link beyondLimits}
+   */
+  retire(now: number, age: number, all: boolean): Retired {
+    const { gone, firstLeft, retired } = beyondLimits(this.index, this.#limits, this.#firstRow, age, all);
     this.remove(gone, now);
     this.#firstRow = firstLeft;
     return retired;

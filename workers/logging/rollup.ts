@@ -19,21 +19,21 @@ interface Group {
   last: ErrorReport | undefined;
 }
 
-/** Belongs to the logging worker. Times in seconds since 1970. */
+/** Belongs to the logging worker. What passes is told in seconds of a clock that nobody sets; lines carry wall-clock times. */
 export class Rollup {
   readonly #groups = new Map<string, Group>();
 
   /** True: write this report in full. False: it is counted, for as many as it stands for, and a line will tell. */
-  admits(report: ErrorReport): boolean {
+  admits(report: ErrorReport, now: number): boolean {
     const { signature } = report.context;
     if (typeof signature !== 'string' || signature === '') return true;
     let group = this.#groups.get(signature);
-    if (group === undefined || report.timestamp - group.heardOf > LINE_EVERY_S * 6) {
+    if (group === undefined || now - group.heardOf > LINE_EVERY_S * 6) {
       if (this.#groups.size >= MOST_SIGNATURES) this.#forgetQuiet();
-      group = { seen: 0, windowStart: report.timestamp, heardOf: 0, count: 0, first: 0, last: undefined };
+      group = { seen: 0, windowStart: now, heardOf: now, count: 0, first: 0, last: undefined };
       this.#groups.set(ownText(signature), group);
     }
-    group.heardOf = report.timestamp;
+    group.heardOf = now;
     const { repeats } = report.context;
     const isCounted = typeof repeats === 'number';
     if (!isCounted && ++group.seen <= IN_FULL) return true;

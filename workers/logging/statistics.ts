@@ -20,6 +20,8 @@ export class Statistics {
   /** The last ones, oldest first; see {@link packed}. */
   readonly #recent: string[];
   #isChanged = false;
+  /** When the file of an earlier start was written; -Infinity: there was none. */
+  lastUpdated = Number.NEGATIVE_INFINITY;
   /** 1: the file of an earlier start was damaged, and is set aside. */
   damaged: 0 | 1 = 0;
 
@@ -30,9 +32,10 @@ export class Statistics {
     this.#load();
   }
 
-  add(report: ErrorReport, count = 1): void {
+  /** @param now when it came: what programs hand in may say anything about its time */
+  add(report: ErrorReport, count: number, now: number): void {
     this.#isChanged = true;
-    this.#counters.add(report, count);
+    this.#counters.add(report, count, now);
     this.#recent.push(packed(report));
     if (this.#recent.length > MOST_RECENT) this.#recent.shift();
   }
@@ -95,6 +98,7 @@ export class Statistics {
       moveAside(this.#path);
       return;
     }
+    if (typeof metrics['last_updated'] === 'number') this.lastUpdated = metrics['last_updated'];
     this.#counters.total = countOf(metrics['total_errors']);
     this.#counters.recoveriesTried = countOf(metrics['recoveries_tried']);
     this.#counters.recoveriesDone = countOf(metrics['recoveries_done']);
