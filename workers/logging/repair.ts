@@ -66,7 +66,7 @@ export function readGoodLines(
   let start = 0;
   for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
     if (isGood(bytes, start, end)) spans.push(start, end);
-    else if (end > start) bad.push(...salvage(bytes, start, end, isGood, spans));
+    else if (end > start) salvage(bytes, start, end, isGood, spans, bad);
     start = end + 1;
   }
   damage.corruptLines += bad.length;
@@ -79,8 +79,9 @@ export function readGoodLines(
   if (tail > 0) {
     damage.tornTails++;
     const before = spans.length;
-    const rest = salvage(bytes, start, bytes.length, isGood, spans);
-    if (spans.length > before) return rewrite(path, bytes, spans, [...bad, ...rest]);
+    const rest: Buffer[] = [];
+    salvage(bytes, start, bytes.length, isGood, spans, rest);
+    if (spans.length > before) return rewrite(path, bytes, spans, bad.concat(rest));
   }
   if (bad.length > 0) return rewrite(path, bytes, spans, bad);
   if (tail > 0) cut(path, start);
@@ -124,9 +125,8 @@ export function moveAside(path: string): boolean {
   return false;
 }
 
-/** A damaged line may hold whole ones, when what was between them is lost. Returns what is no good. */
-function salvage(bytes: Buffer, start: number, end: number, isGood: LineCheck, spans: number[]): Buffer[] {
-  const bad: Buffer[] = [];
+/** A damaged line may hold whole ones, when what was between them is lost. @param bad takes what is no good */
+function salvage(bytes: Buffer, start: number, end: number, isGood: LineCheck, spans: number[], bad: Buffer[]): void {
   let from = start;
   while (from < end) {
     const next = nextStart(bytes, from + 1, end);
@@ -138,7 +138,6 @@ function salvage(bytes: Buffer, start: number, end: number, isGood: LineCheck, s
     } else bad.push(bytes.subarray(from, to));
     from = to;
   }
-  return bad;
 }
 
 /** The file anew, with the good lines only. Replaced as a whole, so that a crash leaves the one or the other. */

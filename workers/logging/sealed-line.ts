@@ -7,6 +7,8 @@ const DIGITS = 8;
 const DIGIT_BYTES = Buffer.from('0123456789abcdef');
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const BRACE = 0x7d;
+const BRACKET = 0x5d;
 
 /** `{"crc":"01234567",`: the checksum is of what follows, without the line's end. */
 export const SEAL_BYTES = START.length + DIGITS + 2;
@@ -41,18 +43,23 @@ export function isSealed(bytes: Buffer, start: number, end: number): boolean {
 export function sealedEnd(bytes: Buffer, start: number, end: number): number {
   if (bytes.toString('latin1', start, start + START.length) !== START) return -1;
   const wanted = Number.parseInt(bytes.toString('latin1', start + START.length, start + START.length + DIGITS), 16);
+  // A view, so that no search runs on behind the end.
+  const line = bytes.subarray(start, end);
   let sum = 0;
-  let from = start + SEAL_BYTES;
-  for (let brace = bytes.indexOf('}', from); brace >= 0 && brace < end; brace = bytes.indexOf('}', from)) {
-    sum = crc32(bytes.subarray(from, brace + 1), sum);
+  let from = SEAL_BYTES;
+  for (let brace = line.indexOf(BRACE, from); brace >= 0; brace = line.indexOf(BRACE, brace + 1)) {
+    // A letter ends with a text, a change with a list: other braces are within them.
+    const before = line[brace - 1];
+    if (before !== QUOTE && before !== BRACKET) continue;
+    sum = crc32(line.subarray(from, brace + 1), sum);
     from = brace + 1;
-    if (sum === wanted) return from;
+    if (sum === wanted) return start + from;
   }
   return -1;
 }
 
 /** Where the next line may begin inside of a damaged one; -1: nowhere before `end`. No text in JSON contains it. */
 export function nextStart(bytes: Buffer, from: number, end: number): number {
-  const found = bytes.indexOf(START, from, 'latin1');
-  return found < 0 || found >= end ? -1 : found;
+  const found = bytes.subarray(from, end).indexOf(START, 0, 'latin1');
+  return found < 0 ? -1 : from + found;
 }
