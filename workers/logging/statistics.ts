@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { ErrorCounters } from '../../src/shared/error-counters.js';
 import type { ErrorFilter, ErrorStatistics } from '../../src/shared/logging-task.js';
 import type { ErrorReport } from '../../src/shared/report.js';
-import { decodeReport, encodeReport } from '../../src/shared/report-record.js';
-import { asBuffer } from '../../src/shared/views.js';
+import { RecentReports } from './recent-reports.js';
 import { FILE_MODE, moveAside } from './repair.js';
 
 const NAME = 'error_metrics.json';
@@ -17,8 +16,9 @@ const DEFAULT_LIMIT = 100;
 export class Statistics {
   readonly #path: string;
   readonly #counters = new ErrorCounters();
-  /** The last ones, oldest first; see {@link packed}. */
-  readonly #recent: string[];
+  readonly #recent = new RecentReports();
+  /** Of the last ones what the metrics file says, oldest first. */
+  readonly #inFile: Pick<ErrorReport, 'category' | 'severity' | 'timestamp' | 'component'>[] = [];
   #isChanged = false;
   /** When the file of an earlier start was written; -Infinity: there was none. */
   lastUpdated = Number.NEGATIVE_INFINITY;
@@ -28,7 +28,8 @@ export class Statistics {
   /** @param history reports of earlier starts, oldest first */
   constructor(folder: string, history: readonly ErrorReport[]) {
     this.#path = join(folder, NAME);
-    this.#recent = history.slice(-MOST_RECENT).map(packed);
+    for (const report of history.slice(-MOST_RECENT)) this.#remember(report);
+    this.#recent.pack();
     this.#load();
   }
 
@@ -36,16 +37,22 @@ export class Statistics {
   add(report: ErrorReport, count: number, now: number): void {
     this.#isChanged = true;
     this.#counters.add(report, count, now);
-    this.#recent.push(packed(report));
-    if (this.#recent.length > MOST_RECENT) this.#recent.shift();
+    this.#remember(report);
+  }
+
+  #remember(report: ErrorReport): void {
+    this.#recent.add(report);
+    const { category, severity, timestamp, component } = report;
+    this.#inFile.push({ category, severity, timestamp, component });
+    if (this.#inFile.length > RECENT_IN_FILE) this.#inFile.shift();
   }
 
   /** The newest first. */
   recent(filter: ErrorFilter): ErrorReport[] {
     const { category, severity, topic, subscriberId, since, limit = DEFAULT_LIMIT } = filter;
     const found: ErrorReport[] = [];
-    for (let index = this.#recent.length - 1; index >= 0 && found.length < limit; index--) {
-      const report = unpacked(this.#recent[index] as string);
+    for (const report of this.#recent.newestFirst()) {
+      if (found.length >= limit) break;
       const isWanted =
         (category === undefined || report.category === category) &&
         (severity === undefined || report.severity === severity) &&
@@ -67,6 +74,7 @@ export class Statistics {
    * @throws what the disk throws
    */
   save(now: number): void {
+    this.#recent.pack();
     if (!this.#isChanged) return;
     const { total, categories, severities, recoveriesTried, recoveriesDone } = this.#counters;
     const metrics = {
@@ -76,10 +84,7 @@ export class Statistics {
       recoveries_tried: recoveriesTried,
       recoveries_done: recoveriesDone,
       last_updated: now,
-      recent_errors: this.#recent
-        .slice(-RECENT_IN_FILE)
-        .map(unpacked)
-        .map(({ category, severity, timestamp, component }) => ({ category, severity, timestamp, component })),
+      recent_errors: this.#inFile,
     };
     const temporary = `${this.#path}.tmp`;
     rmSync(temporary, { recursive: true, force: true });
@@ -105,18 +110,6 @@ export class Statistics {
     restore(this.#counters.categories, metrics['error_counts_by_category']);
     restore(this.#counters.severities, metrics['error_counts_by_severity']);
   }
-}
-
-/**
- * Its bytes as characters. As an object it would take twice the memory, and as a buffer it would share pooled memory with
- * what is written to the log meanwhile, and keep that.
- */
-function packed(report: ErrorReport): string {
-  return asBuffer(encodeReport(report)).toString('latin1');
-}
-
-function unpacked(text: string): ErrorReport {
-  return decodeReport(Buffer.from(text, 'latin1'));
 }
 
 function metricsOf(text: string): Record<string, unknown> | undefined {
