@@ -116,7 +116,11 @@ function reasonsOf(facts: HealthFacts, successRate: number): string[] {
 function reasonsOfLogging(logging: LoggingHealth): string[] {
   const reasons: string[] = [];
   if (!logging.up) reasons.push('the logging worker is down');
-  if (logging.logFailing) reasons.push('the error log cannot be written');
+  const { failingSince, logFailing } = logging;
+  const what = logFailing ? 'the error log' : 'the log folder';
+  if (failingSince !== null) {
+    reasons.push(`${what} cannot be written since ${new Date(failingSince * 1000).toISOString()}`);
+  }
   if (logging.unpersisted > 0) reasons.push(`${logging.unpersisted} dead letters are not on the disk yet`);
   if (logging.lostReports > 0) reasons.push(`${logging.lostReports} error reports were lost`);
   if (logging.lostLogLines > 0) reasons.push(`${logging.lostLogLines} lines of the error log were lost`);

@@ -213,6 +213,7 @@ export class Logging {
       corruptLines: word(Status.CORRUPT_LINES),
       tornTails: word(Status.TORN_TAILS),
       failedWrites: word(Status.FAILED_WRITES),
+      failingSince: word(Status.FAILING_SINCE) >>> 0 || null,
       logFailing: word(Status.LOG_FAILING) === 1,
       lostLogLines: word(Status.LOST_LINES),
     };

@@ -22,6 +22,8 @@ export interface LoggingHealth {
   readonly tornTails: number;
   /** Times the disk refused, since the start. */
   readonly failedWrites: number;
+  /** Since when it refuses, in seconds since 1970; null: it does not. */
+  readonly failingSince: number | null;
   /** True while the error log cannot be written; its lines wait in memory, up to 1 MiB. */
   readonly logFailing: boolean;
   /** Log lines dropped because too many could not be written. */

@@ -60,6 +60,8 @@ export const Status = {
   LOST_LINES: 5,
   /** 1: the error log cannot be written now. */
   LOG_FAILING: 6,
+  /** Since when the disk refuses, in seconds since 1970, unsigned; 0: it does not. */
+  FAILING_SINCE: 7,
 } as const;
 export const STATUS_BYTES = 64;
 

@@ -54,6 +54,7 @@ export class Keeper {
   #age: SteadyTime | undefined;
   #nextWholeLook = 0;
   #isClosing = false;
+  #hasFailed = false;
   #retryAt = 0;
   #nextHousekeeping = 0;
 
@@ -179,7 +180,7 @@ export class Keeper {
     try {
       const report = arrivingReport(record, this.#redactor);
       this.statistics.add(report, repeatsOf(report), this.seconds());
-      if (this.#rollup.admits(report, this.#passed())) this.#log.write(report);
+      if (this.#rollup.admits(report, this.#clock.elapsed() / 1000)) this.#log.write(report);
     } catch (error) {
       Atomics.add(this.#status, Status.CORRUPT_LINES, 1);
       this.#noteFailure(error);
@@ -219,7 +220,7 @@ export class Keeper {
   keepHouse(all: boolean): void {
     this.#nextHousekeeping = systemClock.elapsed() + HOUSEKEEPING_MS;
     const now = this.seconds();
-    for (const line of this.#rollup.take(this.#passed(), all)) this.#log.write(line);
+    for (const line of this.#rollup.take(this.#clock.elapsed() / 1000, all)) this.#log.write(line);
     const trouble = this.#troubles.take(now);
     if (trouble !== undefined) this.#log.write(trouble);
     this.#flushLog();
@@ -229,15 +230,18 @@ export class Keeper {
     } catch (error) {
       this.#noteFailure(error);
     }
+    this.#noteRecovery();
+  }
+
+  /** Nothing has failed since the last housekeeping, and nothing waits for the disk. */
+  #noteRecovery(): void {
+    const isFailing = Atomics.load(this.#status, Status.FAILING) + Atomics.load(this.#status, Status.LOG_FAILING) > 0;
+    if (!this.#hasFailed && !isFailing) Atomics.store(this.#status, Status.FAILING_SINCE, 0);
+    this.#hasFailed = false;
   }
 
   #flushLog(): void {
     Atomics.store(this.#status, Status.LOG_FAILING, this.#log.flush() ? 0 : 1);
-  }
-
-  /** Seconds of a clock that nobody sets. */
-  #passed(): number {
-    return this.#clock.elapsed() / 1000;
   }
 
   /** Since 1970. */
@@ -285,6 +289,8 @@ export class Keeper {
   #noteFailure(error: unknown): void {
     if ((error as { code?: unknown }).code === 'ENOENT') this.#remake();
     Atomics.add(this.#status, Status.FAILED_WRITES, 1);
+    this.#hasFailed = true;
+    Atomics.compareExchange(this.#status, Status.FAILING_SINCE, 0, this.seconds() >>> 0);
     this.#troubles.add(error, this.seconds());
   }
 }
