@@ -123,7 +123,7 @@ export class Logging {
     this.#users++;
     const before = JSON.stringify([this.letterFolder, this.#limits, this.#redact]);
     this.#letterFolder ??= letterFolder;
-    this.#limits = { ...limits, ...this.#limits };
+    this.#limits = { ...this.#limits, ...limits, ...this.#limits };
     this.#redact = unionOf(this.#redact, redact);
     const isOther = JSON.stringify([this.letterFolder, this.#limits, this.#redact]) !== before;
     if (isOther && this.#opening !== undefined) void this.#begin(() => this.#thread.restart());
@@ -198,6 +198,8 @@ export class Logging {
     await this.open();
     this.#reports.tell();
     await this.#letters.handedOver();
+    // Somebody may have joined meanwhile, and the worker be replaced.
+    await this.open();
     return this.#thread.ask(query);
   }
 

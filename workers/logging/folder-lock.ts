@@ -142,8 +142,9 @@ export class FolderLock {
     }
     try {
       if (!this.#isDead) return false;
-      rmSync(this.lockFolder, { recursive: true, force: true });
+      // In this order: whoever takes the lock next must not be taken for the dead one.
       rmSync(this.ownerFile, { force: true });
+      rmSync(this.lockFolder, { recursive: true, force: true });
       this.#watched.clear();
       return true;
     } finally {
