@@ -17,12 +17,15 @@ export type ErrorCategory = (typeof ErrorCategory)[keyof typeof ErrorCategory];
 export const ErrorSeverity = { LOW: 'low', MEDIUM: 'medium', HIGH: 'high', CRITICAL: 'critical' } as const;
 export type ErrorSeverity = (typeof ErrorSeverity)[keyof typeof ErrorSeverity];
 
+const CATEGORIES: ReadonlySet<unknown> = new Set(Object.values(ErrorCategory));
+const SEVERITIES: ReadonlySet<unknown> = new Set(Object.values(ErrorSeverity));
+
 export function isCategory(value: unknown): value is ErrorCategory {
-  return Object.values(ErrorCategory).includes(value as ErrorCategory);
+  return CATEGORIES.has(value);
 }
 
 export function isSeverity(value: unknown): value is ErrorSeverity {
-  return Object.values(ErrorSeverity).includes(value as ErrorSeverity);
+  return SEVERITIES.has(value);
 }
 
 /**
