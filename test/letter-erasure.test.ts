@@ -35,7 +35,7 @@ describe('the payload of a letter', () => {
     const payloads = (await again.getMessages()).map(({ message }) => message.payload);
     expect(payloads.toSorted()).toEqual(['plain-2', 'secret-0', 'secret-3', 'secret-5']);
     expect(logging.health()).toMatchObject({ corruptLines: 0, tornTails: 0 });
-    await again.purge({});
+    await again.purge({ all: true });
     await until(() => segmentsOf(folder).length === 0);
     expect(segmentsOf(folder)).toEqual([]);
     await logging.close();
