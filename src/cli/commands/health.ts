@@ -43,7 +43,7 @@ async function tellStopped(folder: string, isJson: boolean): Promise<void> {
   }
   print(`${paint('red', 'not running')}  no bus answers in ${safe(folder)}`);
   if (letters === null) print('dead letters: too many to be counted here, see busbar dlq stats');
-  else print(`${letters} dead letters${letters === 0 ? '' : ': see busbar dlq stats'}`);
+  else print(`${letters} dead letter${letters === 1 ? '' : 's'}${letters === 0 ? '' : ': see busbar dlq stats'}`);
   if (metrics === null) {
     print('there is no metrics file: no error was ever logged here');
     return;
