@@ -45,6 +45,7 @@ export class LiveSubscription {
   #nextLane = 0;
   /** False once its maker has taken it back. */
   isOpen = true;
+  isPaused = false;
   /** Its lanes are gone: what still comes for it is given up. */
   isClosed = false;
   /** Nobody waits any more for what it has. */
@@ -131,6 +132,16 @@ export class LiveSubscription {
     this.#retryingBytes -= bytes.byteLength;
   }
 
+  pause(): void {
+    this.isPaused = true;
+    for (const lane of this.lanes) lane.pause();
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    for (const lane of this.lanes) lane.resume();
+  }
+
   /** Takes a delivery back that was accepted before: limits do not apply. It must own its bytes. */
   requeue(delivery: Delivery): void {
     const lane = this.lanes.find(({ parking }) => parking.isHead(delivery)) ?? this.#laneFor(delivery);
@@ -175,6 +186,7 @@ export class LiveSubscription {
       lanes: this.lanes.length,
       breaker: this.breaker?.state ?? null,
       held: this.lanes.some(({ state }) => HELD.includes(state)),
+      paused: this.isPaused,
       breakerName: this.options.breakerName,
       pressed: this.isPressed,
       storm: this.lanes.some(({ state }) => state === 'storm'),

@@ -224,16 +224,12 @@ export class Subscriber {
   }
 
   #handleOf(subscription: LiveSubscription, threads: Threads): Subscription {
-    const { lanes, pattern, subscriberId } = subscription;
+    const { pattern, subscriberId } = subscription;
     return {
       pattern,
       subscriberId,
-      pause: () => {
-        for (const lane of lanes) lane.pause();
-      },
-      resume: () => {
-        for (const lane of lanes) lane.resume();
-      },
+      pause: () => subscription.pause(),
+      resume: () => subscription.resume(),
       unsubscribe: async (options = {}) => {
         assertKnown('options', fields('options', options), ['drain']);
         return this.#unsubscribe(subscription, flag('drain', options.drain ?? true), threads);
@@ -245,7 +241,7 @@ export class Subscriber {
     if (!drain) subscription.isCutShort = true;
     if (!subscription.isOpen) return false;
     subscription.isOpen = false;
-    if (drain) for (const lane of subscription.lanes) lane.resume();
+    if (drain) subscription.resume();
     this.#parts.router.remove(subscription.pattern, subscription);
     await this.inflows.pause(subscription);
     while (

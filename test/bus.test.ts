@@ -168,8 +168,10 @@ describe('a bus', () => {
     subscription.pause();
     bus.publish('a', 1, { ttlMs: 1 });
     bus.publish('a', 1);
+    expect(bus.getHealthStatus().subscriptions).toMatchObject([{ pending: 2, paused: true }]);
     await new Promise((resume) => setTimeout(resume, 10));
     subscription.resume();
+    expect(bus.getHealthStatus().subscriptions).toMatchObject([{ paused: false }]);
     await bus.idle();
     expect(accountOf(bus, 's')).toEqual({ routed: 2, succeeded: 1, deadLettered: 0, dropped: 1, pending: 0 });
   });

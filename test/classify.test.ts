@@ -202,6 +202,13 @@ describe('a signature', () => {
     expect(at('user 99 of "b" at 0x1a failed', stack.replace(':10:5', ':12:9'))).toBe(one);
   });
 
+  it('is the same with source maps and without', () => {
+    const built =
+      'Error: x\n    at Detector.read (file:///app/dist/src/a.js?v=1:10:5)\n    at file:///app/dist/main.js:3:1';
+    const mapped = 'Error: x\n    at read (/app/src/a.ts:12:9)\n    at <anonymous> (/app/main.ts:4:2)';
+    expect(at('x failed', mapped)).toBe(at('x failed', built));
+  });
+
   it('differs by class, place and wording', () => {
     const one = at('x failed', stack);
     expect(at('x failed', stack, 'TypeError')).not.toBe(one);
@@ -249,17 +256,17 @@ describe('redaction', () => {
 
   it('takes time in proportion to the text, however hostile', () => {
     for (const piece of ['password=', 'a://b:', 'eyJ', 'bearer ', '"', 'token : ', ' ']) {
-      const start = process.hrtime.bigint();
+      const start = process.cpuUsage();
       redactor.text(piece.repeat(200_000));
-      expect(Number(process.hrtime.bigint() - start) / 1e6).toBeLessThan(500);
+      expect(process.cpuUsage(start).user / 1000).toBeLessThan(500);
     }
   });
 
   it('previews a huge payload without walking it', () => {
     const huge = { list: Array.from({ length: 1_000_000 }, (_, n) => ({ n })), bytes: new Uint8Array(100_000_000) };
-    const start = process.hrtime.bigint();
+    const start = process.cpuUsage();
     const text = preview(huge, redactor);
-    expect(Number(process.hrtime.bigint() - start) / 1e6).toBeLessThan(200);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(200);
     expect(text.length).toBeLessThanOrEqual(1000);
   });
 });

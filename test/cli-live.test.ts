@@ -1,10 +1,13 @@
 // The command line on a running bus, through its socket: what it prints, how it ends, and that nothing hostile passes.
 
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type jest } from '@jest/globals';
+import { LiveBus } from '../src/cli/live-bus.js';
 import { MessageBus } from '../src/index.js';
+import { CONTROL_SOCKET } from '../src/shared/control.js';
 import { busbar, busbarProcess, type Ended, UNSAFE } from './command-line.js';
 
 const EVIL = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202egnp\n\rfake line\u2028';
@@ -203,13 +206,32 @@ describe('the command line on a running bus', () => {
 
   it('archives, and purges only when it is told so in so many words', async () => {
     expect(await on('dlq', 'archive', '--subscriber', 'feed')).toMatchObject({ exit: 0, out: '4 archived\n' });
-    expect(await on('dlq', 'replay', '--all')).toMatchObject({ exit: 0, out: '0 replayed\n' });
+    expect(await on('dlq', 'replay', '--all')).toMatchObject({
+      exit: 1,
+      out: '0 replayed: no letter like that waits for a replay, see busbar dlq stats\n',
+    });
     const refused = await busbarProcess('dlq', 'purge', '--state', 'archived', '--dir', folder);
     expect(refused.exit).toBe(3);
     expect(refused.err).toContain('--yes');
     expect((await on('dlq', 'purge', '--yes')).err).toContain('say which letters: ids, a filter, or --all');
     expect(await on('dlq', 'purge', '--state', 'archived', '--yes')).toMatchObject({ exit: 0, out: '4 purged\n' });
     expect(await bus.deadLetterQueue?.list()).toEqual([]);
+  });
+
+  it('gives up a bus whose main thread is busy, and keeps no connection to it', async () => {
+    const path = mkdtempSync(join(tmpdir(), 'busbar-cli-'));
+    let ended = 0;
+    // Accepts, and never answers.
+    const busy = createServer((socket) => socket.resume().on('end', () => ended++));
+    await new Promise<void>((listening) => busy.listen(join(path, CONTROL_SOCKET), listening));
+    const asked = await LiveBus.connect(path, 50);
+    await expect(asked?.ask({ ask: 'health' })).rejects.toMatchObject({
+      exit: 4,
+      message: expect.stringContaining('main thread is busy'),
+    });
+    await new Promise((closed) => busy.close(closed));
+    expect(ended).toBe(1);
+    rmSync(path, { recursive: true, force: true });
   });
 
   it('lists the breakers, opens one by hand, and resets it', async () => {

@@ -126,6 +126,7 @@ describe('health', () => {
       lanes: 1,
       breaker: null,
       held: false,
+      paused: false,
       pressed: false,
       breakerName: 'a#s',
       storm: false,

@@ -50,7 +50,8 @@ export function nameOf({ pattern, subscriberId }: SubscriptionHealth): string {
   return `${pattern}\n${subscriberId}`;
 }
 
-function breakerCell({ breaker, held }: SubscriptionHealth): Cell {
+function breakerCell({ breaker, held, paused }: SubscriptionHealth): Cell {
+  if (paused) return { text: `${breaker ?? 'none'}, paused`, style: 'yellow' };
   if (breaker === null) return 'none';
   const text = held ? `${breaker}, held` : breaker;
   return { text, style: breaker === 'closed' ? 'green' : breaker === 'disabled' ? 'dim' : 'red' };

@@ -17,7 +17,8 @@ export function tellOfHeld(folder: string, isJson: boolean): Timer {
     const { health } = await bus.ask({ ask: 'health' });
     await bus.close();
     for (const subscription of health.subscriptions) {
-      if (!subscription.held || subscription.pending === 0 || told.has(nameOf(subscription))) continue;
+      if (!(subscription.held || subscription.paused) || subscription.pending === 0 || told.has(nameOf(subscription)))
+        continue;
       told.add(nameOf(subscription));
       note(isJson ? safeJson({ held: subscription }) : safe(wordsFor(subscription)));
     }
@@ -26,7 +27,8 @@ export function tellOfHeld(folder: string, isJson: boolean): Timer {
   return systemClock.every(LOOK_MS, () => void look().catch(() => undefined));
 }
 
-function wordsFor({ subscriberId, pattern, pending, breaker }: SubscriptionHealth): string {
+function wordsFor({ subscriberId, pattern, pending, breaker, paused }: SubscriptionHealth): string {
+  if (paused) return `${subscriberId} on ${pattern} is paused by its program, and ${pending} messages wait`;
   const isOpen = breaker !== null && breaker !== 'closed' && breaker !== 'disabled';
   const why = isOpen
     ? `its breaker is ${breaker}; to close it: busbar breaker reset ${JSON.stringify(subscriberId)}`

@@ -19,19 +19,20 @@ const PATIENCE_MS = 10_000;
 export class LiveBus {
   readonly isLive = true;
   readonly #socket: Socket;
+  readonly #patienceMs: number;
   readonly #waiting: { readonly resolve: (line: string) => void; readonly reject: (error: CliError) => void }[] = [];
   #received: string[] = [];
   #isGone = false;
 
   /** Undefined: no bus answers there. */
-  static connect(folder: string): Promise<LiveBus | undefined> {
+  static connect(folder: string, patienceMs = PATIENCE_MS): Promise<LiveBus | undefined> {
     const path = join(folder, CONTROL_SOCKET);
     // A bus with such a path has no socket; Node would cut it in silence, and look elsewhere.
     if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH || process.platform === 'win32')
       return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       const socket = connect(path);
-      socket.once('connect', () => resolve(new LiveBus(socket)));
+      socket.once('connect', () => resolve(new LiveBus(socket, patienceMs)));
       socket.once('error', (error: NodeJS.ErrnoException) => {
         // No socket, or that of a dead process.
         if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined);
@@ -40,12 +41,13 @@ export class LiveBus {
     });
   }
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, patienceMs: number) {
     this.#socket = socket;
+    this.#patienceMs = patienceMs;
     socket.setEncoding('utf8');
     socket.on('data', (text: string) => this.#take(text));
     socket.on('error', () => socket.destroy());
-    socket.once('close', () => this.#gone());
+    socket.once('close', () => this.#gone(goneError()));
   }
 
   /** Rejects with a {@link CliError}. */
@@ -53,7 +55,7 @@ export class LiveBus {
     if (this.#isGone) throw goneError();
     const line = new Promise<string>((resolve, reject) => this.#waiting.push({ resolve, reject }));
     this.#socket.write(`${JSON.stringify(request)}\n`);
-    const reply = JSON.parse(await (request.ask === 'replay' ? line : inTime(line))) as ControlReply;
+    const reply = JSON.parse(await (request.ask === 'replay' ? line : this.#inTime(line))) as ControlReply;
     if (!reply.ok) throw busError(reply.code, reply.message);
     return reply.answer as ControlAnswers[R['ask']];
   }
@@ -77,20 +79,20 @@ export class LiveBus {
     }
   }
 
-  #gone(): void {
+  /** Who does not answer keeps nobody: what is asked after it would wait behind it, and an open socket keeps the process. */
+  #inTime(line: Promise<string>): Promise<string> {
+    const late = `the bus did not answer within ${this.#patienceMs / 1000} s: its main thread is busy`;
+    const timer = systemClock.after(this.#patienceMs, () => this.#gone(new CliError(Exit.UNREACHABLE, late)), true);
+    return line.finally(() => timer.cancel());
+  }
+
+  #gone(why: CliError): void {
     this.#isGone = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(goneError());
+    this.#socket.destroy();
+    for (const { reject } of this.#waiting.splice(0)) reject(why);
   }
 }
 
 function goneError(): CliError {
   return new CliError(Exit.UNREACHABLE, 'the bus has closed the connection: it stopped, or its process ended');
-}
-
-function inTime(line: Promise<string>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const late = `the bus did not answer within ${PATIENCE_MS / 1000} s: its main thread is busy`;
-    const timer = systemClock.after(PATIENCE_MS, () => reject(new CliError(Exit.UNREACHABLE, late)), true);
-    line.then(resolve, reject).finally(() => timer.cancel());
-  });
 }

@@ -62,6 +62,8 @@ export interface SubscriptionHealth {
   readonly breaker: CircuitState | null;
   /** True while its lanes stand still: breaker open, or threads that keep dying. */
   readonly held: boolean;
+  /** True between `pause()` and `resume()` of its handle. */
+  readonly paused: boolean;
   /** True from the moment that 80 % of its queue is full until half of it is free. */
   readonly pressed: boolean;
 }

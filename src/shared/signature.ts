@@ -25,21 +25,39 @@ const OWN = ['../', '../../workers/'].flatMap((folder) => {
   return [url.href, fileURLToPath(url)];
 });
 
-/** The innermost frames of the program's own code, as `function file`: lines move when code is edited, names rarely do. */
+/** A line of a stack: who was called, if it has a name, and in which file. */
+const FRAME = /^\s+at (?:async )?(?:(.*) \()?([^()]*?)(?::\d+:\d+)?\)?$/;
+
+/**
+ * The innermost frames of the program's own code, as `function file`: lines move when code is edited, names rarely do. Without
+ * folder and ending: with `--enable-source-maps` the same frame is of `src/detect.ts`, without of `dist/detect.js`.
+ */
 function placesOf(stack: string | undefined): string[] {
   const places: string[] = [];
   for (const line of (stack ?? '').split('\n')) {
-    if (!/^\s+at /.test(line) || line.includes('node:') || line.includes('/node_modules/')) continue;
+    const frame = FRAME.exec(line);
+    if (frame === null || line.includes('node:') || line.includes('/node_modules/')) continue;
     if (OWN.some((folder) => line.includes(folder))) continue;
-    places.push(
-      line
-        .trim()
-        .replace(/:\d+:\d+\)?$/, '')
-        .replace(/[?#][^)\s]*/, ''),
-    );
+    const [, name = '', file = ''] = frame;
+    places.push(`${nameOf(name)} ${fileOf(file)}`);
     if (places.length === MOST_FRAMES) break;
   }
   return places;
+}
+
+/** The last part of `Class.method [as alias]`; none of what has no name. */
+function nameOf(name: string): string {
+  const own =
+    name
+      .replace(/ \[as .*\]$/, '')
+      .split('.')
+      .at(-1) ?? '';
+  return own === '<anonymous>' ? '' : own;
+}
+
+function fileOf(url: string): string {
+  const path = url.replace(/[?#].*$/, '');
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.[cm]?[jt]sx?$/, '');
 }
 
 const LONGEST_SHAPE = 300;

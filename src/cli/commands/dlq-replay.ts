@@ -27,7 +27,7 @@ export const dlqReplay: Command = {
       const result = await bus.session.ask({ ask: 'replay', which, options });
       if (args.has('json')) print(safeJson(result));
       else printResult(result, options.dryRun === true);
-      return result.failed.length + result.skipped.length > 0 ? Exit.BAD_NEWS : Exit.DONE;
+      return result.failed.length + result.skipped.length > 0 || isNothing(result) ? Exit.BAD_NEWS : Exit.DONE;
     } finally {
       looks.cancel();
       await bus.close();
@@ -82,8 +82,15 @@ async function runningBus(folder: string, app: string | undefined): Promise<Runn
   }
 }
 
-function printResult({ replayed, failed, skipped, held }: ReplayResult, isDry: boolean): void {
-  print(`${replayed.length} ${isDry ? 'would be replayed' : 'replayed'}`);
+/** A misspelt cause must not look like a queue that is empty. */
+function isNothing({ replayed, failed, skipped, held }: ReplayResult): boolean {
+  return replayed.length + failed.length + skipped.length + held.length === 0;
+}
+
+function printResult(result: ReplayResult, isDry: boolean): void {
+  const { replayed, failed, skipped, held } = result;
+  const none = isNothing(result) ? ': no letter like that waits for a replay, see busbar dlq stats' : '';
+  print(`${replayed.length} ${isDry ? 'would be replayed' : 'replayed'}${none}`);
   if (failed.length > 0) print(`${paint('red', `${failed.length} failed again`)}${named(failed)}`);
   if (skipped.length > 0) print(`${paint('yellow', `${skipped.length} not tried`)}${named(skipped)}`);
   if (held.length > 0) {
