@@ -69,7 +69,7 @@ function intakeOf(subscription: LiveSubscription, publisher: Publisher, settler:
     room: options.maxQueueSize,
     take: (arrival, ticket) => {
       const problem = problemOf(arrival);
-      if (subscription.isClosed) ticket.settle('released');
+      if (subscription.isClosed) ticket.release(arrival.started);
       else if (problem !== undefined) giveUp(arrival, ticket, 'not_retryable', problem);
       else publisher.arrive(subscription, arrival, ticket);
     },

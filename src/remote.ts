@@ -51,10 +51,12 @@ export class Remote {
   }
 
   /** Gives a delivery back that this process will not settle. False: the transport did not bring it. */
-  release(subscription: LiveSubscription, { number }: Delivery): boolean {
-    if (!this.#tickets.has(number)) return false;
+  release(subscription: LiveSubscription, { number, started }: Delivery): boolean {
+    const ticket = this.#tickets.get(number);
+    if (ticket === undefined) return false;
+    this.#tickets.delete(number);
     subscription.routed--;
-    this.settled(number, 'released');
+    ticket.release(started);
     return true;
   }
 }

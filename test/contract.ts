@@ -206,7 +206,7 @@ export function contractOf(contender: Contender): void {
       expect(letter?.message).toMatchObject({ id: 'l-1', topic: 'letter.a', key: 'k', priority: 'critical' });
       expect(letter?.message.payload).toEqual(payload);
       expect(letter).toMatchObject({
-        reason: 'not_retryable',
+        reason: 'retries_exhausted',
         error_category: 'message_processing_error',
         subscriber_id: 'letter',
         pattern: 'letter.*',
@@ -220,6 +220,10 @@ export function contractOf(contender: Contender): void {
       expect(replayed).toEqual([summary?.error_id]);
       expect(seen).toEqual([payload]);
       expect(await queue?.list({ subscriberId: 'letter' })).toEqual([]);
+      isMended = false;
+      for (const topic of ['letter.b', 'letter.c']) bus.publish(topic, 'another', { id: 'l-1' });
+      await bus.idle();
+      expect(await queue?.list({ subscriberId: 'letter' })).toHaveLength(2);
     });
 
     promise('isolation', async () => {
@@ -268,6 +272,7 @@ export function contractOf(contender: Contender): void {
       const seen = await watch(second, 'outlive.*', 'outlive');
       await second.idle();
       expect(seen.map(({ payload }) => payload)).toEqual(Array.from({ length: 50 }, (_, index) => index));
+      expect(new Set(seen.map(({ context }) => context.attempt))).toEqual(new Set([1]));
     });
 
     promise('what is left at stop is dead-lettered', async () => {

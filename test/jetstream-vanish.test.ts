@@ -130,6 +130,25 @@ describeWithNats('a message with which a process vanishes', () => {
     });
   });
 
+  it('is no worse for processes that stop in order, but for the attempts that they started', async () => {
+    for (let stops = 0; stops <= MOST_DELIVERIES; stops++) {
+      await withBus('KILLS', async (bus) => {
+        const endless = (): Promise<void> => new Promise(() => undefined);
+        const subscription = await bus.subscribe('stops.a', endless, { subscriberId: 'stops' });
+        if (stops > 0) subscription.pause();
+        else await bus.publishAsync('stops.a', 'patient', { id: 'patient' });
+        while (bus.getHealthStatus().subscriptions[0]?.pending !== 1)
+          await new Promise((resume) => setTimeout(resume, 5));
+      });
+    }
+    await withBus('KILLS', async (bus) => {
+      const attempts: number[] = [];
+      await bus.subscribe('stops.a', (_payload, { attempt }) => void attempts.push(attempt), { subscriberId: 'stops' });
+      await bus.idle();
+      expect(attempts).toEqual([2]);
+    });
+  });
+
   it('comes to the next process at once, in order, and before anything new', async () => {
     await publishAhead('LONG', 'order', 8);
     // The server brings what was given back first, and the rest once its time is over, which is not before the test's.

@@ -1,7 +1,9 @@
 // What JetStream makes of trouble: no connection, wrong permissions, other settings, messages that nobody can handle.
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { MessageBus } from '../src/index.js';
+import { type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
+import { withStableId } from '../src/shared/letter-id.js';
+import type { LetterHeader } from '../src/shared/logging-task.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import type { TransportHost } from '../src/transport/transport.js';
 import { NatsServer } from './jetstream/nats-server.js';
@@ -103,8 +105,30 @@ describeWithNats('the JetStream transport', () => {
     expect(reports.find(({ component }) => component === 'jetstream')).toMatchObject({ category: 'connection_error' });
   });
 
+  it('takes what a handler publishes beyond the buffer, and settles its input once that is stored', async () => {
+    const bus = await start({ connection, stream: 'SMALL', bufferSize: 1 });
+    const seen: unknown[] = [];
+    const publish = (_payload: unknown, context: HandlerContext): void => {
+      for (const n of [1, 2, 3]) context.publish('child.a', n);
+    };
+    await bus.subscribe('parent.a', publish, { subscriberId: 'parent' });
+    await bus.subscribe('child.a', (payload) => void seen.push(payload), { subscriberId: 'child' });
+    await bus.publishAsync('parent.a', 0);
+    await bus.idle();
+    expect(seen.sort()).toEqual([1, 2, 3]);
+    expect(bus.getHealthStatus().transport?.refused).toBe(0);
+  });
+
+  it('gives a letter of its own to each message that reuses an id, and one to a message that comes again', () => {
+    const idOf = (topic: string, published_at: number): string =>
+      withStableId({ pattern: 'a.*', subscriber_id: 's', topic, message: { id: 'x', published_at } } as LetterHeader)
+        .error_id;
+    expect(idOf('a.b', 1)).toBe(idOf('a.b', 1));
+    expect(new Set([idOf('a.b', 1), idOf('a.b', 2), idOf('a.c', 1)]).size).toBe(3);
+  });
+
   it('refuses what the buffer has no room for', async () => {
-    const bus = await start({ connection, stream: 'SMALL', bufferSize: 3 });
+    const bus = await start({ connection, stream: 'SMALL-3', bufferSize: 3 });
     const taken = Array.from({ length: 5 }, (_, index) => bus.publish('small.a', index));
     expect(taken).toEqual([true, true, true, false, false]);
     expect(bus.getHealthStatus().transport?.refused).toBe(2);

@@ -4,8 +4,9 @@ import type { LetterHeader } from './logging-task.js';
 
 const CHARACTERS = 21;
 
-/** The letter with an id made from what it is about: written twice, it is one letter. */
+/** The letter with an id made from what it is about: written twice, it is one letter. A message that has the id of an older one is another. */
 export function withStableId(letter: LetterHeader): LetterHeader {
-  const about = `${letter.pattern}\n${letter.subscriber_id}\n${letter.message.id}`;
+  const { pattern, subscriber_id, topic, message } = letter;
+  const about = JSON.stringify([pattern, subscriber_id, topic, message.id, message.published_at]);
   return { ...letter, error_id: createHash('sha256').update(about).digest('base64url').slice(0, CHARACTERS) };
 }

@@ -199,7 +199,11 @@ export class LaneRing {
   takeAll(names: LaneNames): Delivery[] {
     const all: Delivery[] = [];
     this.walk((word, sequence, state) => {
-      if (state !== DONE) all.push(this.take({ ring: this, word, sequence, startedAt: 0, timeouts: 0 }, names));
+      if (state === DONE) return true;
+      const delivery = this.take({ ring: this, word, sequence, startedAt: 0, timeouts: 0 }, names);
+      // Its handler was at work.
+      if (state === STARTED) delivery.started++;
+      all.push(delivery);
       return true;
     });
     this.releaseDone();

@@ -155,8 +155,7 @@ export class MainLane {
   async close(): Promise<Delivery[]> {
     this.pause();
     this.#timer?.cancel();
-    const abandoned = [...this.#running].map(({ delivery }) => delivery);
-    for (const attempt of this.#running) attempt.hasEnded = true;
+    const abandoned = [...this.#running].map((attempt) => attempt.abandon());
     this.#running.clear();
     this.#state = 'closed';
     return [...abandoned, ...this.parking.clear(), ...this.backlog.clear()];

@@ -25,6 +25,14 @@ export interface Delivered {
   readonly number: number;
 }
 
+const NANOSECONDS = 1_000_000;
+
+/** When the server stored a message, by its reply subject: in milliseconds since 1970. */
+export function storedAt(reply: string): number {
+  const tokens = reply.split('.');
+  return Math.floor(Number(tokens[tokens.length === 9 ? 7 : 9]) / NANOSECONDS);
+}
+
 /** A message with it. Each look at what the client hands over makes a view, or a text: this is the first and the last. */
 export interface Brought {
   readonly delivery: Delivered;

@@ -25,5 +25,7 @@ export interface FeedParts {
   readonly maxDeliver: number;
   /** Calls back once what handlers published so far is stored. */
   readonly afterHandlers: (then: () => void) => void;
+  /** False: what handlers publish waits already, and no more of them shall start. */
+  readonly hasRoom: () => boolean;
   readonly report: (thrown: unknown, context: Record<string, unknown>) => void;
 }

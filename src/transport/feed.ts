@@ -1,7 +1,7 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
 import type { Incoming, Listening } from './connection-words.js';
-import { ACK, type Brought, DeliveredTooOften, deliveryOf, markOf, NAK, TERM, WORKING } from './delivered.js';
+import { ACK, type Brought, DeliveredTooOften, deliveryOf, markOf, storedAt, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { InOrder } from './in-order.js';
 import { RecentAnswers, Remembered } from './remembered.js';
@@ -138,8 +138,8 @@ export class Feed {
 
   /** Asks for as much as there is room for, if it is worth it and nothing was asked already. */
   ask(): void {
-    const { window, connection, lease, pullMs, clock } = this.#parts;
-    if (!this.#isAsking || !connection.isUp) return;
+    const { window, connection, lease, pullMs, clock, hasRoom } = this.#parts;
+    if (!this.#isAsking || !connection.isUp || !hasRoom()) return;
     const elapsed = clock.elapsed();
     if (this.#asked > 0) {
       if (elapsed - this.#askedAt > pullMs + LOST_REQUEST_MS) this.#inOrder.begin();
@@ -187,7 +187,7 @@ export class Feed {
       connection.send(reply, ACK);
       return;
     }
-    if (sequence <= this.#highest && this.#hasCome(sequence, reply)) return;
+    if (sequence <= this.#highest && this.#hasCome(brought)) return;
     const isSure = sequence <= lease.mark && lease.isTrusted;
     if (!isSure || this.#inDoubt.size > 0) {
       this.#inDoubt.set(sequence, brought);
@@ -200,9 +200,9 @@ export class Feed {
   }
 
   /** True: it is here already, or was. */
-  #hasCome(sequence: number, reply: string): boolean {
+  #hasCome({ delivery: { sequence, count }, reply }: Brought): boolean {
     const known = this.#unsettled.get(sequence);
-    if (known !== undefined) known.reply = reply;
+    if (known !== undefined) known.comesAgain(reply, count);
     else if (this.#settled.has(sequence)) this.#parts.connection.send(reply, ACK);
     else return false;
     return true;
@@ -230,39 +230,48 @@ export class Feed {
     for (const brought of doubtful) this.#take(brought);
   }
 
-  #hand({ delivery: { sequence, count }, message, reply, data }: Brought): void {
-    const { intake, names, clock, maxDeliver, consumer } = this.#parts;
+  #hand({ delivery, message, reply, data }: Brought): void {
+    const { intake, names, clock, maxDeliver, consumer, lease } = this.#parts;
+    const { sequence } = delivery;
+    const returned = lease.returned.get(sequence);
+    const vanished = Math.max(0, delivery.count - 1 - (returned?.deliveries ?? 0));
     // A server that was killed may have forgotten that it delivered this before, or that it stored it before.
-    const mayBeRepeated = sequence <= this.#highest || wasSentAgain(data);
-    const started = Math.max(count - 1, mayBeRepeated ? 1 : 0);
+    const mayBeRepeated = (returned === undefined && sequence <= this.#highest) || wasSentAgain(data);
+    const started = Math.max(vanished + (returned?.started ?? 0), mayBeRepeated ? 1 : 0);
     if (sequence > this.#highest) this.#highest = sequence;
-    const entry = new Unsettled(this, sequence, reply, clock.elapsed());
+    const entry = new Unsettled(this, delivery, vanished, reply, clock.elapsed());
     this.#unsettled.set(sequence, entry);
     const topic = this.#onlyTopic ?? names.topicOf(message.subject);
     let arrival: Arrival;
     try {
       arrival = decodeMessage(topic, data, started);
     } catch (thrown) {
-      const raw = rawMessage(topic, data, `${names.stream}-${sequence}`, clock.now(), started);
+      const raw = rawMessage(topic, data, `${names.stream}-${sequence}`, storedAt(reply), started);
       intake.giveUp(raw, entry, 'not_retryable', thrown);
       return;
     }
-    if (started < maxDeliver) intake.take(arrival, entry);
-    else intake.giveUp(arrival, entry, 'poison', new DeliveredTooOften(consumer, started));
+    if (vanished < maxDeliver) intake.take(arrival, entry);
+    else intake.giveUp(arrival, entry, 'poison', new DeliveredTooOften(consumer, vanished));
   }
 
   /** @internal called by a ticket */
   settle(entry: Unsettled, settlement: Settlement): void {
     if (settlement === 'succeeded') this.#parts.afterHandlers(() => this.#letGo(entry, ACK));
-    else this.#letGo(entry, settlement === 'released' ? NAK : settlement === 'dropped' ? ACK : TERM);
+    else this.#letGo(entry, settlement === 'dropped' ? ACK : TERM);
+  }
+
+  /** @internal called by a ticket. The next holder takes it back from the server. */
+  release(entry: Unsettled, started: number): void {
+    if (!this.#unsettled.delete(entry.sequence)) return;
+    this.#parts.lease.returned.set(entry.sequence, { deliveries: entry.deliveries - entry.vanished, started });
+    this.#tellSettled();
   }
 
   #letGo(entry: Unsettled, answer: Uint8Array): void {
     if (!this.#unsettled.delete(entry.sequence)) return;
-    if (answer !== NAK) {
-      this.#settled.add(entry.sequence);
-      this.#acknowledged.add(entry.reply, answer);
-    }
+    this.#settled.add(entry.sequence);
+    this.#acknowledged.add(entry.reply, answer);
+    this.#parts.lease.returned.delete(entry.sequence);
     // Another process has it, or will, and counts on what the server says of it.
     if (this.#isClosed) return;
     // Without a connection nothing is sent: the server brings it again, and it is remembered.

@@ -102,7 +102,8 @@ class JetStream implements Transport {
   }
 
   publish(message: EncodedMessage, isFromHandler: boolean, onStored?: OnStored): boolean {
-    if (this.#options.whenOffline === 'refuse' && !this.#connection.isUp) return this.#refuse();
+    // What a handler publishes is stored before its input is settled, whenever that is.
+    if (!isFromHandler && this.#options.whenOffline === 'refuse' && !this.#connection.isUp) return this.#refuse();
     const { partitions } = this.#options;
     const { key, topic, id, headers } = message;
     const partition = key === null ? this.#nextPartition++ % partitions : partitionOf(key, partitions);
@@ -142,6 +143,7 @@ class JetStream implements Transport {
     const subscription = new Partitions({
       ...{ connection, clock, names, instance, intake, group, partitions, leaseMs, ackWaitMs, maxDeliver },
       afterHandlers: (then) => this.#outbox.afterHandlers(then),
+      hasRoom: () => !this.#outbox.isFull,
       report: (thrown, context) => this.#host.report(NAME, thrown, context),
     });
     this.#subscriptions.add(subscription);

@@ -11,8 +11,18 @@ export interface LeaseRecord {
    * The server's own count is lost when it dies before it has written it down.
    */
   readonly mark: number;
-  /** True: given back with nothing unsettled. */
+  /** True: given back. */
   readonly isReleased: boolean;
+  /** By sequence: what was given back unsettled, and is not settled. */
+  readonly returned: ReadonlyMap<number, Returned>;
+}
+
+/** What a message went through that does not count as if processes had vanished with it. */
+export interface Returned {
+  /** Deliveries to processes that stopped in order. */
+  readonly deliveries: number;
+  /** Attempts that may have been started so far. */
+  readonly started: number;
 }
 
 /** A record as it was read. */
@@ -30,6 +40,8 @@ export interface LeaseParts {
   readonly leaseMs: number;
 }
 
+/** So many fit into a record. What is given back beyond that counts as if its process had vanished. */
+const MOST_RETURNED = 20_000;
 /** The part of the lease after which its holder trusts it no more: what it asked for by then is over before the lease. */
 const TRUSTED = 0.7;
 
@@ -48,9 +60,10 @@ export async function readLease({ connection, stream, subject }: LeaseParts): Pr
  */
 export async function takeLease(parts: LeaseParts, known: ReadLease | null): Promise<Lease | null> {
   const askedAt = parts.clock.elapsed();
-  const record: LeaseRecord = { holder: parts.instance, mark: known?.record.mark ?? 0, isReleased: false };
+  const { mark, returned } = known?.record ?? { mark: 0, returned: new Map() };
+  const record: LeaseRecord = { holder: parts.instance, mark, isReleased: false, returned };
   const revision = await parts.connection.write(parts.subject, written(record), { expected: known?.revision ?? 0 });
-  return revision === null ? null : new Lease(parts, revision, record.mark, askedAt);
+  return revision === null ? null : new Lease(parts, revision, record, askedAt);
 }
 
 /** Held by this process. Runs on the main thread. */
@@ -61,14 +74,17 @@ export class Lease {
   #wantedMark: number;
   #confirmedAt: number;
   #isLost = false;
+  /** See {@link LeaseRecord.returned}; goes into the record when it is written next. */
+  readonly returned: Map<number, Returned>;
   #writing: Promise<boolean> | undefined;
 
-  constructor(parts: LeaseParts, revision: number, mark: number, confirmedAt: number) {
+  constructor(parts: LeaseParts, revision: number, { mark, returned }: LeaseRecord, confirmedAt: number) {
     this.#parts = parts;
     this.#revision = revision;
     this.#mark = mark;
     this.#wantedMark = mark;
     this.#confirmedAt = confirmedAt;
+    this.returned = new Map(returned);
   }
 
   /** Another process has it, or may. */
@@ -104,7 +120,7 @@ export class Lease {
   }
 
   /**
-   * Gives the partition back: nothing of it is unsettled here.
+   * Gives the partition back: nothing of it is unsettled here but what is in `returned`.
    *
    * @param mark the highest sequence that was started: what the holder had reserved beyond it is not marked elsewhere
    */
@@ -129,7 +145,7 @@ export class Lease {
     const { connection, subject, clock, instance } = this.#parts;
     const askedAt = clock.elapsed();
     const mark = this.#wantedMark;
-    const record: LeaseRecord = { holder: instance, mark, isReleased };
+    const record: LeaseRecord = { holder: instance, mark, isReleased, returned: this.returned };
     try {
       const revision = await connection.write(subject, written(record), { expected: this.#revision });
       if (revision === null) return await this.#lookAgain();
@@ -154,15 +170,31 @@ export class Lease {
 
 function recordOf(data: Uint8Array): LeaseRecord {
   try {
-    const { holder, mark, is_released: isReleased } = JSON.parse(Buffer.from(data).toString());
+    const { holder, mark, is_released: isReleased, returned } = JSON.parse(Buffer.from(data).toString());
     if (typeof holder === 'string' && Number.isSafeInteger(mark))
-      return { holder, mark, isReleased: isReleased === true };
+      return { holder, mark, isReleased: isReleased === true, returned: returnedOf(returned) };
   } catch {
     // Falls through: a record that cannot be read belongs to nobody we know, and runs out.
   }
-  return { holder: '', mark: Number.MAX_SAFE_INTEGER, isReleased: false };
+  return { holder: '', mark: Number.MAX_SAFE_INTEGER, isReleased: false, returned: new Map() };
 }
 
-function written({ holder, mark, isReleased }: LeaseRecord): string {
-  return JSON.stringify({ holder, mark, is_released: isReleased });
+/** Written as triples: sequence, deliveries, attempts. */
+function returnedOf(triples: unknown): Map<number, Returned> {
+  const returned = new Map<number, Returned>();
+  if (!Array.isArray(triples)) return returned;
+  for (const triple of triples) {
+    if (!Array.isArray(triple) || triple.length !== 3 || !triple.every(Number.isSafeInteger)) continue;
+    const [sequence, deliveries, started] = triple;
+    returned.set(sequence, { deliveries, started });
+  }
+  return returned;
+}
+
+function written({ holder, mark, isReleased, returned }: LeaseRecord): string {
+  const triples = [...returned].slice(0, MOST_RETURNED);
+  return JSON.stringify({
+    ...{ holder, mark, is_released: isReleased },
+    returned: triples.map(([sequence, { deliveries, started }]) => [sequence, deliveries, started]),
+  });
 }

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../shared/clock.js';
 import { BusbarError } from '../shared/errors.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
+import { type Begun, InTurn } from './in-turn.js';
 import type { OnStored } from './transport.js';
 import { settingsError } from './transport-errors.js';
 import { markSentAgain } from './wire.js';
@@ -14,6 +15,7 @@ export interface Outgoing {
   readonly header: readonly [name: string, value: string][];
   /** Null: no order is promised. */
   readonly key: string | null;
+  /** Always taken: its input is not settled before it is stored, and no more inputs are taken while there is no room. */
   readonly isFromHandler: boolean;
   readonly onStored: OnStored | undefined;
 }
@@ -32,6 +34,8 @@ export interface OutboxParts {
 
 interface Entry extends Outgoing {
   readonly position: number;
+  /** Undefined: no handler waits for it. */
+  readonly begun: Begun | undefined;
   /** `Clock.elapsed()`; 0: not sent. */
   sentAt: number;
 }
@@ -63,8 +67,7 @@ export class Outbox {
   #positions = 0;
   #bytes = 0;
   #size = 0;
-  #handlersUnstored = 0;
-  #whenHandlersStored: (() => void)[] = [];
+  readonly #fromHandlers = new InTurn();
   #whenEmpty: (() => void)[] = [];
   #whenRoom: (() => void)[] = [];
   #again: Timer | undefined;
@@ -82,18 +85,25 @@ export class Outbox {
     return this.#size;
   }
 
+  get isFull(): boolean {
+    const { messages, bytes } = this.#parts.limits;
+    return this.#size >= messages || this.#bytes >= bytes;
+  }
+
   /** False: there is no room. */
   add(outgoing: Outgoing): boolean {
     const { limits } = this.#parts;
-    if (this.#size >= limits.messages || this.#bytes + outgoing.data.byteLength > limits.bytes) {
+    const { isFromHandler } = outgoing;
+    const hasRoom = this.#size < limits.messages && this.#bytes + outgoing.data.byteLength <= limits.bytes;
+    if (!hasRoom && !isFromHandler) {
       this.refused++;
       return false;
     }
+    const begun = isFromHandler ? this.#fromHandlers.begin() : undefined;
     // What a spread is followed by costs microseconds, what it follows does not.
-    const entry: Entry = { position: this.#positions++, sentAt: 0, ...outgoing };
+    const entry: Entry = { position: this.#positions++, begun, sentAt: 0, ...outgoing };
     this.#size++;
     this.#bytes += entry.data.byteLength;
-    if (entry.isFromHandler) this.#handlersUnstored++;
     if (!this.#waitsForItsKey(entry)) this.#waiting.push(entry);
     this.#send();
     return true;
@@ -101,15 +111,12 @@ export class Outbox {
 
   /** Calls `then` once what handlers have published so far is stored; at once, when it is. */
   afterHandlers(then: () => void): void {
-    if (this.#handlersUnstored === 0) then();
-    else this.#whenHandlersStored.push(then);
+    this.#fromHandlers.after(then);
   }
 
   /** Resolves when the buffer is not full; once it was, when half of it is free again. */
   async ready(): Promise<void> {
-    const { messages, bytes } = this.#parts.limits;
-    if (this.#size < messages && this.#bytes < bytes) return;
-    await new Promise<void>((resume) => this.#whenRoom.push(resume));
+    if (this.isFull) await new Promise<void>((resume) => this.#whenRoom.push(resume));
   }
 
   /** Resolves once everything is stored. */
@@ -212,9 +219,7 @@ export class Outbox {
     if (entry.key !== null) this.#nextOfKey(entry.key);
     if (problem !== undefined) this.#parts.report(problem, { subject: entry.subject });
     entry.onStored?.(problem);
-    if (entry.isFromHandler && --this.#handlersUnstored === 0) {
-      for (const then of this.#whenHandlersStored.splice(0)) then();
-    }
+    if (entry.begun !== undefined) this.#fromHandlers.end(entry.begun);
     if (this.#whenRoom.length > 0) this.#tellRoom();
     if (this.#size === 0) for (const done of this.#whenEmpty.splice(0)) done();
     this.#send();

@@ -20,6 +20,7 @@ export interface PartitionsParts {
   readonly ackWaitMs: number;
   readonly maxDeliver: number;
   readonly afterHandlers: (then: () => void) => void;
+  readonly hasRoom: () => boolean;
   readonly report: (thrown: unknown, context: Record<string, unknown>) => void;
 }
 

@@ -11,16 +11,19 @@ export interface Arrival extends EncodedMessage {
   readonly started: number;
 }
 
-/**
- * What became of an arrival. `released`: nothing; the bus stops, and another process shall have it.
- * `deadLettered`: its letter is stored.
- */
-export type Settlement = 'succeeded' | 'deadLettered' | 'dropped' | 'released';
+/** What became of an arrival. `deadLettered`: its letter is stored. */
+export type Settlement = 'succeeded' | 'deadLettered' | 'dropped';
 
 /** The transport's end of one arrival. */
 export interface Ticket {
   /** Called once, when the delivery is settled: only now does the transport let go of the message. */
   settle(settlement: Settlement): void;
+  /**
+   * Instead of `settle`: the bus stops, and another process shall have the message.
+   *
+   * @param started attempts that may have been started so far, on any machine
+   */
+  release(started: number): void;
 }
 
 /** Where a subscription takes in what a transport brings. None of its methods throws. */

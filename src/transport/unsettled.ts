@@ -1,9 +1,11 @@
 // A message that came and is not settled: what the feed knows of it until its ticket comes back.
+import type { Delivered } from './delivered.js';
 import type { Settlement, Ticket } from './transport.js';
 
 /** Where tickets go back to. */
 export interface TakesBack {
   settle(entry: Unsettled, settlement: Settlement): void;
+  release(entry: Unsettled, started: number): void;
 }
 
 /** Runs on the main thread. */
@@ -14,15 +16,30 @@ export class Unsettled implements Ticket {
   reply: string;
   /** `Clock.elapsed()` when the server last heard of it. */
   heardAt: number;
+  /** Times that the server delivered it. */
+  deliveries: number;
+  /** Those among them that ended with their process. */
+  readonly vanished: number;
 
-  constructor(feed: TakesBack, sequence: number, reply: string, heardAt: number) {
+  constructor(feed: TakesBack, { sequence, count }: Delivered, vanished: number, reply: string, heardAt: number) {
     this.#feed = feed;
     this.sequence = sequence;
+    this.deliveries = count;
+    this.vanished = vanished;
     this.reply = reply;
     this.heardAt = heardAt;
   }
 
+  comesAgain(reply: string, count: number): void {
+    this.reply = reply;
+    this.deliveries = Math.max(this.deliveries, count);
+  }
+
   settle(settlement: Settlement): void {
     this.#feed.settle(this, settlement);
+  }
+
+  release(started: number): void {
+    this.#feed.release(this, started);
   }
 }

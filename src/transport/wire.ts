@@ -109,9 +109,9 @@ function messageOf(topic: string, facts: unknown, bytes: Uint8Array, started: nu
 }
 
 /** A message that cannot be decoded, as raw bytes, so that it can be looked at. */
-export function rawMessage(topic: string, data: Uint8Array, id: string, now: number, started: number): Arrival {
+export function rawMessage(topic: string, data: Uint8Array, id: string, publishedAt: number, started: number): Arrival {
   const common = { key: null, priority: 'normal', headers: null, expiresAt: 0, lossy: false } as const;
-  return { ...common, id, topic, publishedAt: now, codec: Codec.BUFFER, bytes: data, started };
+  return { ...common, id, topic, publishedAt, codec: Codec.BUFFER, bytes: data, started };
 }
 
 function isHeaders(value: unknown): boolean {
