@@ -31,8 +31,8 @@ describe('an arrival', () => {
     const subscription = { pattern: 'a', subscriberId: 's', options: { maxQueueSize: 1 }, isClosed: false };
     await inflows.open(subscription as unknown as LiveSubscription);
     const good = { topic: 'a', id: 'good', key: 'k', headers: null } as unknown as Arrival;
-    intakes[0]?.take({ ...good, ...wrong }, { settle: () => undefined });
-    intakes[0]?.take(good, { settle: () => undefined });
+    intakes[0]?.take({ ...good, ...wrong }, { settle: () => undefined, release: () => undefined });
+    intakes[0]?.take(good, { settle: () => undefined, release: () => undefined });
     expect(seen).toEqual([
       ['not_retryable', wrong.topic === undefined ? 'BUSBAR_INVALID_OPTION' : 'BUSBAR_INVALID_TOPIC'],
       ['taken', 'good'],

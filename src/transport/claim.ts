@@ -38,6 +38,8 @@ export interface Claim {
 }
 
 const AGAIN_MS = 50;
+/** Requests at the same time. */
+const READERS = 16;
 /** Beyond the time of a request: timers of a server that has too little of its machine are late. */
 const MARGIN_MS = 1000;
 /** What a server that was killed may have forgotten reaches no farther back than this many sequences. */
@@ -74,7 +76,7 @@ async function claimNow(parts: ClaimParts, isPatienceOver: boolean): Promise<Cla
   const { connection, stream, consumer, here } = parts;
   const state = await connection.consumerState(stream, consumer);
   if (state.requests > 0 && !isPatienceOver) return undefined;
-  if (missingOf(state, here) === 0) return claimOf(state, here);
+  if (state.unacknowledged === 0 || missingOf(state, here) === 0) return claimOf(state, here);
   const kept = await keptOf(parts, state);
   const away = kept.filter((sequence) => !here.has(sequence));
   await answer(parts, state, away, (sequence) => (here.wasSettled(sequence) ? ACK : NAK));
@@ -97,15 +99,27 @@ function missingOf({ unacknowledged, deliveredUpTo }: ConsumerState, here: Prese
 }
 
 /** The sequences that may be unsettled: they are in the stream. In order. */
-async function keptOf({ connection, stream, subject }: ClaimParts, state: ConsumerState): Promise<number[]> {
+async function keptOf(parts: ClaimParts, { settledUpTo, deliveredUpTo }: ConsumerState): Promise<number[]> {
+  // One answer after the other takes longer than a lease, where there are many.
+  const size = Math.ceil((deliveredUpTo - settledUpTo) / READERS);
+  const runs = Array.from({ length: READERS }, (_, index) => {
+    const before = settledUpTo + index * size;
+    return keptBetween(parts, before, Math.min(before + size, deliveredUpTo));
+  });
+  return (await Promise.all(runs)).flat();
+}
+
+/** Those above `before`, up to `last`. */
+async function keptBetween(parts: ClaimParts, before: number, last: number): Promise<number[]> {
+  const { connection, stream, subject } = parts;
   const sequences: number[] = [];
-  let last = state.settledUpTo;
-  for (;;) {
-    const kept = await connection.read(stream, { seq: last + 1, next_by_subj: subject });
-    if (kept === null || kept.sequence > state.deliveredUpTo) return sequences;
-    last = kept.sequence;
-    sequences.push(last);
+  for (let sequence = before; sequence < last; ) {
+    const kept = await connection.read(stream, { seq: sequence + 1, next_by_subj: subject });
+    if (kept === null || kept.sequence > last) break;
+    sequence = kept.sequence;
+    sequences.push(sequence);
   }
+  return sequences;
 }
 
 /**
@@ -130,8 +144,9 @@ async function answer(
   sequences: readonly number[],
   answerTo: (sequence: number) => Uint8Array,
 ): Promise<void> {
-  // As the server writes them: deliveries of the message, its sequence, the delivery's number, time, messages to come.
-  const subjectOf = (sequence: number): string => `$JS.ACK.${stream}.${consumer}.1.${sequence}.${deliveries + 1}.0.0`;
+  // As the server writes them: deliveries of the message, its sequence, the delivery's number, time, messages to come. By the
+  // number of the last delivery, the server brings nothing again once all is settled.
+  const subjectOf = (sequence: number): string => `$JS.ACK.${stream}.${consumer}.1.${sequence}.${deliveries}.0.0`;
   const last = sequences.at(-1);
   if (last === undefined) return;
   for (const sequence of sequences.slice(0, -1)) connection.send(subjectOf(sequence), answerTo(sequence));

@@ -296,7 +296,5 @@ export class Feed {
 }
 
 function upTo(sequence: number, map: ReadonlyMap<number, unknown>): number {
-  let count = 0;
-  for (const one of map.keys()) if (one <= sequence) count++;
-  return count;
+  return [...map.keys()].filter((one) => one <= sequence).length;
 }
