@@ -208,7 +208,7 @@ describe('the command line on a running bus', () => {
     expect(await on('dlq', 'archive', '--subscriber', 'feed')).toMatchObject({ exit: 0, out: '4 archived\n' });
     expect(await on('dlq', 'replay', '--all')).toMatchObject({
       exit: 1,
-      out: '0 replayed: no letter like that waits for a replay, see busbar dlq stats\n',
+      out: `0 replayed\nno letter like that waits for a replay: see busbar dlq stats --dir ${folder}\n`,
     });
     const refused = await busbarProcess('dlq', 'purge', '--state', 'archived', '--dir', folder);
     expect(refused.exit).toBe(3);

@@ -40,7 +40,7 @@ describe('the command line on a stopped bus', () => {
     ]);
     expect(health).toMatchObject({ exit: 1, err: '' });
     expect(health.out).toMatch(
-      /^not running .*\n3 dead letters: see busbar dlq stats\n3 errors in all, .*\n {2}message_processing_error 3\n$/,
+      /^not running .*\n3 dead letters: see busbar dlq stats --dir \S+\n3 errors in all, .*\n {2}message_processing_error 3\n$/,
     );
     expect(JSON.parse(errors.out).map(({ message }: { message: string }) => message)).toEqual(Array(3).fill('not yet'));
     expect(JSON.parse(stats.out)).toMatchObject({ total_errors: 3, categories: { message_processing_error: 3 } });
@@ -177,8 +177,8 @@ describe('the command line on a stopped bus', () => {
     const dir = temporaryFolder();
     mkdirSync(join(dir, 'dead_letter'));
     const bad: [string[], RegExp][] = [
-      [['dlq', 'lst'], /there is no command "dlq lst/],
-      [['dlq', 'list', '--colour'], /Unknown option '--colour'/],
+      [['dlq', 'lst'], /there is no command "dlq lst"/],
+      [['dlq', 'list', '--colour'], /unknown option '--colour': see busbar dlq list --help/],
       [['dlq', 'list', '--category', 'timeout'], /--category must be one of connection_error/],
       [['dlq', 'list', '--limit', 'x'], /--limit must be a whole number of at least 1; received "x"/],
       [['errors', 'list', '--since', 'once'], /--since must be a time/],

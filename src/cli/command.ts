@@ -85,7 +85,7 @@ export class Arguments {
     const options: NonNullable<ParseArgsConfig['options']> = {};
     for (const name of optionsOf(command)) options[name] = { type: OPTIONS[name].type };
     const ids = argv.filter((word) => DASHED_ID.test(word));
-    const { values, positionals } = parseArgs({
+    const { values, positionals } = parsed(command, {
       args: argv.filter((word) => !DASHED_ID.test(word)),
       options: { ...options, help: { type: 'boolean', short: 'h' } },
       allowPositionals: true,
@@ -120,6 +120,23 @@ export class Arguments {
 
   get folder(): string {
     return this.text('dir') ?? DEFAULT_FOLDER;
+  }
+
+  /** What to type next, to be copied: on the same folder. */
+  next(words: string): string {
+    const dir = this.text('dir');
+    if (dir === undefined) return `busbar ${words}`;
+    return `busbar ${words} --dir ${/^[\w./-]+$/.test(dir) ? dir : `'${dir.replaceAll("'", "'\\''")}'`}`;
+  }
+}
+
+/** Node's own texts go on about how to write positionals that begin with a dash. */
+function parsed({ words }: Command, config: ParseArgsConfig): ReturnType<typeof parseArgs> {
+  try {
+    return parseArgs(config);
+  } catch (thrown) {
+    const [first = ''] = (thrown as Error).message.split(/\.? To specify|[.\n]/);
+    throw new CliError(Exit.USAGE, `${first.charAt(0).toLowerCase()}${first.slice(1)}: see busbar ${words} --help`);
   }
 }
 

@@ -14,6 +14,7 @@ export const ERROR_FILTERS: readonly OptionName[] = [
   'severity',
   'signature',
   'since',
+  'until',
   'limit',
 ];
 
@@ -25,19 +26,25 @@ export function choiceFrom(args: Arguments): Choice {
   const severity = oneOf('severity', args.text('severity'), Object.values(ErrorSeverity));
   const [topic, subscriber, signature] = [args.text('topic'), args.text('subscriber'), args.text('signature')];
   const since = sinceFrom(args);
+  const until = timeFrom(args, 'until') ?? Number.POSITIVE_INFINITY;
   return ({ context, ...report }) =>
     (category === undefined || report.category === category) &&
     (severity === undefined || report.severity === severity) &&
     (topic === undefined || (typeof context.topic === 'string' && isMatch(context.topic, topic))) &&
     (subscriber === undefined || context.subscriber_id === subscriber) &&
     (signature === undefined || context.signature === signature) &&
-    report.timestamp >= since;
+    report.timestamp >= since &&
+    report.timestamp < until;
 }
 
 /** Seconds since 1970; the beginning of time when nothing is said. */
 export function sinceFrom(args: Arguments): number {
-  const since = args.text('since');
-  return since === undefined ? Number.NEGATIVE_INFINITY : parseWhen('since', since);
+  return timeFrom(args, 'since') ?? Number.NEGATIVE_INFINITY;
+}
+
+function timeFrom(args: Arguments, option: 'since' | 'until'): number | undefined {
+  const text = args.text(option);
+  return text === undefined ? undefined : parseWhen(option, text);
 }
 
 /** For programs: the preview of the payload is left out, unless payloads are wanted. */

@@ -24,12 +24,15 @@ export class LiveBus {
   #received: string[] = [];
   #isGone = false;
 
+  /** False: a bus there has none; Node would cut the path in silence, and look elsewhere. */
+  static hasSocket(folder: string): boolean {
+    return Buffer.byteLength(join(folder, CONTROL_SOCKET)) <= LONGEST_SOCKET_PATH && process.platform !== 'win32';
+  }
+
   /** Undefined: no bus answers there. */
   static connect(folder: string, patienceMs = PATIENCE_MS): Promise<LiveBus | undefined> {
+    if (!LiveBus.hasSocket(folder)) return Promise.resolve(undefined);
     const path = join(folder, CONTROL_SOCKET);
-    // A bus with such a path has no socket; Node would cut it in silence, and look elsewhere.
-    if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH || process.platform === 'win32')
-      return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       const socket = connect(path);
       socket.once('connect', () => resolve(new LiveBus(socket, patienceMs)));

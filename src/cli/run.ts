@@ -26,7 +26,7 @@ const EXIT_CODES: readonly [Exit, string][] = [
   [Exit.DONE, 'done; for health: healthy'],
   [Exit.BAD_NEWS, 'done, with bad news: not healthy, no such letter, letters that failed again or were skipped'],
   [Exit.USAGE, 'the command line is wrong; nothing was done'],
-  [Exit.REFUSED, 'refused: --yes is missing, or a running bus; nothing was done'],
+  [Exit.REFUSED, 'refused: it needs --yes, or a running bus, and has none; nothing was done'],
   [Exit.UNREACHABLE, 'neither a bus nor a folder to work on: missing, locked, not permitted'],
   [Exit.FAILED, 'failed on the way'],
 ];
@@ -63,9 +63,14 @@ function withoutCommand(argv: readonly string[]): Exit {
   // Half a command: what may follow is what was wanted to know.
   const isUnfinished = group === undefined || (isGroup(group) && (second === undefined || second.startsWith('-')));
   if (!isAsked && !isUnfinished)
-    throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(argv.join(' '))}: see busbar --help`);
+    throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(wordsOf(argv))}: see busbar --help`);
   for (const line of help(group === 'help' ? second : group)) print(line);
   return isAsked ? Exit.DONE : Exit.USAGE;
+}
+
+function wordsOf(argv: readonly string[]): string {
+  const options = argv.findIndex((word) => word.startsWith('-'));
+  return argv.slice(0, options < 0 ? argv.length : options).join(' ');
 }
 
 function versionOfPackage(): string {

@@ -30,7 +30,7 @@ export const dlqEdit: Command = {
     if (edited === null) {
       throw new CliError(Exit.BAD_NEWS, `there is no letter ${JSON.stringify(id)}, or it is being replayed`);
     }
-    print(args.has('json') ? safeJson({ edited: id }) : `changed; now: busbar dlq replay ${id}`);
+    print(args.has('json') ? safeJson({ edited: id }) : `changed; now: ${args.next(`dlq replay ${id}`)}`);
     return Exit.DONE;
   },
 };

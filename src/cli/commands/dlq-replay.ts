@@ -26,7 +26,10 @@ export const dlqReplay: Command = {
       if (process.stderr.isTTY && !options.dryRun) note('replaying; Ctrl-C ends the wait, not the replay');
       const result = await bus.session.ask({ ask: 'replay', which, options });
       if (args.has('json')) print(safeJson(result));
-      else printResult(result, options.dryRun === true);
+      else {
+        printResult(result, options.dryRun === true);
+        if (isNothing(result)) print(`no letter like that waits for a replay: see ${args.next('dlq stats')}`);
+      }
       return result.failed.length + result.skipped.length > 0 || isNothing(result) ? Exit.BAD_NEWS : Exit.DONE;
     } finally {
       looks.cancel();
@@ -87,10 +90,8 @@ function isNothing({ replayed, failed, skipped, held }: ReplayResult): boolean {
   return replayed.length + failed.length + skipped.length + held.length === 0;
 }
 
-function printResult(result: ReplayResult, isDry: boolean): void {
-  const { replayed, failed, skipped, held } = result;
-  const none = isNothing(result) ? ': no letter like that waits for a replay, see busbar dlq stats' : '';
-  print(`${replayed.length} ${isDry ? 'would be replayed' : 'replayed'}${none}`);
+function printResult({ replayed, failed, skipped, held }: ReplayResult, isDry: boolean): void {
+  print(`${replayed.length} ${isDry ? 'would be replayed' : 'replayed'}`);
   if (failed.length > 0) print(`${paint('red', `${failed.length} failed again`)}${named(failed)}`);
   if (skipped.length > 0) print(`${paint('yellow', `${skipped.length} not tried`)}${named(skipped)}`);
   if (held.length > 0) {

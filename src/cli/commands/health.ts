@@ -1,5 +1,5 @@
 // The command `busbar health`: how a running bus is, in words and reasons; of a stopped one, what its files know.
-import type { Command } from '../command.js';
+import type { Arguments, Command } from '../command.js';
 import { Exit } from '../exit.js';
 import { statusLines, subscriptionLines, totalLines } from '../health-view.js';
 import { countLetters } from '../letter-files.js';
@@ -17,7 +17,7 @@ export const health: Command = {
     const folder = existingFolder(args.folder);
     const bus = await LiveBus.connect(folder);
     if (bus === undefined) {
-      await tellStopped(folder, args.has('json'));
+      await tellStopped(folder, args);
       return Exit.BAD_NEWS;
     }
     const { pid, health: status } = await bus.ask({ ask: 'health' });
@@ -34,16 +34,18 @@ export const health: Command = {
   },
 };
 
-async function tellStopped(folder: string, isJson: boolean): Promise<void> {
+async function tellStopped(folder: string, args: Arguments): Promise<void> {
   const metrics = readMetrics(folder);
   const letters = await countLetters(folder);
-  if (isJson) {
+  if (args.has('json')) {
     print(safeJson({ running: false, deadLetters: letters, metrics }));
     return;
   }
   print(`${paint('red', 'not running')}  no bus answers in ${safe(folder)}`);
-  if (letters === null) print('dead letters: too many to be counted here, see busbar dlq stats');
-  else print(`${letters} dead letter${letters === 1 ? '' : 's'}${letters === 0 ? '' : ': see busbar dlq stats'}`);
+  if (!LiveBus.hasSocket(folder)) print('this path is too long for a socket: a bus that runs here cannot be asked');
+  if (letters === null) print(`dead letters: too many to be counted here, see ${args.next('dlq stats')}`);
+  else
+    print(`${letters} dead letter${letters === 1 ? '' : 's'}${letters === 0 ? '' : `: see ${args.next('dlq stats')}`}`);
   if (metrics === null) {
     print('there is no metrics file: no error was ever logged here');
     return;
