@@ -67,7 +67,7 @@ function loggingTesting({ testing, clock }: ResolvedBusOptions): LoggingTesting 
  */
 export function assemble(options: ResolvedBusOptions, emergencyStop: () => void): BusParts {
   const { clock, enableErrorHandling, errorLogDir, retry, retryBudget, redact, ringBytes, testing } = options;
-  const { maxMessageBytes, dedupeWindowMs } = options;
+  const { maxMessageBytes, dedupeWindowMs, codec } = options;
   const instance = testing?.instance ?? nanoid(10);
   const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
   const notes = new FailureNotes(describer, clock, instance);
@@ -113,7 +113,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
     },
   });
   const publisher: Publisher = new Publisher({
-    ...{ clock, router, settler, notes, instance, remote, maxMessageBytes, dedupeWindowMs },
+    ...{ clock, router, settler, notes, instance, remote, maxMessageBytes, dedupeWindowMs, codec },
     largestInRing: largestInRing(ringBytes),
   });
   const pressure = new Pressure(events, router, publisher);

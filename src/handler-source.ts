@@ -1,6 +1,7 @@
 // Where the handler that a user gave lies, as workers can load it.
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { ResolvedSubscribeOptions } from './resolved-options.js';
+import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
+import type { CodecChoice } from './shared/codec.js';
 import { invalidOption } from './shared/errors.js';
 import { isHandlerDefinition } from './shared/handler.js';
 import type { HandlerSource } from './shared/lane-task.js';
@@ -15,12 +16,36 @@ export function sourceOf(handler: unknown, options: ResolvedSubscribeOptions): H
     if (options.bytes !== 'view') return undefined;
     throw invalidOption('bytes', "'copy' for a function that runs on the main thread", options.bytes);
   }
-  if (options.validate === undefined) return moduleOf(handler, options.export);
+  if (options.validate === undefined) {
+    const { codec } = options;
+    return { ...moduleOf(handler, options.export), codec: typeof codec === 'object' ? codec.name : null };
+  }
   // A schema cannot cross threads.
   throw invalidOption('validate', "an option of defineHandler in the handler's own module", 'one of subscribe');
 }
 
-function moduleOf(handler: unknown, exportName: string): HandlerSource {
+/**
+ * The codec of a subscription: its handler's own, or that of the options.
+ *
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function codecOf(
+  handler: unknown,
+  { codec }: ResolvedSubscribeOptions,
+  { codec: itsBus, transport }: ResolvedBusOptions,
+): CodecChoice {
+  if (!isHandlerDefinition(handler)) return codec;
+  const own = handler.options.codec;
+  if (own === undefined) {
+    if (typeof codec === 'string') return codec;
+    throw invalidOption('codec', "an option of defineHandler in the handler's own module", 'one of subscribe');
+  }
+  if (transport !== null) throw invalidOption('defineHandler: codec', 'left out where there is a transport', own.name);
+  if (codec === own || codec === itsBus) return own;
+  throw invalidOption('codec', `left out beside a defineHandler value, which has the codec ${own.name}`, codec);
+}
+
+function moduleOf(handler: unknown, exportName: string): Omit<HandlerSource, 'codec'> {
   if (isHandlerDefinition(handler)) {
     const own = handler.options.export ?? 'default';
     if (exportName !== 'default' && exportName !== own) {

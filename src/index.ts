@@ -20,6 +20,7 @@ export type { BreakerOptions, CircuitState } from './shared/breaker.js';
 export { BreakerOpenError, CircuitBreaker, type CircuitBreakerOptions } from './shared/circuit-breaker.js';
 export { type Classification, type ClassifyOptions, classifyError } from './shared/classify.js';
 export type { Clock, Timer } from './shared/clock.js';
+export { EncodedPayload } from './shared/encoded-payload.js';
 export { BusbarError, type ErrorCode } from './shared/errors.js';
 export {
   type Breaker,
@@ -33,6 +34,7 @@ export {
   type HandlerRule,
   HandlerVerdict,
   type Middleware,
+  type PayloadCodec,
   retryLater,
   type StandardSchema,
 } from './shared/handler.js';

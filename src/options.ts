@@ -4,6 +4,7 @@ import type { RetryBudgetOptions } from './failure/budget.js';
 import type { RetryOverrides } from './failure/retry-config.js';
 import type { BreakerOptions } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
+import type { CodecChoice } from './shared/codec.js';
 import type { StandardSchema } from './shared/handler.js';
 import type { Ordering } from './shared/message.js';
 import type { ReconnectHook } from './shared/reconnector.js';
@@ -37,6 +38,12 @@ export interface MessageBusOptions {
    * Default 1 048 576.
    */
   readonly ringBytes?: number;
+  /**
+   * How payloads become bytes. 'clone': with the fidelity of structured clone. 'json': as JSON.stringify says them, and binary
+   * ones as they are; what JSON has no word for (BigInt, cycles, undefined) goes on as with 'clone', flagged as lossy. What
+   * handlers publish or return is always cloned. Default 'clone'.
+   */
+  readonly codec?: 'clone' | 'json';
   /**
    * For how long an `id` that a publisher or a handler gave is remembered, in milliseconds, 0 or more: a message that is
    * published again to the same topic within it is accepted and not routed. 100 000 ids at most. Default 0: not at all.
@@ -148,6 +155,11 @@ export interface SubscribeOptions {
    * then the queue grows by half for 30 s; then newcomers go to the dead-letter queue.
    */
   readonly overflow?: Overflow;
+  /**
+   * How payloads become bytes for this subscription. An object for a plain function, or for a module URL whose definition has
+   * a codec of that name; a `defineHandler` value brings its own. With a transport it is the bus's. Default: the bus's.
+   */
+  readonly codec?: CodecChoice;
   /** Checks payloads, for a plain function; a handler in a module gives it to `defineHandler`. */
   readonly validate?: StandardSchema;
   /** 'view': raw bytes are a view on the ring, valid until the handler settles. Default 'copy'. */

@@ -1,5 +1,6 @@
 // The way of a message in: checked, routed, encoded once, given to every subscription that matches.
 import { Dedupe } from './dedupe.js';
+import { byCodec, PayloadEncoder } from './encoding.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT, type Remote } from './remote.js';
@@ -7,7 +8,7 @@ import type { Router } from './routing/router.js';
 import { assertTopic, isTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
 import type { Clock } from './shared/clock.js';
-import { type Encoded, encodeLossy, encodePayload } from './shared/codec.js';
+import { type CodecChoice, decodePayload, type Encoded, encodeAs } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
 import { BusbarError, invalidOption, show } from './shared/errors.js';
 import type { PublishedDetail } from './shared/outcome.js';
@@ -29,14 +30,18 @@ export interface PublishParts {
   readonly remote: Remote | null;
   /** See `MessageBusOptions`. */
   readonly dedupeWindowMs: number;
+  /** Of what goes to the transport. */
+  readonly codec: CodecChoice;
 }
 
 const NO_OPTIONS: PublishOptions = {};
-const NOBODY: readonly LiveSubscription[] = [];
+type Subscriptions = readonly LiveSubscription[];
+const NOBODY: Subscriptions = [];
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Publisher {
   readonly #parts: PublishParts;
+  readonly #encoder: PayloadEncoder;
   /** Payloads up to this size need no second look, in bytes. */
   readonly #largest: number;
   isOpen = false;
@@ -49,6 +54,7 @@ export class Publisher {
 
   constructor(parts: PublishParts) {
     this.#parts = parts;
+    this.#encoder = new PayloadEncoder(parts.settler, parts.notes);
     this.dedupe = new Dedupe(parts.dedupeWindowMs, parts.clock);
     this.#largest = Math.min(parts.largestInRing, parts.maxMessageBytes);
   }
@@ -87,7 +93,7 @@ export class Publisher {
     assertTopic(topic);
     await this.#parts.remote?.transport?.ready();
     if (!this.isOpen) throw new BusbarError('BUSBAR_NOT_RUNNING', 'publishAsync: the bus is not running');
-    const delivery = this.#delivery(topic, this.#encode(topic, payload), options);
+    const delivery = this.#delivery(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options);
     await new Promise<void>((resolve, reject) => {
       const isTaken = this.#send(delivery, false, (problem) => (problem === undefined ? resolve() : reject(problem)));
       if (!isTaken) reject(new BusbarError('BUSBAR_REFUSED', `the transport has not taken the message to ${topic}`));
@@ -102,13 +108,15 @@ export class Publisher {
     }
     const { topic, id, codec, lossy, delayMs } = detail;
     if (this.#parts.remote !== null) {
-      // What waits here would not outlive this process; what the servers keep has no such thing as a delay.
       if (delayMs !== null) this.#refuse(invalidOption('ctx.publish: delayMs', NOT_WITH_TRANSPORT, delayMs));
       return delayMs === null && this.#send(this.#delivery(topic, { codec, bytes, lossy }, detail), true);
     }
     const missing = this.dedupe.missing(topic, id, this.#parts.router.match(topic) ?? []);
     if (missing === null) return true;
-    const refusedBy = this.#deliver(this.#delivery(topic, { codec, bytes, lossy }, detail), missing, delayMs ?? 0);
+    const isPlain = missing.every(({ options }) => options.codec === 'clone');
+    const refusedBy = isPlain
+      ? this.#deliver(this.#delivery(topic, { codec, bytes, lossy }, detail), missing, delayMs ?? 0)
+      : this.#deliverEncoded(topic, decodePayload(codec, bytes), detail, missing);
     return refusedBy.length === 0;
   }
 
@@ -151,7 +159,7 @@ export class Publisher {
     options: PublishOptions,
     wait: (number: number) => T,
   ): T {
-    const delivery = this.#delivery(topic, encodePayload(payload), options, true);
+    const delivery = this.#delivery(topic, encodeAs(subscription.options.codec, payload), options, true);
     const reply = wait(delivery.number);
     this.#give(subscription, delivery, options.delayMs ?? 0);
     return reply;
@@ -165,7 +173,7 @@ export class Publisher {
     options: PublishOptions,
     wait: (number: number) => T,
   ): T {
-    const delivery = this.#delivery(topic, encodePayload(payload), options, true);
+    const delivery = this.#delivery(topic, encodeAs(subscription.options.codec, payload), options, true);
     const reply = wait(delivery.number);
     subscription.routed++;
     this.routed++;
@@ -173,24 +181,19 @@ export class Publisher {
     return reply;
   }
 
-  #route(
-    topic: string,
-    payload: unknown,
-    options: PublishOptions,
-    subscriptions: readonly LiveSubscription[],
-  ): boolean {
+  #route(topic: string, payload: unknown, options: PublishOptions, subscriptions: Subscriptions): boolean {
     if (this.#parts.remote !== null) {
       assertNoDelay(options.delayMs);
-      return this.#send(this.#delivery(topic, this.#encode(topic, payload), options));
+      return this.#send(this.#delivery(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options));
     }
     if (subscriptions.length === 0) {
       this.unrouted++;
       return true;
     }
-    const { id, delayMs = 0 } = options;
+    const { id } = options;
     const missing = id === undefined ? subscriptions : this.dedupe.missing(topic, id, subscriptions);
     if (missing === null) return true;
-    const refusedBy = this.#deliver(this.#delivery(topic, this.#encode(topic, payload), options), missing, delayMs);
+    const refusedBy = this.#deliverEncoded(topic, payload, options, missing);
     if (id !== undefined && refusedBy.length > 0) this.dedupe.refused(topic, id, refusedBy);
     return refusedBy.length === 0;
   }
@@ -207,12 +210,25 @@ export class Publisher {
     return remote?.publish({ ...delivery, id: messageId(delivery, instance) }, isFromHandler, onStored) ?? false;
   }
 
+  /** In the codec of each, encoded once for each codec. Returns those that have refused it. */
+  #deliverEncoded(
+    topic: string,
+    payload: unknown,
+    options: Partial<Nullable<PublishOptions>>,
+    subscriptions: Subscriptions,
+  ): Subscriptions {
+    const number = this.#numbers++;
+    let refusedBy = NOBODY;
+    for (const [codec, some] of byCodec(subscriptions)) {
+      const encoded = this.#encoder.encode(topic, payload, codec);
+      const delivery = this.#delivery(topic, encoded, options, false, number);
+      refusedBy = [...refusedBy, ...this.#deliver(delivery, some, options.delayMs ?? 0)];
+    }
+    return refusedBy;
+  }
+
   /** Returns those that have refused it. */
-  #deliver(
-    delivery: Delivery,
-    subscriptions: readonly LiveSubscription[],
-    delayMs: number,
-  ): readonly LiveSubscription[] {
+  #deliver(delivery: Delivery, subscriptions: Subscriptions, delayMs: number): Subscriptions {
     if (subscriptions.length === 0) this.unrouted++;
     let refusedBy = NOBODY;
     for (const subscription of subscriptions) {
@@ -246,29 +262,18 @@ export class Publisher {
     return isAccepted;
   }
 
-  /** A payload that cannot be encoded goes as far as it can, flagged, and is reported. */
-  #encode(topic: string, payload: unknown): Encoded {
-    try {
-      return encodePayload(payload);
-    } catch (thrown) {
-      const { settler, notes } = this.#parts;
-      const report = notes.incident('publisher', thrown, 'encode', { topic, fallback: 'lossy' });
-      settler.report({ ...report, recovery_attempted: true, recovery_successful: true });
-      return encodeLossy(payload);
-    }
-  }
-
   #delivery(
     topic: string,
     { codec, bytes, lossy }: Encoded,
     options: Partial<Nullable<PublishOptions>>,
     wantsReply = false,
+    number = this.#numbers++,
   ): Delivery {
     const { clock, largestInRing, maxMessageBytes } = this.#parts;
     const now = clock.now();
     const isLarge = bytes.byteLength > largestInRing && bytes.byteLength <= maxMessageBytes;
     return {
-      number: this.#numbers++,
+      number,
       id: options.id ?? '',
       topic,
       key: options.key ?? null,

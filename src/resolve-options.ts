@@ -7,8 +7,10 @@ import type { AdaptiveTimeoutOptions, MessageBusOptions, StopOptions, SubscribeO
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
 import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
+import type { CodecChoice } from './shared/codec.js';
 import type { DeadlineRule } from './shared/deadline.js';
 import { invalidOption } from './shared/errors.js';
+import { assertCodec } from './shared/handler.js';
 import { assertKnown, fields, flag, hook, number, oneOf, path, positive, whole } from './shared/option-checks.js';
 import { createRedactor } from './shared/redact.js';
 import { allocateRing } from './shared/ring.js';
@@ -40,6 +42,7 @@ export function resolveBusOptions(options: MessageBusOptions): ResolvedBusOption
     onCritical: hook('onCritical', options.onCritical),
     redact: options.redact ?? {},
     clock: options.clock ?? systemClock,
+    codec: busCodec(options.codec),
     testing: hooksOf(options),
     transport: transportOf(options.transport),
   };
@@ -89,6 +92,7 @@ export function resolveSubscribeOptions(
     overflow: options.overflow === undefined ? undefined : oneOf('overflow', options.overflow, OVERFLOWS),
     validate,
     bytes: oneOf('bytes', options.bytes ?? 'copy', ['copy', 'view']),
+    codec: codec(options.codec, bus),
   };
 }
 
@@ -100,6 +104,7 @@ const BUS_OPTIONS = [
   'threads',
   'spareThreads',
   'ringBytes',
+  'codec',
   'maxMessageBytes',
   'dedupeWindowMs',
   'resourceLimits',
@@ -133,7 +138,9 @@ const SUBSCRIBE_OPTIONS = [
   'overflow',
   'validate',
   'bytes',
+  'codec',
 ];
+const CODECS = ['clone', 'json'] as const;
 const OVERFLOWS = ['reject', 'drop-oldest', 'drop-low', 'dead-letter'] as const;
 const THREAD_LIMITS = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb'];
 
@@ -149,6 +156,19 @@ export function drainTimeOf(options: StopOptions): number {
     throw invalidOption('timeoutMs', 'a number of milliseconds >= 0', timeoutMs);
   }
   return flag('drain', drain) ? timeoutMs : 0;
+}
+
+function busCodec(value: unknown = 'clone'): 'clone' | 'json' {
+  return oneOf('codec', value, CODECS);
+}
+
+function codec(given: CodecChoice | undefined, { transport, codec: itsBus }: ResolvedBusOptions): CodecChoice {
+  const value = given ?? itsBus;
+  if (transport !== null && value !== itsBus)
+    throw invalidOption('codec', 'left out where there is a transport', value);
+  if (typeof value === 'string') return busCodec(value);
+  assertCodec('codec', value);
+  return value;
 }
 
 function concurrency(value: unknown, ordering: unknown): number {

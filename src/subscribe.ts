@@ -3,7 +3,7 @@ import type { Breakers } from './breakers.js';
 import type { BusEmitter } from './events.js';
 import type { RetrySchedule } from './failure/retries.js';
 import type { FailureNotes } from './failure-notes.js';
-import { sourceOf } from './handler-source.js';
+import { codecOf, sourceOf } from './handler-source.js';
 import { Inflows } from './inflows.js';
 import { LiveSubscription } from './live-subscription.js';
 import { News } from './news.js';
@@ -87,9 +87,10 @@ export class Subscriber {
   async subscribe(
     pattern: string,
     handler: AnyHandler,
-    options: ResolvedSubscribeOptions,
+    given: ResolvedSubscribeOptions,
     threads: Threads,
   ): Promise<Subscription> {
+    const options = { ...given, codec: codecOf(handler, given, this.#parts.options) };
     const key = keyOf(pattern, options.subscriberId);
     if (this.#subscriptions.has(key)) {
       const what = `${options.subscriberId} has subscribed to ${pattern} already`;
@@ -193,14 +194,14 @@ export class Subscriber {
     const { options, breaker, pattern } = subscription;
     const { instance, describer } = this.#parts;
     const tellsHandled = this.#parts.remote !== null;
-    const { validate, whenOpen, deadline, graceMs, concurrency } = options;
+    const { validate, codec, whenOpen, deadline, graceMs, concurrency } = options;
     const names = { instance, pattern };
     const order = this.#orderOf(options);
     const tellsSuccess = this.#parts.options.testing !== null;
     return new MainLane(
       {
         handle,
-        validate,
+        call: { validate, codec: typeof codec === 'object' ? codec : undefined },
         names,
         breaker,
         whenOpen,

@@ -118,6 +118,7 @@ describe('the package', () => {
       'BusbarError',
       'CircuitBreaker',
       'DeadLetterQueue',
+      'EncodedPayload',
       'ErrorCategory',
       'ErrorLogger',
       'ErrorRecoveryManager',

@@ -4,9 +4,17 @@ import type { Permit, SharedBreaker } from './breaker.js';
 import { countsForBreaker } from './classify.js';
 import type { AttemptContext } from './context.js';
 import type { DeliveryHead } from './delivery.js';
+import { decodeWith, type EncodedPayload } from './encoded-payload.js';
 import { BusbarError, show } from './errors.js';
-import type { Handler, StandardSchema } from './handler.js';
+import type { Handler, PayloadCodec, StandardSchema } from './handler.js';
+import { Codec } from './message.js';
 import type { ErrorCategory, ErrorPhase } from './report.js';
+
+/** What is done with a payload before its handler has it. */
+export interface CallOptions {
+  readonly validate?: StandardSchema | undefined;
+  readonly codec?: PayloadCodec | undefined;
+}
 
 /** Where an attempt stands. Whoever runs it knows where its payload lies. */
 export abstract class Attempt<D extends DeliveryHead = DeliveryHead> {
@@ -29,8 +37,9 @@ export abstract class Attempt<D extends DeliveryHead = DeliveryHead> {
   }
 
   /** Decodes, validates and calls. Returns or throws what the handler does; `phase` says how far it came. */
-  call(handle: Handler, schema: StandardSchema | undefined, mode: 'copy' | 'view'): unknown {
-    this.payload = this.decode(mode);
+  call(handle: Handler, { validate: schema, codec }: CallOptions, mode: 'copy' | 'view'): unknown {
+    const payload = this.decode(mode);
+    this.payload = this.delivery.codec === Codec.OWN ? decodeWith(codec, payload as EncodedPayload) : payload;
     if (schema === undefined) return this.#handle(handle, this.payload);
     this.phase = 'validate';
     const checked = schema['~standard'].validate(this.payload);

@@ -5,7 +5,9 @@ import { types } from 'node:util';
 import { CompactReader } from './compact-reader.js';
 import { CompactWriter } from './compact-writer.js';
 import { pathOfUncloneable } from './culprit.js';
+import { EncodedPayload, encodeWith, packEncoded, unpackEncoded } from './encoded-payload.js';
 import { BusbarError } from './errors.js';
+import type { PayloadCodec } from './handler.js';
 import { isPlainJson } from './json-exact.js';
 import { reasonOf, withoutUncloneable } from './lossy.js';
 import { Codec, type CodecId } from './message.js';
@@ -49,11 +51,32 @@ export function encodePayload(value: unknown): Encoded {
     if (raw !== undefined) return raw;
     const compact = writer.write(value);
     if (compact !== undefined) return { codec: Codec.COMPACT, bytes: compact, lossy: false };
+    if (value instanceof EncodedPayload) return { codec: Codec.OWN, bytes: packEncoded(value), lossy: false };
     return { codec: Codec.V8, bytes: writeGeneral(value), lossy: false };
   } catch (cause) {
     const path = pathOfUncloneable(value);
     const subject = path ?? 'the payload';
     throw new BusbarError('BUSBAR_ENCODING', `${subject} cannot be encoded: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** How payloads become bytes: with the fidelity of structured clone, as JSON (binary ones stay as they are), or the user's way. */
+export type CodecChoice = 'clone' | 'json' | PayloadCodec;
+
+/**
+ * Encodes as it was chosen. What is {@link EncodedPayload} already stays so.
+ *
+ * @throws BUSBAR_ENCODING with the cause
+ */
+export function encodeAs(codec: CodecChoice, value: unknown): Encoded {
+  if (codec === 'clone' || value instanceof EncodedPayload) return encodePayload(value);
+  try {
+    if (codec !== 'json') return { codec: Codec.OWN, bytes: packEncoded(encodeWith(codec, value)), lossy: false };
+    return encodeRaw(value) ?? { codec: Codec.JSON, bytes: jsonOf(value), lossy: false };
+  } catch (cause) {
+    const name = codec === 'json' ? codec : codec.name;
+    const message = `the payload cannot be encoded by codec ${name}: ${reasonOf(cause)}`;
+    throw new BusbarError('BUSBAR_ENCODING', message, { cause });
   }
 }
 
@@ -100,6 +123,8 @@ export function decodeRange(
         return readGeneral(bytes);
       case Codec.ARRAY_BUFFER:
         return copyOf(bytes).buffer;
+      case Codec.OWN:
+        return unpackEncoded(bytes);
       default:
         return viewOn(codec, bytes);
     }
@@ -118,6 +143,12 @@ export function plainJsonOf(codec: CodecId, bytes: Uint8Array): unknown {
   } catch {
     return undefined;
   }
+}
+
+function jsonOf(value: unknown): Uint8Array {
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new TypeError('JSON has no word for it');
+  return Buffer.from(text);
 }
 
 function encodeRaw(value: unknown): Encoded | undefined {

@@ -114,6 +114,20 @@ export interface StandardSchema {
   };
 }
 
+/**
+ * How payloads become bytes and bytes payloads, in the user's own way. `encode` runs on the main thread, `decode` on the
+ * handler's. A payload that it cannot encode goes on in busbar's way, flagged as lossy; bytes that it cannot decode are a
+ * failed attempt.
+ */
+export interface PayloadCodec {
+  /** In each record and letter; 1 to 64 characters of `A-Z a-z 0-9 . _ -`. */
+  readonly name: string;
+  /** Called once for each message. The bytes are copied before it is called again. */
+  encode(payload: unknown): Uint8Array;
+  /** @param bytes a copy that is its own */
+  decode(bytes: Uint8Array): unknown;
+}
+
 /** Runs around a handler on its thread; calls `next` once to go on, or not at all. */
 export type Middleware = (payload: unknown, context: HandlerContext, next: (payload: unknown) => unknown) => unknown;
 
@@ -139,9 +153,11 @@ export interface HandlerOptions {
   readonly middleware?: readonly Middleware[];
   /** Runs once on each thread before the first delivery; 30 s after its module began to load it must be done. */
   readonly setup?: () => void | Promise<void>;
+  /** Encodes the payloads of its subscriptions on the main thread, and decodes them here. Not with a transport. */
+  readonly codec?: PayloadCodec;
 }
 
-const HANDLER_OPTIONS = ['export', 'validate', 'rules', 'reconnect', 'middleware', 'setup'];
+const HANDLER_OPTIONS = ['export', 'validate', 'rules', 'reconnect', 'middleware', 'setup', 'codec'];
 
 const DEFINITION = Symbol.for('busbar.handler');
 
@@ -175,7 +191,19 @@ export function defineHandler<P = unknown, R = unknown>(
   if (!Array.isArray(middleware) || middleware.some((item) => typeof item !== 'function')) {
     throw invalidOption('defineHandler: middleware', 'a list of functions', middleware);
   }
+  if (options.codec !== undefined) assertCodec('defineHandler: codec', options.codec);
   return Object.freeze({ [DEFINITION]: true, url, handle, options: Object.freeze({ ...options }) });
+}
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertCodec(option: string, codec: unknown): asserts codec is PayloadCodec {
+  if (typeof codec !== 'object' || codec === null) throw invalidOption(option, '{ name, encode, decode }', codec);
+  const { name, encode, decode } = codec as Partial<PayloadCodec>;
+  if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name)) {
+    throw invalidOption(`${option}.name`, '1 to 64 characters of A-Z a-z 0-9 . _ -', name);
+  }
+  if (typeof encode !== 'function') throw invalidOption(`${option}.encode`, 'a function', encode);
+  if (typeof decode !== 'function') throw invalidOption(`${option}.decode`, 'a function', decode);
 }
 
 /** True for what {@link defineHandler} made, in whatever copy of busbar. */

@@ -13,6 +13,13 @@ export interface HandlerSource {
   /** `file:` URL of the module. */
   readonly url: string;
   readonly exportName: string;
+  /** The name of the codec that its definition must have; null: none. */
+  readonly codec: string | null;
+}
+
+/** The same for the same handler. */
+export function handlerKey({ url, exportName, codec }: HandlerSource): string {
+  return `${url}#${exportName} ${codec ?? ''}`;
 }
 
 /** Loads a handler, to find out early whether it can be. */

@@ -20,6 +20,8 @@ export const Codec = {
   JSON: 1,
   V8: 2,
   COMPACT: 3,
+  /** One of the user's, whose name is in the bytes. */
+  OWN: 4,
   BUFFER: 16,
   UINT8: 17,
   INT8: 18,

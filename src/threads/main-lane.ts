@@ -1,5 +1,5 @@
 // A lane for a plain function: its handler runs on the main thread, so only what an event loop allows can be promised.
-import { isThenable } from '../shared/attempt.js';
+import { type CallOptions, isThenable } from '../shared/attempt.js';
 import type { SharedBreaker } from '../shared/breaker.js';
 import type { Clock, Timer } from '../shared/clock.js';
 import { encodePayload } from '../shared/codec.js';
@@ -8,7 +8,7 @@ import type { DeadlineRule } from '../shared/deadline.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { FailureDescriber } from '../shared/describe.js';
 import { BusbarError } from '../shared/errors.js';
-import { type Handler, type HandlerVerdict, isVerdict, type StandardSchema } from '../shared/handler.js';
+import { type Handler, type HandlerVerdict, isVerdict } from '../shared/handler.js';
 import type { LaneOrder } from '../shared/order.js';
 import { type DetailedOutcome, type Failure, Outcome, type OutcomeDetails } from '../shared/outcome.js';
 import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
@@ -23,7 +23,8 @@ import type { RateLimit } from './rate-limit.js';
 
 export interface MainLaneOptions {
   readonly handle: Handler;
-  readonly validate: StandardSchema | undefined;
+  /** Of its payloads. */
+  readonly call: CallOptions;
   readonly names: LaneNames;
   readonly breaker: SharedBreaker | null;
   readonly whenOpen: 'hold' | 'dead-letter';
@@ -194,7 +195,7 @@ export class MainLane {
   }
 
   #start(delivery: Delivery): void {
-    const { breaker, names, handle, validate } = this.#options;
+    const { breaker, names, handle, call } = this.#options;
     if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) {
       this.#events.handedBack(delivery, outcome({ kind: Outcome.EXPIRED, detail: null }));
       return;
@@ -214,7 +215,7 @@ export class MainLane {
     this.#watch();
     let result: unknown;
     try {
-      result = attempt.call(handle, validate, 'copy');
+      result = attempt.call(handle, call, 'copy');
       // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
       if (isThenable(result)) {
         const fail = (thrown: unknown): void => this.#fail(attempt, thrown);

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type Clock, sharedClock, systemClock, type Timer } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import { BusbarError } from '../shared/errors.js';
-import type { HandlerSource, LaneTaskResult } from '../shared/lane-task.js';
+import { type HandlerSource, handlerKey, type LaneTaskResult } from '../shared/lane-task.js';
 import type { RedactOptions } from '../shared/redact.js';
 import { ErrorCategory } from '../shared/report.js';
 import { Lane } from './lane.js';
@@ -161,9 +161,7 @@ export class Threads {
   }
 
   #expectHandlers(): void {
-    const distinct = new Map(
-      [...this.#handlers.values()].map((source) => [`${source.url}#${source.exportName}`, source]),
-    );
+    const distinct = new Map([...this.#handlers.values()].map((source) => [handlerKey(source), source]));
     this.#pool.expect(distinct.values());
   }
 

@@ -224,7 +224,7 @@ export class Drain {
     enterAttempt(attempt);
     let result: unknown;
     try {
-      result = attempt.call(this.#handler.handle, this.#handler.options.validate, this.#task.bytes);
+      result = attempt.call(this.#handler.handle, this.#handler.options, this.#task.bytes);
       // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
       if (isThenable(result)) {
         result.then(

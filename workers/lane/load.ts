@@ -5,7 +5,7 @@ import { classifyError } from '../../src/shared/classify.js';
 import { toErrorRecord } from '../../src/shared/error-record.js';
 import { BusbarError, show } from '../../src/shared/errors.js';
 import { type Handler, type HandlerOptions, isHandlerDefinition, type Middleware } from '../../src/shared/handler.js';
-import type { HandlerSource, LoadFailure } from '../../src/shared/lane-task.js';
+import { type HandlerSource, handlerKey, type LoadFailure } from '../../src/shared/lane-task.js';
 import { createRedactor, type RedactOptions } from '../../src/shared/redact.js';
 
 /** A handler ready to be called on this thread; its `setup` has run. */
@@ -18,7 +18,7 @@ const loaded = new Map<string, Promise<LoadedHandler>>();
 
 /** @throws BUSBAR_HANDLER_LOAD, with what the module or its set-up threw as the cause */
 export function loadHandler(source: HandlerSource): Promise<LoadedHandler> {
-  const name = `${source.url}#${source.exportName}`;
+  const name = handlerKey(source);
   let handler = loaded.get(name);
   if (handler === undefined) {
     handler = importHandler(source);
@@ -47,6 +47,11 @@ async function importHandler(source: HandlerSource): Promise<LoadedHandler> {
       'BUSBAR_HANDLER_LOAD',
       `${what} must be a function or a defineHandler value; found ${show(handle)}`,
     );
+  }
+  const codec = options.codec?.name ?? null;
+  if (codec !== source.codec) {
+    const what = `handler module ${source.url} has ${codec ?? 'no'} codec, and its subscription ${source.codec ?? 'none'}`;
+    throw new BusbarError('BUSBAR_HANDLER_LOAD', `${what}: both halves need the same one`);
   }
   try {
     await options.setup?.();
