@@ -249,7 +249,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     const deadline = systemClock.elapsed() + timeoutMs;
     await this.#parts.subscriber.inflows.pauseAll();
     while (!this.isSettled() && systemClock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
-    await this.#parts.subscriber.closeAll();
+    if (this.#threads !== undefined) await this.#parts.subscriber.closeAll(this.#threads);
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
     while (this.#parts.subscriber.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);

@@ -8,6 +8,7 @@ import type { SharedBreaker } from './shared/breaker.js';
 import type { Clock } from './shared/clock.js';
 import { type Delivery, ownDelivery } from './shared/delivery.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
+import type { HandlerSource } from './shared/lane-task.js';
 import type { LaneState } from './threads/lane-contract.js';
 import { RateLimit } from './threads/rate-limit.js';
 import type { AnyLane } from './threads/threads.js';
@@ -38,6 +39,8 @@ export class LiveSubscription {
   /** Filled once by its maker. */
   readonly lanes: AnyLane[] = [];
   readonly trails = new Trails();
+  /** Undefined: a plain function, or not loaded yet. */
+  source: HandlerSource | undefined;
   /** What its lanes share; null: no limit. */
   readonly rate: RateLimit | null;
   readonly #limit: QueueLimit;

@@ -113,6 +113,7 @@ export class Subscriber {
     try {
       const source = sourceOf(handler, options);
       if (source !== undefined) await this.#load(source, threads);
+      subscription.source = source;
       for (let index = 0; index < options.lanes; index++) {
         const events = this.#news.eventsOf(subscription);
         const lane =
@@ -124,7 +125,7 @@ export class Subscriber {
       }
       await this.inflows.open(subscription);
     } catch (error) {
-      for (const lane of subscription.lanes) threads.remove(lane);
+      await this.#tearDown(subscription, threads);
       this.#subscriptions.delete(key);
       if (breaker !== null) breakers.letGo(breakerName);
       throw error;
@@ -138,8 +139,8 @@ export class Subscriber {
   }
 
   /** Ends all; what is not settled by then is dead-lettered. */
-  async closeAll(): Promise<void> {
-    await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#close(subscription)));
+  async closeAll(threads: Threads): Promise<void> {
+    await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#close(subscription, threads)));
   }
 
   async #load(source: HandlerSource, threads: Threads): Promise<void> {
@@ -252,16 +253,15 @@ export class Subscriber {
     ) {
       await new Promise<void>((resume) => systemClock.after(SETTLED_POLL_MS, resume, true));
     }
-    await this.#close(subscription);
+    await this.#close(subscription, threads);
     await this.inflows.close(subscription);
-    for (const lane of subscription.lanes) threads.remove(lane);
     this.#subscriptions.delete(keyOf(subscription.pattern, subscription.subscriberId));
     if (subscription.breaker !== null) this.#parts.breakers.letGo(subscription.options.breakerName);
     return true;
   }
 
   /** Ends the lanes; what they, and the schedule of retries, still hold is dead-lettered. */
-  async #close(subscription: LiveSubscription): Promise<void> {
+  async #close(subscription: LiveSubscription, threads: Threads): Promise<void> {
     subscription.isOpen = false;
     // From here on settle and publish give up what still comes, for the lanes will not take it.
     subscription.isClosed = true;
@@ -274,6 +274,15 @@ export class Subscriber {
     // Those that go back to a transport go in their order.
     left.sort((one, other) => one.number - other.number);
     for (const delivery of left) settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
+    await this.#tearDown(subscription, threads);
+  }
+
+  async #tearDown({ lanes, source, options }: LiveSubscription, threads: Threads): Promise<void> {
+    for (const lane of lanes) threads.remove(lane);
+    if (source === undefined) return;
+    const { notes, settler } = this.#parts;
+    for (const error of await threads.tearDown(source, options.graceMs, this.#parts.options.redact))
+      settler.report(notes.incident(`subscription ${options.breakerName}`, error, 'handler'));
   }
 }
 

@@ -5,12 +5,13 @@
 // middle of a require() of an ES module takes the whole process down (Node 20: "IsGraphAsync must be used on an
 // instantiated module"); one that is ended in the middle of an import() does not.
 import { workerData } from 'node:worker_threads';
-import type { HandlerSource, LaneTask, LaneTaskResult } from '../src/shared/lane-task.js';
+import type { LaneTask, LaneTaskResult, LaneWorkerData } from '../src/shared/lane-task.js';
 import { markLaneWorker } from '../src/shared/lane-worker.js';
 import { Drain } from './lane/drain.js';
 import { announceExit } from './lane/exit.js';
 import { containLateThrows } from './lane/late.js';
 import { describeLoadFailure, loadHandler } from './lane/load.js';
+import { linkTeardown } from './lane/teardown.js';
 
 markLaneWorker();
 containLateThrows();
@@ -20,7 +21,9 @@ void preload();
 /** Loads the handlers that this thread may be asked for, as soon as it begins: a spare thread takes over within
  * milliseconds. One that fails tells so when it is asked for. */
 async function preload(): Promise<void> {
-  for (const handler of (workerData as readonly HandlerSource[] | null) ?? []) {
+  const { handlers, ...link } = workerData as LaneWorkerData;
+  linkTeardown(link);
+  for (const handler of handlers) {
     await loadHandler(handler).catch(() => undefined);
   }
 }

@@ -8,6 +8,7 @@
  * - `BUSBAR_NOT_RUNNING`: the bus, logger or queue is not started, or already closed; or a handler has ended.
  * - `BUSBAR_DUPLICATE_SUBSCRIPTION`: this pattern and subscriberId are subscribed already.
  * - `BUSBAR_HANDLER_LOAD`: a handler module is missing, throws at import, or has no such export.
+ * - `BUSBAR_HANDLER_TEARDOWN`: a handler's teardown threw, or has not settled within the grace.
  * - `BUSBAR_IN_LANE_WORKER`: a MessageBus was constructed on one of its own worker threads.
  * - `BUSBAR_PACKAGE`: a file of busbar's own is missing, as after bundling.
  * - `BUSBAR_LOG_FOLDER`: the log folder cannot be created, read or written.
@@ -39,6 +40,7 @@ export type ErrorCode =
   | 'BUSBAR_NOT_RUNNING'
   | 'BUSBAR_DUPLICATE_SUBSCRIPTION'
   | 'BUSBAR_HANDLER_LOAD'
+  | 'BUSBAR_HANDLER_TEARDOWN'
   | 'BUSBAR_IN_LANE_WORKER'
   | 'BUSBAR_PACKAGE'
   | 'BUSBAR_LOG_FOLDER'

@@ -2,7 +2,7 @@
 import type { CircuitState } from './breaker.js';
 import { invalidOption } from './errors.js';
 import type { Headers, Priority } from './message.js';
-import { assertKnown } from './option-checks.js';
+import { assertKnown, hook } from './option-checks.js';
 import type { ErrorCategory, ErrorSeverity } from './report.js';
 
 /** The platform's AbortSignal where its types are known, else the part of it that busbar promises. */
@@ -153,11 +153,16 @@ export interface HandlerOptions {
   readonly middleware?: readonly Middleware[];
   /** Runs once on each thread before the first delivery; 30 s after its module began to load it must be done. */
   readonly setup?: () => void | Promise<void>;
+  /**
+   * Runs once on each thread that was set up, when the last subscription of this handler is unsubscribed or the bus stops: after
+   * its last delivery, and awaited for `graceMs`. What it throws is reported. A thread that is ended runs nothing more.
+   */
+  readonly teardown?: () => void | Promise<void>;
   /** Encodes the payloads of its subscriptions on the main thread, and decodes them here. Not with a transport. */
   readonly codec?: PayloadCodec;
 }
 
-const HANDLER_OPTIONS = ['export', 'validate', 'rules', 'reconnect', 'middleware', 'setup', 'codec'];
+const HANDLER_OPTIONS = ['export', 'validate', 'rules', 'reconnect', 'middleware', 'setup', 'teardown', 'codec'];
 
 const DEFINITION = Symbol.for('busbar.handler');
 
@@ -191,6 +196,7 @@ export function defineHandler<P = unknown, R = unknown>(
   if (!Array.isArray(middleware) || middleware.some((item) => typeof item !== 'function')) {
     throw invalidOption('defineHandler: middleware', 'a list of functions', middleware);
   }
+  hook('defineHandler: teardown', options.teardown);
   if (options.codec !== undefined) assertCodec('defineHandler: codec', options.codec);
   return Object.freeze({ [DEFINITION]: true, url, handle, options: Object.freeze({ ...options }) });
 }

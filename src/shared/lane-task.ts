@@ -22,6 +22,20 @@ export function handlerKey({ url, exportName, codec }: HandlerSource): string {
   return `${url}#${exportName} ${codec ?? ''}`;
 }
 
+/** How main and the threads speak of teardowns; see `TeardownMessage`. */
+export interface TeardownLink {
+  /** Name of the channel. */
+  readonly channel: string;
+  /** One word: how many times a thread has said that it has set up such a handler. */
+  readonly setUps: SharedArrayBuffer;
+}
+
+/** What each thread is given when it begins. */
+export interface LaneWorkerData extends TeardownLink {
+  /** To be loaded at once. */
+  readonly handlers: readonly HandlerSource[];
+}
+
 /** Loads a handler, to find out early whether it can be. */
 export interface LoadTask {
   readonly kind: 'load';

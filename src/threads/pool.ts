@@ -2,7 +2,14 @@
 import { Piscina } from 'piscina';
 import { systemClock, type Timer } from '../shared/clock.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
-import type { HandlerSource, LaneTask, LaneTaskResult, LoadTask } from '../shared/lane-task.js';
+import type {
+  HandlerSource,
+  LaneTask,
+  LaneTaskResult,
+  LaneWorkerData,
+  LoadTask,
+  TeardownLink,
+} from '../shared/lane-task.js';
 import { workerFile } from '../shared/worker-file.js';
 import type { ThreadLimits } from './thread-limits.js';
 
@@ -61,7 +68,8 @@ export class Pool {
   threadsReplaced = 0;
 
   /** @throws BUSBAR_PACKAGE */
-  constructor({ threads, spareThreads, limits }: PoolOptions) {
+  constructor({ threads, spareThreads, limits }: PoolOptions, link: TeardownLink) {
+    const workerData: LaneWorkerData = { ...link, handlers: this.#handlers };
     this.#size = threads + spareThreads;
     this.#piscina = new Piscina<LaneTask, LaneTaskResult>({
       filename: workerFile('lane.cjs').href,
@@ -74,7 +82,7 @@ export class Pool {
       recordTiming: false,
       ...workerExecArgv(),
       resourceLimits: limits,
-      workerData: this.#handlers,
+      workerData,
     });
     // All begin at once; later Piscina itself replaces only those that are missed at once.
     this.#piscina.options.minThreads = threads;

@@ -11,6 +11,7 @@ import type { LaneSurroundings } from './lane-contract.js';
 import { LOAD_TIMEOUT_MS } from './lane-thread.js';
 import type { MainLane } from './main-lane.js';
 import { Pool, type PoolOptions, ThreadLost } from './pool.js';
+import { Teardowns } from './teardowns.js';
 import { Turns, type TurnTaker } from './turns.js';
 
 export type AnyLane = Lane | MainLane;
@@ -36,6 +37,7 @@ export class Threads {
   readonly surroundings: LaneSurroundings;
   readonly #pool: Pool;
   readonly #turns: Turns;
+  readonly #teardowns = new Teardowns();
   readonly #clock: Clock;
   readonly #bell: Doorbell;
   readonly #lanes = new Set<AnyLane>();
@@ -55,7 +57,7 @@ export class Threads {
     this.#isAwaited = isAwaited;
     this.#clock = sharedClock(clock);
     this.#breakers = breakers;
-    this.#pool = new Pool(options);
+    this.#pool = new Pool(options, this.#teardowns.link);
     this.#turns = new Turns(options.threads);
     const mainBell = Doorbell.allocate();
     this.#bell = new Doorbell(mainBell);
@@ -113,6 +115,17 @@ export class Threads {
     });
   }
 
+  /**
+   * Has a handler taken down, unless another lane still has it. Its lanes must be removed.
+   *
+   * @param graceMs it is waited for so long at the most
+   * @returns what went wrong
+   */
+  async tearDown(handler: HandlerSource, graceMs: number, redact: RedactOptions): Promise<readonly BusbarError[]> {
+    for (const other of this.#handlers.values()) if (handlerKey(other) === handlerKey(handler)) return [];
+    return this.#teardowns.run(handler, graceMs, redact, () => this.#pool.threadIds);
+  }
+
   /** Reads all that workers have told so far. */
   collect(): void {
     for (const lane of this.#lanes) while (lane.collect(MOST_AT_ONCE));
@@ -132,6 +145,7 @@ export class Threads {
     // Wakes its own listener, which looks at #isStopped.
     this.#bell.ring();
     await this.#pool.close();
+    this.#teardowns.close();
   }
 
   async #listen(): Promise<void> {

@@ -7,6 +7,7 @@ import { BusbarError, show } from '../../src/shared/errors.js';
 import { type Handler, type HandlerOptions, isHandlerDefinition, type Middleware } from '../../src/shared/handler.js';
 import { type HandlerSource, handlerKey, type LoadFailure } from '../../src/shared/lane-task.js';
 import { createRedactor, type RedactOptions } from '../../src/shared/redact.js';
+import { expectTeardown } from './teardown.js';
 
 /** A handler ready to be called on this thread; its `setup` has run. */
 export interface LoadedHandler {
@@ -15,13 +16,15 @@ export interface LoadedHandler {
 }
 
 const loaded = new Map<string, Promise<LoadedHandler>>();
+/** Teardowns that run; the same handler is not set up again before. */
+const endings = new Map<string, Promise<unknown>>();
 
 /** @throws BUSBAR_HANDLER_LOAD, with what the module or its set-up threw as the cause */
 export function loadHandler(source: HandlerSource): Promise<LoadedHandler> {
   const name = handlerKey(source);
   let handler = loaded.get(name);
   if (handler === undefined) {
-    handler = importHandler(source);
+    handler = (endings.get(name) ?? Promise.resolve()).then(() => importHandler(source));
     loaded.set(name, handler);
     // What set-up needs may be back the next time.
     handler.catch(() => loaded.delete(name));
@@ -58,7 +61,30 @@ async function importHandler(source: HandlerSource): Promise<LoadedHandler> {
   } catch (cause) {
     throw new BusbarError('BUSBAR_HANDLER_LOAD', `setup of ${source.url} threw: ${textOf(cause)}`, { cause });
   }
+  const { teardown } = options;
+  if (teardown !== undefined) expectTeardown(handlerKey(source), (redact) => takeDown(source, teardown, redact));
   return { handle: within(options.middleware ?? [], handle as Handler), options };
+}
+
+/** From here on the handler is set up anew for whoever needs it. */
+async function takeDown(
+  source: HandlerSource,
+  teardown: () => unknown,
+  redact: RedactOptions,
+): Promise<LoadFailure | null> {
+  const name = handlerKey(source);
+  loaded.delete(name);
+  const ending = new Promise((settle) => settle(teardown()));
+  endings.set(
+    name,
+    ending.catch(() => undefined).then(() => endings.delete(name)),
+  );
+  try {
+    await ending;
+    return null;
+  } catch (thrown) {
+    return describeLoadFailure(thrown, redact);
+  }
 }
 
 /** The handler with its middleware around it, the first one outermost. */

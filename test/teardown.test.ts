@@ -1,0 +1,104 @@
+// Teardown: runs on each thread that was set up, when nobody needs the handler any more, and not on one that was ended.
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { defineHandler, type MessageBus } from '../src/index.js';
+import tearsDown, { diary, manner } from './fixtures/tears-down.js';
+import { shareBus } from './shared-bus.js';
+import { startBus } from './test-bus.js';
+
+afterEach(() => {
+  for (const file of [diary, manner]) rmSync(file, { force: true });
+});
+
+/** What happened, in order; by thread. */
+function diaryLines(): [thread: string, what: string][] {
+  const lines = readFileSync(diary, 'utf8').trim().split('\n');
+  return lines.map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]);
+}
+
+function countOf(what: string): number {
+  return diaryLines().filter(([, itsWhat]) => itsWhat === what).length;
+}
+
+/** All threads that may run it have set it up. */
+async function setUpOn(threads: number): Promise<void> {
+  while (countOf('set up') < threads) await new Promise((resume) => setTimeout(resume, 5));
+}
+
+describe('the teardown of a handler', () => {
+  const shared = shareBus({ threads: 2 });
+  const subscribe = (subscriberId = 's', options: object = {}): ReturnType<MessageBus['subscribe']> =>
+    shared.bus.subscribe(`topic.${subscriberId}`, tearsDown, { subscriberId, breaker: false, ...options });
+
+  it('runs on each thread that was set up, after the last delivery, before unsubscribing resolves', async () => {
+    const subscription = await subscribe();
+    await setUpOn(2);
+    for (let n = 0; n < 20; n++) shared.bus.publish('topic.s', n);
+    await subscription.unsubscribe();
+    expect(countOf('handled')).toBe(20);
+    const lines = diaryLines();
+    const ends = lines.slice(-2);
+    expect(ends.map(([, what]) => what)).toEqual(['torn down', 'torn down']);
+    expect(new Set(ends.map(([thread]) => thread)).size).toBe(2);
+    expect(await shared.reports()).toEqual([]);
+  });
+
+  it('waits for the last subscription of the handler, and a new one sets it up again', async () => {
+    const first = await subscribe('first');
+    await setUpOn(2);
+    const second = await subscribe('second');
+    await first.unsubscribe();
+    expect(countOf('torn down')).toBe(0);
+    await second.unsubscribe();
+    expect(countOf('torn down')).toBe(2);
+    const third = await subscribe('third');
+    await setUpOn(4);
+    await third.unsubscribe();
+    expect(countOf('torn down')).toBe(4);
+  });
+
+  it('that throws is reported', async () => {
+    const subscription = await subscribe();
+    await setUpOn(2);
+    writeFileSync(manner, 'throws');
+    await subscription.unsubscribe();
+    const report = {
+      category: 'message_processing_error',
+      component: 'subscription topic.s#s',
+      message: expect.stringMatching(/teardown of .*tears-down.js threw: the valve is stuck/),
+    };
+    expect(await shared.reports()).toMatchObject([report, report]);
+  });
+
+  it('is waited for as long as the grace, and no longer', async () => {
+    const subscription = await subscribe('s', { graceMs: 50 });
+    await setUpOn(2);
+    writeFileSync(manner, 'hangs');
+    await subscription.unsubscribe();
+    expect(await shared.reports()).toMatchObject([
+      { message: expect.stringContaining('has not settled within 50 ms on 2 thread(s)') },
+    ]);
+  });
+});
+
+describe('threads', () => {
+  it('that were ended take nothing down; those that stop with the bus do', async () => {
+    const bus = await startBus();
+    const retry = { connection_error: { maxRetries: 0, backoffMs: 0 } };
+    await bus.subscribe('a', tearsDown, { subscriberId: 's', breaker: false, retry });
+    bus.publish('a', -1);
+    await bus.idle();
+    bus.publish('a', 1);
+    await bus.stop();
+    const [first, second] = diaryLines().filter(([, what]) => what === 'set up');
+    expect(first?.[0]).not.toBe(second?.[0]);
+    expect(diaryLines().filter(([, what]) => what === 'torn down')).toEqual([[second?.[0], 'torn down']]);
+  });
+
+  it('are given a teardown that is a function', () => {
+    const options = { teardown: 'x' as unknown as () => void };
+    expect(() => defineHandler(import.meta.url, () => 0, options)).toThrow(
+      'defineHandler: teardown must be a function',
+    );
+  });
+});
