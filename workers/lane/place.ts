@@ -82,7 +82,11 @@ export class RingAttempt extends Attempt implements Read {
   }
 }
 
-/** One that has ended a thread before runs alone: nobody else shall be caught in it. */
+/**
+ * One that has ended a thread before runs alone: nobody else shall be caught in it. The others of its lane wait as long as it
+ * runs, to its deadline at the most. A lane of its own would only help them where a second thread is free, for a thread runs one
+ * drain at a time; and it would take the suspect out of the lane that keeps its key in order.
+ */
 export function mostBeside({ kills }: DeliveryHead, { concurrency }: DrainTask): number {
   return kills > 0 ? 1 : concurrency;
 }
