@@ -280,9 +280,9 @@ export class Subscriber {
   async #tearDown({ lanes, source, options }: LiveSubscription, threads: Threads): Promise<void> {
     for (const lane of lanes) threads.remove(lane);
     if (source === undefined) return;
-    const { notes, settler } = this.#parts;
+    const component = `subscription ${options.breakerName}`;
     for (const error of await threads.tearDown(source, options.graceMs, this.#parts.options.redact))
-      settler.report(notes.incident(`subscription ${options.breakerName}`, error, 'handler'));
+      this.#parts.settler.report(this.#parts.notes.incident(component, error, 'handler'));
   }
 }
 

@@ -116,7 +116,10 @@ describe('a codec of the user', () => {
     shared.bus.publish('a', ['refused', 'x']);
     await shared.bus.idle();
     const before = lineCodec.encoded;
-    expect(await shared.bus.deadLetterQueue?.replay({ all: true })).toMatchObject({ replayed: [expect.any(String)], failed: [] });
+    expect(await shared.bus.deadLetterQueue?.replay({ all: true })).toMatchObject({
+      replayed: [expect.any(String)],
+      failed: [],
+    });
     expect(lineCodec.encoded).toBe(before);
     expect(await lettersOf(shared.bus)).toEqual([]);
   });
@@ -128,7 +131,10 @@ describe('a codec of the user', () => {
     shared.bus.publish('a', ['refused', 'x']);
     await subscription.unsubscribe();
     await shared.bus.subscribe('a', echoes, { ...options, ...noRetry });
-    expect(await shared.bus.deadLetterQueue?.replay({ all: true })).toMatchObject({ replayed: [], failed: [expect.any(String)] });
+    expect(await shared.bus.deadLetterQueue?.replay({ all: true })).toMatchObject({
+      replayed: [],
+      failed: [expect.any(String)],
+    });
     expect((await lettersOf(shared.bus))[0]?.error.message).toBe(
       'the payload is in codec lines, and the handler has none',
     );
