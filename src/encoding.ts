@@ -2,7 +2,8 @@
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Settler } from './settle.js';
-import { type CodecChoice, type Encoded, encodeAs, encodeLossy, encodePayload } from './shared/codec.js';
+import { type Encoded, encodeAs, encodeLossy, encodePayload } from './shared/codec.js';
+import type { CodecChoice } from './shared/handler.js';
 
 /** Belongs to one bus. Runs on the main thread. */
 export class PayloadEncoder {

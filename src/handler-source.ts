@@ -1,9 +1,8 @@
 // Where the handler that a user gave lies, as workers can load it.
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
-import type { CodecChoice } from './shared/codec.js';
 import { invalidOption } from './shared/errors.js';
-import { isHandlerDefinition } from './shared/handler.js';
+import { type CodecChoice, isHandlerDefinition } from './shared/handler.js';
 import type { HandlerSource } from './shared/lane-task.js';
 
 /**

@@ -7,10 +7,9 @@ import type { AdaptiveTimeoutOptions, MessageBusOptions, StopOptions, SubscribeO
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
 import { type BreakerOptions, SharedBreaker } from './shared/breaker.js';
 import { systemClock } from './shared/clock.js';
-import type { CodecChoice } from './shared/codec.js';
 import type { DeadlineRule } from './shared/deadline.js';
 import { invalidOption } from './shared/errors.js';
-import { assertCodec } from './shared/handler.js';
+import { assertCodec, type CodecChoice } from './shared/handler.js';
 import { assertKnown, fields, flag, hook, number, oneOf, path, positive, whole } from './shared/option-checks.js';
 import { createRedactor } from './shared/redact.js';
 import { allocateRing } from './shared/ring.js';

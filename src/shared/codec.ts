@@ -7,7 +7,7 @@ import { CompactWriter } from './compact-writer.js';
 import { pathOfUncloneable } from './culprit.js';
 import { EncodedPayload, encodeWith, packEncoded, unpackEncoded } from './encoded-payload.js';
 import { BusbarError } from './errors.js';
-import type { PayloadCodec } from './handler.js';
+import type { CodecChoice } from './handler.js';
 import { isPlainJson } from './json-exact.js';
 import { reasonOf, withoutUncloneable } from './lossy.js';
 import { Codec, type CodecId } from './message.js';
@@ -59,9 +59,6 @@ export function encodePayload(value: unknown): Encoded {
     throw new BusbarError('BUSBAR_ENCODING', `${subject} cannot be encoded: ${reasonOf(cause)}`, { cause });
   }
 }
-
-/** How payloads become bytes: with the fidelity of structured clone, as JSON (binary ones stay as they are), or the user's way. */
-export type CodecChoice = 'clone' | 'json' | PayloadCodec;
 
 /**
  * Encodes as it was chosen. What is {@link EncodedPayload} already stays so.

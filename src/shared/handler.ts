@@ -128,6 +128,9 @@ export interface PayloadCodec {
   decode(bytes: Uint8Array): unknown;
 }
 
+/** How payloads become bytes: with the fidelity of structured clone, as JSON (binary ones stay as they are), or the user's way. */
+export type CodecChoice = 'clone' | 'json' | PayloadCodec;
+
 /** Runs around a handler on its thread; calls `next` once to go on, or not at all. */
 export type Middleware = (payload: unknown, context: HandlerContext, next: (payload: unknown) => unknown) => unknown;
 
