@@ -51,7 +51,7 @@ describe('a bus is not made', () => {
 it.each<[string, () => unknown]>([
   [
     'a handler with options it does not know',
-    () => defineHandler(import.meta.url, () => 1, { teardown() {} } as object),
+    () => defineHandler(import.meta.url, () => 1, { tearDown() {} } as object),
   ],
   ['a breaker with options it does not know', () => new CircuitBreaker({ failureTreshold: 2 } as object)],
   ['a breaker without options to read', () => new CircuitBreaker(null as unknown as object)],
