@@ -38,12 +38,17 @@ function cloned(payload: unknown): Encoded {
   }
 }
 
+/** The codec that all of these ask for; undefined: they differ, or there are none. Asked for each message. */
+export function commonCodec(subscriptions: readonly LiveSubscription[]): CodecChoice | undefined {
+  const codec = subscriptions[0]?.options.codec;
+  for (const { options } of subscriptions) if (options.codec !== codec) return undefined;
+  return codec;
+}
+
 /** Those that ask for the same codec together. */
 export function byCodec(
   subscriptions: readonly LiveSubscription[],
-): Iterable<readonly [CodecChoice, readonly LiveSubscription[]]> {
-  const codec = (subscriptions[0] as LiveSubscription).options.codec;
-  if (subscriptions.every(({ options }) => options.codec === codec)) return [[codec, subscriptions]];
+): ReadonlyMap<CodecChoice, readonly LiveSubscription[]> {
   const groups = new Map<CodecChoice, LiveSubscription[]>();
   for (const subscription of subscriptions) {
     const { codec } = subscription.options;

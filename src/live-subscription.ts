@@ -110,9 +110,9 @@ export class LiveSubscription {
    *
    * @param isLater it is only admitted now; its time comes later
    */
-  accept(delivery: Delivery, elapsed: () => number, isLater = false): Acceptance {
+  accept(delivery: Delivery, isLater = false): Acceptance {
     const hasRoom = this.#limit.hasRoom(delivery.bytes.byteLength);
-    const acceptance = hasRoom ? ACCEPTED : this.#makeRoom(delivery, elapsed());
+    const acceptance = hasRoom ? ACCEPTED : this.#makeRoom(delivery);
     if (acceptance.isAccepted && !isLater) this.bring(delivery);
     if (!hasRoom && this.#limit.presses(this.depth())) this.#onPressure(this);
     return acceptance;
@@ -196,7 +196,8 @@ export class LiveSubscription {
     };
   }
 
-  #makeRoom(newcomer: Delivery, elapsed: number): Acceptance {
+  #makeRoom(newcomer: Delivery): Acceptance {
+    const elapsed = this.#clock.elapsed();
     const bytes = newcomer.bytes.byteLength;
     const fits = (): boolean => this.#limit.fits(this.depth(), bytes, elapsed);
     if (fits()) return ACCEPTED;

@@ -1,6 +1,6 @@
 // The way of a message in: checked, routed, encoded once, given to every subscription that matches.
 import { Dedupe } from './dedupe.js';
-import { byCodec, PayloadEncoder } from './encoding.js';
+import { byCodec, commonCodec, PayloadEncoder } from './encoding.js';
 import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT, type Remote } from './remote.js';
@@ -219,13 +219,13 @@ export class Publisher {
     subscriptions: Subscriptions,
   ): Subscriptions {
     const number = this.#numbers++;
-    let refusedBy = NOBODY;
-    for (const [codec, some] of byCodec(subscriptions)) {
+    const deliver = (codec: CodecChoice, some: Subscriptions): Subscriptions => {
       const encoded = this.#encoder.encode(topic, payload, codec);
-      const delivery = this.#delivery(topic, encoded, options, false, number);
-      refusedBy = [...refusedBy, ...this.#deliver(delivery, some, options.delayMs ?? 0)];
-    }
-    return refusedBy;
+      return this.#deliver(this.#delivery(topic, encoded, options, false, number), some, options.delayMs ?? 0);
+    };
+    const codec = commonCodec(subscriptions);
+    if (codec !== undefined) return deliver(codec, subscriptions);
+    return [...byCodec(subscriptions)].flatMap(([each, some]) => deliver(each, some));
   }
 
   /** Returns those that have refused it. */
@@ -240,7 +240,7 @@ export class Publisher {
   }
 
   #give(subscription: LiveSubscription, delivery: Delivery, delayMs: number): boolean {
-    const { settler, notes, clock } = this.#parts;
+    const { settler, notes } = this.#parts;
     subscription.routed++;
     this.routed++;
     if (subscription.isClosed) {
@@ -255,7 +255,7 @@ export class Publisher {
         return false;
       }
     }
-    const { isAccepted, evicted, expired } = subscription.accept(delivery, clock.elapsed, delayMs > 0);
+    const { isAccepted, evicted, expired } = subscription.accept(delivery, delayMs > 0);
     for (const dead of expired) settler.expire(subscription, dead);
     for (const victim of evicted) settler.overflow(subscription, victim);
     if (!isAccepted) settler.overflow(subscription, delivery);

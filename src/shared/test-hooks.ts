@@ -17,7 +17,7 @@ export interface TestedSubscription {
     readonly parking: { readonly size: number };
   }[];
   readonly settling: number;
-  accept(delivery: Delivery, elapsed: () => number): unknown;
+  accept(delivery: Delivery, isLater?: boolean): unknown;
 }
 
 export interface TestHooks {

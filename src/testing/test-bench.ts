@@ -44,7 +44,7 @@ export class TestBench implements TestHooks {
   subscribed(subscription: TestedSubscription): void {
     this.#lanes.set(subscription, []);
     const accept = subscription.accept.bind(subscription);
-    subscription.accept = (delivery, elapsed) => accept(this.#corrupted(subscription, delivery), elapsed);
+    subscription.accept = (delivery, isLater) => accept(this.#corrupted(subscription, delivery), isLater);
   }
 
   laneTesting(subscription: TestedSubscription): LaneTesting {

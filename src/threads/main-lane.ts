@@ -14,6 +14,7 @@ import { type DetailedOutcome, type Failure, Outcome, type OutcomeDetails } from
 import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
+import { isExpired } from './expiry.js';
 import type { LaneEvents, LaneState, LaneSurroundings } from './lane-contract.js';
 import { MainAttempt } from './main-attempt.js';
 import { outcome } from './main-outcome.js';
@@ -196,7 +197,7 @@ export class MainLane {
 
   #start(delivery: Delivery): void {
     const { breaker, names, handle, call } = this.#options;
-    if (delivery.expiresAt !== 0 && this.#clock.now() > delivery.expiresAt) {
+    if (isExpired(delivery, this.#clock.now())) {
       this.#events.handedBack(delivery, outcome({ kind: Outcome.EXPIRED, detail: null }));
       return;
     }
