@@ -2,10 +2,10 @@
 import { createReadStream, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { LETTER_FILE, LETTER_FORMAT } from '../shared/letter-text.js';
 
-const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d+\.json$/;
-const LETTER = /^\{"crc":"[0-9a-f]{8}","format":1,"error_id":"([\w-]+)"/;
-const REMOVAL = '"format":1,"state":"removed"';
+const LETTER = new RegExp(`^\\{"crc":"[0-9a-f]{8}","format":${LETTER_FORMAT},"error_id":"([\\w-]+)"`);
+const REMOVAL = `"format":${LETTER_FORMAT},"state":"removed"`;
 /** More would take longer than a look at health may. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
@@ -17,7 +17,7 @@ const MOST_BYTES = 256 * 1024 * 1024;
 export async function countLetters(folder: string): Promise<number | null> {
   const letterFolder = join(folder, 'dead_letter');
   const files = readdirSync(letterFolder)
-    .filter((name) => SEGMENT.test(name))
+    .filter((name) => LETTER_FILE.test(name))
     .sort()
     .map((name) => join(letterFolder, name));
   const bytes = files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);

@@ -3,6 +3,8 @@ import type { LetterHeader, LetterState } from './logging-task.js';
 import type { RingWriter } from './ring.js';
 
 export const LETTER_FORMAT = 1;
+/** Names of the files in which letters lie. */
+export const LETTER_FILE = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json$/;
 
 /** What a letter went through after it was given up. */
 export interface LetterHistory {

@@ -13,11 +13,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { LETTER_FILE } from '../../src/shared/letter-text.js';
 import type { LineBatch } from './line-batch.js';
 import { type Damage, FILE_MODE, keepDamage, type LineCheck, type ReadingRoom, readGoodLines } from './repair.js';
 import { isSealed } from './sealed-line.js';
 
-const SEGMENT = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json$/;
 const SET_ASIDE = /^dlq_\d{8}T\d{9}Z_\d{1,9}\.json(\.\d{1,3})?\.corrupt$/;
 const LARGEST_SEGMENT_BYTES = 16 * 1024 * 1024;
 
@@ -196,12 +196,12 @@ export class Segments {
     const order = (name: string): number => Number.parseInt(name.split('_')[2] ?? '', 10);
     const names = readdirSync(this.#folder);
     for (const name of names) {
-      if (name.endsWith('.tmp') && SEGMENT.test(name.slice(0, -4))) {
+      if (name.endsWith('.tmp') && LETTER_FILE.test(name.slice(0, -4))) {
         rmSync(join(this.#folder, name), { force: true, recursive: true });
       }
     }
     return names
-      .filter((name) => SEGMENT.test(name))
+      .filter((name) => LETTER_FILE.test(name))
       .sort((a, b) => (a.slice(0, 23) === b.slice(0, 23) ? order(a) - order(b) : a < b ? -1 : 1));
   }
 
