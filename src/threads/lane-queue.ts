@@ -27,6 +27,8 @@ export class LaneQueue {
   readonly #owner: LaneQueueOwner;
   /** Always the same one: who waits for the rate limit, waits once. */
   readonly #onRate: () => void;
+  /** The last one that was to be written was refused, not by a ring: to try again at once would be in vain. */
+  #isHeldUp = false;
 
   constructor({ names, shape, order, rate }: LaneOptions, owner: LaneQueueOwner) {
     this.#rate = rate;
@@ -67,8 +69,9 @@ export class LaneQueue {
   /** Moves the backlog into the rings as far as they have room. True: there is something in them. */
   refill(): boolean {
     do {
+      this.#isHeldUp = false;
       this.backlog.moveTo((delivery) => this.parking.takes(delivery) || this.#write(delivery));
-    } while (this.rings.wantRoom(this.backlog));
+    } while (this.rings.wantRoom(this.backlog) && !this.#isHeldUp);
     return this.rings.unsettled > 0;
   }
 
@@ -99,15 +102,17 @@ export class LaneQueue {
 
   #write(delivery: Delivery): boolean {
     if (this.#rate === null) return this.#writeNow(delivery);
-    if (!this.#owner.mayFeed()) return false;
-    const isWritten = this.#rate.isReady(this.#onRate) && this.#writeNow(delivery);
-    if (isWritten) this.#rate.spend();
-    return isWritten;
+    this.#isHeldUp = !this.#owner.mayFeed() || !this.#rate.isReady(this.#onRate);
+    if (this.#isHeldUp || !this.#writeNow(delivery)) return false;
+    this.#rate.spend();
+    return true;
   }
 
   #writeNow(delivery: Delivery): boolean {
     if (this.rings.write(delivery)) return true;
-    if (this.rings.has(delivery) || !this.#owner.mayOpen()) return false;
+    if (this.rings.has(delivery)) return false;
+    this.#isHeldUp = !this.#owner.mayOpen();
+    if (this.#isHeldUp) return false;
     this.rings.open(delivery);
     return this.rings.write(delivery);
   }

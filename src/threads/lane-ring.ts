@@ -111,6 +111,11 @@ export class LaneRing {
     return (this.writer.written - this.writer.succeeded - this.#handedBack) | 0;
   }
 
+  /** True: it holds as many as it may, whatever their bytes. */
+  get isFullByDepth(): boolean {
+    return this.unsettled >= this.#shape.depth;
+  }
+
   /** The reader has sent this delivery back. */
   handBack(sequence: number, isPastOthers: boolean): void {
     this.#countHandedBack(sequence);

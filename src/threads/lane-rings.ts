@@ -107,7 +107,7 @@ export class LaneRings {
 
   /**
    * Asks to be woken when half of what lies in a ring is gone, for each priority that waits in `backlog`.
-   * True: that is so already, and no wake-up may come.
+   * True: there is room already, of which no wake-up may tell: since a ring was full, its reader may have emptied it.
    */
   wantRoom(backlog: Backlog): boolean {
     let hasRoom = false;
@@ -115,8 +115,14 @@ export class LaneRings {
       const priority = PRIORITIES[place];
       if (ring === null || priority === undefined) return;
       const unreleased = ring.writer.unreleasedBytes;
-      if (unreleased === 0 || !backlog.has(priority)) ring.writer.wantNothing();
-      else if (ring.writer.wantRoom(unreleased >> 1)) hasRoom = true;
+      const isAwaited = backlog.has(priority);
+      if (isAwaited && unreleased > 0) {
+        if (ring.writer.wantRoom(unreleased >> 1)) hasRoom = true;
+        return;
+      }
+      ring.writer.wantNothing();
+      // What has left it, but is not handed back yet, counts towards its depth: then there is news to come.
+      if (isAwaited && !ring.isFullByDepth) hasRoom = true;
     });
     return hasRoom;
   }

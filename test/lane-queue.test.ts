@@ -1,0 +1,119 @@
+// What waits behind the rings of a lane comes into them, at whatever step of main's the reader makes room.
+import { describe, expect, it } from '@jest/globals';
+import { type Clock, systemClock } from '../src/shared/clock.js';
+import type { Delivery } from '../src/shared/delivery.js';
+import { PRIORITIES } from '../src/shared/message.js';
+import { RingReader } from '../src/shared/ring.js';
+import type { LaneOptions } from '../src/threads/lane-contract.js';
+import { LaneQueue } from '../src/threads/lane-queue.js';
+import { RateLimit } from '../src/threads/rate-limit.js';
+
+const deliveryOf = (number: number, priority: string): Delivery => {
+  const counts = { publishedAt: 0, expiresAt: 0, started: 0, failed: 0, kills: 0, timeouts: 0 };
+  const head = { topic: 'a', id: '', number, key: null, headers: null, priority, codec: 0, ...counts };
+  return { ...head, bytes: new Uint8Array(8) } as unknown as Delivery;
+};
+
+/** Two of each priority are queued: one is in a ring, the other waits. */
+function fullQueue(rate: RateLimit | null = null): LaneQueue {
+  const shape = { ringBytes: 65_536, concurrency: 1, depth: 1 };
+  const options = { names: { instance: 'i', pattern: 'a' }, shape, order: null, rate } as unknown as LaneOptions;
+  const queue = new LaneQueue(options, { mayOpen: () => true, mayFeed: () => true, onRate: () => undefined });
+  PRIORITIES.forEach((priority, place) => {
+    queue.push(deliveryOf(2 * place, priority));
+    queue.push(deliveryOf(2 * place + 1, priority));
+  });
+  return queue;
+}
+
+/** The reader has all that lies in the rings succeed. True: it wakes main, which has asked for the room. */
+function readAll({ rings }: LaneQueue): boolean {
+  let isRinging = false;
+  for (const ring of rings.rings) {
+    if (ring === null) continue;
+    const reader = new RingReader(ring.memory);
+    while (reader.next() >= 0) reader.countSuccess();
+    reader.release();
+    if (reader.hasWantedRoom) isRinging = true;
+  }
+  return isRinging;
+}
+
+/** Runs `code`, and `intrude` just before its atomic step number `at`. Returns how many steps there were. */
+function stepwise(at: number, code: () => void, intrude: () => void): number {
+  const { load, store } = Atomics;
+  let steps = 0;
+  const stepping =
+    <A extends unknown[], R>(step: (...args: A) => R) =>
+    (...args: A): R => {
+      if (steps++ === at) {
+        Object.assign(Atomics, { load, store });
+        intrude();
+        Object.assign(Atomics, { load: stepping(load), store: stepping(store) });
+      }
+      return step(...args);
+    };
+  Object.assign(Atomics, { load: stepping(load), store: stepping(store) });
+  try {
+    code();
+  } finally {
+    Object.assign(Atomics, { load, store });
+  }
+  return steps;
+}
+
+/** Main and the reader take turns until neither has a reason to go on. Returns how many deliveries wait still. */
+function goOn(queue: LaneQueue): number {
+  for (let isAwake = true; isAwake; ) {
+    isAwake = queue.canRefill;
+    if (isAwake) queue.refill();
+    if (readAll(queue)) isAwake = true;
+  }
+  return queue.backlog.size;
+}
+
+describe('what waits behind full rings', () => {
+  it('comes in when the reader has made room', () => {
+    const queue = fullQueue();
+    queue.refill();
+    expect([queue.backlog.size, queue.rings.unsettled]).toEqual([4, 4]);
+    expect(goOn(queue)).toBe(0);
+    expect(queue.unsettled).toBe(0);
+  });
+
+  it('comes in at whatever step of main the reader empties the rings', () => {
+    const steps = stepwise(
+      -1,
+      () => fullQueue().refill(),
+      () => undefined,
+    );
+    expect(steps).toBeGreaterThan(20);
+    for (let at = 0; at < steps; at++) {
+      const queue = fullQueue();
+      stepwise(
+        at,
+        () => queue.refill(),
+        () => readAll(queue),
+      );
+      expect([at, goOn(queue)]).toEqual([at, 0]);
+    }
+  });
+
+  it('is not tried again and again while the rate limit, not the ring, holds it up', () => {
+    const clock: Clock = { ...systemClock, after: () => ({ cancel: () => undefined }), elapsed: () => 0 };
+    const steps = stepwise(
+      -1,
+      () => fullQueue().refill(),
+      () => undefined,
+    );
+    for (let at = 0; at < steps; at++) {
+      const queue = fullQueue(new RateLimit({ perSecond: 1, burst: 5 }, clock));
+      stepwise(
+        at,
+        () => queue.refill(),
+        () => readAll(queue),
+      );
+      expect([at, goOn(queue)]).toEqual([at, 3]);
+    }
+  });
+});
