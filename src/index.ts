@@ -61,7 +61,7 @@ export type { Moment } from './shared/moment.js';
 export type { PublishOptions, RequestOptions } from './shared/publish-options.js';
 export type { ReconnectHook } from './shared/reconnector.js';
 export type { RedactOptions } from './shared/redact.js';
-export type { ReplayOptions, ReplayResult } from './shared/replay.js';
+export type { ReplayOptions, ReplayResult, SkipReason } from './shared/replay.js';
 export {
   type DeadLetter,
   type DeadLetterReason,

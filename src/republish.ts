@@ -5,6 +5,8 @@ import type { Publisher } from './publish.js';
 import type { Replays } from './replays.js';
 import { type Replies, UnreadableReply } from './replies.js';
 import type { LetterSummary, StoredLetter } from './shared/logging-task.js';
+import type { SkipReason } from './shared/replay.js';
+import type { DeadLetterReason } from './shared/report.js';
 
 export interface RepublishParts {
   readonly publisher: Publisher;
@@ -26,17 +28,28 @@ export class Republisher implements ReplayTarget {
     return this.#parts.publisher.isOpen;
   }
 
-  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | 'refuses' {
+  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | SkipReason {
     const subscription = this.#subscriptionOf(letter);
-    if (subscription === undefined) return 'refuses';
+    if (subscription === undefined) return this.#whyGone;
     const state = subscription.breaker?.state;
     if (state !== 'open' && state !== 'forced_open') return 'ready';
-    return subscription.options.whenOpen === 'hold' ? 'held' : 'refuses';
+    return subscription.options.whenOpen === 'hold' ? 'held' : 'breaker_open';
   }
 
   async replay(letter: StoredLetter): Promise<ReplayOutcome> {
     const subscription = this.#subscriptionOf(letter);
-    return subscription === undefined ? { kind: 'not-tried' } : this.#giveBack(letter, subscription);
+    return subscription === undefined
+      ? { kind: 'not-tried', why: this.#whyGone }
+      : this.#giveBack(letter, subscription);
+  }
+
+  get #whyGone(): SkipReason {
+    return this.isOpen ? 'unsubscribed' : 'stopping';
+  }
+
+  #whyNotTried(reason: DeadLetterReason | null): SkipReason {
+    if (reason === 'overflow') return 'queue_full';
+    return reason === 'breaker_open' ? reason : this.#whyGone;
   }
 
   #subscriptionOf(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): LiveSubscription | undefined {
@@ -71,7 +84,8 @@ export class Republisher implements ReplayTarget {
         const end = replays.end(number);
         if (end === 'handled' || thrown instanceof UnreadableReply) return { kind: 'succeeded' };
         // Its letter goes only when the handler is known to be done with it.
-        return end === null ? { kind: 'not-tried' } : { kind: 'failed', failure: end };
+        if (end === null || typeof end === 'string') return { kind: 'not-tried', why: this.#whyNotTried(end) };
+        return { kind: 'failed', failure: end };
       },
     );
   }

@@ -122,7 +122,10 @@ describe('the command line on a running bus', () => {
 
   it('counts in a dry run what is there only', async () => {
     const { exit, out } = await on('dlq', 'replay', 'nonexistent-id', '--dry-run');
-    expect({ exit, out }).toEqual({ exit: 1, out: '0 would be replayed\n1 not tried: nonexistent-id\n' });
+    expect({ exit, out }).toEqual({
+      exit: 1,
+      out: '0 would be replayed\n1 would not be tried, there is no such letter: nonexistent-id\n',
+    });
   });
 
   it('shows one letter: masked, redacted, or as it is', async () => {
@@ -196,12 +199,12 @@ describe('the command line on a running bus', () => {
       await on('dlq', 'replay', '--topic', 'camera.front', '--canary', '1', '--rate', '100', '--json'),
     ).toMatchObject({
       exit: 0,
-      out: `${JSON.stringify({ replayed: [two.error_id, three.error_id], failed: [], skipped: [], held: [] })}\n`,
+      out: `${JSON.stringify({ replayed: [two.error_id, three.error_id], failed: [], skipped: [], skippedBecause: {}, held: [] })}\n`,
     });
     expect(handled).toHaveLength(3);
     const again = await on('dlq', 'replay', '--subscriber', 'feed', '--canary', '1');
     expect(again.exit).toBe(1);
-    expect(again.out).toMatch(/^0 replayed\n1 failed again: \S{21}\n3 not tried: /);
+    expect(again.out).toMatch(/^0 replayed\n1 failed again: \S{21}\n3 not tried, one of the canary was not replayed: /);
   });
 
   it('archives, and purges only when it is told so in so many words', async () => {
@@ -213,6 +216,10 @@ describe('the command line on a running bus', () => {
     const refused = await busbarProcess('dlq', 'purge', '--state', 'archived', '--dir', folder);
     expect(refused.exit).toBe(3);
     expect(refused.err).toContain('--yes');
+    expect(refused.err).not.toContain('archived ones too');
+    expect((await busbarProcess('dlq', 'purge', '--all', '--dir', folder)).err).toContain(
+      'all letters, archived ones too,',
+    );
     expect((await on('dlq', 'purge', '--yes')).err).toContain('say which letters: ids, a filter, or --all');
     expect(await on('dlq', 'purge', '--state', 'archived', '--yes')).toMatchObject({ exit: 0, out: '4 purged\n' });
     expect(await bus.deadLetterQueue?.list()).toEqual([]);

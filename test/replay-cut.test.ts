@@ -51,8 +51,9 @@ describe('a replay', () => {
     await bus.stop({ timeoutMs: 0 });
     const [held, running, retrying, slow] = await Promise.all(replays);
     for (const result of [held, running, retrying]) expect(result).toMatchObject({ replayed: [], failed: [] });
-    expect([held?.skipped.length, running?.skipped.length, retrying?.skipped.length]).toEqual([3, 3, 3]);
-    expect(slow).toMatchObject({ replayed: { length: 1 }, failed: [], skipped: { length: 2 } });
+    const three = { skipped: { length: 3 }, skippedBecause: { stopping: { length: 3 } } };
+    for (const result of [held, running, retrying]) expect(result).toMatchObject(three);
+    expect(slow).toMatchObject({ replayed: { length: 1 }, failed: [], skippedBecause: { stopping: { length: 2 } } });
     expect(held?.held).toEqual(held?.skipped);
     const next = await startBus({ errorLogDir: folder });
     const left = await queueOf(next).list();
@@ -81,6 +82,7 @@ describe('a replay', () => {
       replayed: [one, two],
       failed: [],
       skipped: [gone],
+      skippedBecause: { unsubscribed: [gone] },
       held: [],
     });
     bus.breaker('a#s').forceOpen();
@@ -88,6 +90,6 @@ describe('a replay', () => {
     const replay = queue.replay([one]);
     while (bus.getHealthStatus().subscriptions[0]?.pending === 0) await new Promise((later) => setTimeout(later, 5));
     bus.breaker('a#s').reset();
-    expect(await replay).toEqual({ replayed: [one], failed: [], skipped: [], held: [one] });
+    expect(await replay).toEqual({ replayed: [one], failed: [], skipped: [], skippedBecause: {}, held: [one] });
   });
 });

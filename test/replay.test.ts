@@ -123,10 +123,11 @@ describe('a replay', () => {
     await begun;
     for (let n = 0; n < 20; n++) bus.publish('a.b', 'newer');
     open();
-    const { replayed, failed, skipped } = await replaying;
+    const { replayed, failed, skipped, skippedBecause } = await replaying;
     const old = handled.filter((payload) => payload !== 'newer');
     expect(old.length).toBeLessThan(12);
-    expect([replayed.length, failed, skipped.length]).toEqual([old.length, [], 12 - old.length]);
+    expect([replayed.length, failed, skippedBecause]).toEqual([old.length, [], { queue_full: skipped }]);
+    expect(skipped).toHaveLength(12 - old.length);
     const left = await queue.getMessages();
     expect([...left.map(({ message }) => message.payload), ...old].sort()).toEqual(
       Array.from({ length: 12 }, (_, n) => n).sort(),
@@ -184,7 +185,7 @@ describe('a replay', () => {
   it('goes on after its canary only if all of that succeeded', async () => {
     const { control, queue } = await busWithLetters(5);
     const refused = await queue.replay({ all: true }, { canary: 2 });
-    expect([refused.failed.length, refused.skipped.length, control.seen.length]).toEqual([2, 3, 2]);
+    expect([refused.failed.length, refused.skippedBecause.canary?.length, control.seen.length]).toEqual([2, 3, 2]);
     control.isBroken = false;
     expect((await queue.replay({ all: true }, { canary: 2 })).replayed).toHaveLength(5);
   });
@@ -207,6 +208,8 @@ describe('a replay', () => {
     ]);
     expect(results.reduce((sum, { replayed }) => sum + replayed.length, 0)).toBe(20);
     expect(control.seen).toHaveLength(20);
+    const [, ...later] = results;
+    for (const { skipped, skippedBecause } of later) expect(skippedBecause).toEqual({ replaying: skipped });
   });
 
   it('takes groups, edited letters and archived ones by name', async () => {
@@ -225,7 +228,10 @@ describe('a replay', () => {
     expect(replayed).toEqual([one, two, four]);
     expect(control.seen).toEqual([0, { mended: true }, 3]);
     expect(await queue.unarchive({ all: true })).toBe(1);
-    expect((await queue.replay([three, 'nobody'])).skipped).toEqual(['nobody']);
+    expect(await queue.replay([three, 'nobody'])).toMatchObject({
+      replayed: [three],
+      skippedBecause: { unknown: ['nobody'] },
+    });
     expect(await queue.list()).toEqual([]);
   });
 
@@ -234,7 +240,7 @@ describe('a replay', () => {
     const { bus, queue } = await busWithLetters(1, { bus: await startBus({ errorLogDir: folder }) });
     await bus.stop();
     const next = await startBus({ errorLogDir: folder });
-    expect((await queueOf(next).replay({ all: true })).skipped).toHaveLength(1);
+    expect((await queueOf(next).replay({ all: true })).skippedBecause).toMatchObject({ unsubscribed: { length: 1 } });
     expect(await lettersOf(next)).toMatchObject([{ state: 'dead', replays: 1, replay_failures: 0 }]);
     await expect(queue.list()).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
   });

@@ -18,7 +18,7 @@ import type { Headers, Priority } from '../shared/message.js';
 import type { Moment } from '../shared/moment.js';
 import { assertKnown, fields, flag, positive } from '../shared/option-checks.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
-import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
+import { noReplayYet, type ReplayOptions, type ReplayResult, skip } from '../shared/replay.js';
 import type { DeadLetterReason } from '../shared/report.js';
 import { copyOf } from '../shared/views.js';
 import type { GivenReport } from './given-report.js';
@@ -209,7 +209,7 @@ export class DeadLetterQueue {
     return this.#ask((worker) => worker.moveLetters(ids, 'archived', 'dead'));
   }
 
-  /** Removes letters for good, whatever their state unless a filter says. Returns how many. */
+  /** Removes letters for good: archived ones, too, unless a filter names a `state`. Returns how many. */
   async purge(choice: LetterChoice<Moment>): Promise<number> {
     const ids = await this.#idsOf(letterChoice(choice));
     return this.#ask((worker) => worker.removeLetters(ids));
@@ -258,11 +258,12 @@ export class DeadLetterQueue {
   async #dryRun(wanted: readonly string[] | LetterFilter, target: ReplayTarget): Promise<ReplayResult> {
     const letters = isIds(wanted) ? await this.#read(wanted) : await this.list(wanted);
     const byId = new Map(letters.map((letter) => [letter.error_id, letter]));
-    const result: ReplayResult = { replayed: [], failed: [], skipped: [], held: [] };
+    const result = noReplayYet();
     for (const id of isIds(wanted) ? wanted : byId.keys()) {
       const letter = byId.get(id);
-      const standing = letter === undefined || letter.state !== 'dead' ? 'refuses' : target.standing(letter);
-      (standing === 'refuses' ? result.skipped : result.replayed).push(id);
+      const standing = letter === undefined ? 'unknown' : standingOf(letter, target);
+      if (standing !== 'ready' && standing !== 'held') skip(result, [id], standing);
+      else result.replayed.push(id);
       if (standing === 'held') result.held.push(id);
     }
     return result;
@@ -276,6 +277,12 @@ export class DeadLetterQueue {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw closedError('dead-letter queue');
   }
+}
+
+function standingOf(letter: LetterSummary | StoredLetter, target: ReplayTarget): ReturnType<ReplayTarget['standing']> {
+  if (letter.state === 'pending_replay') return 'replaying';
+  if ('undecodable' in letter && letter.undecodable === true) return 'undecodable';
+  return target.standing(letter);
 }
 
 function encodeOrLess(payload: unknown): Encoded {

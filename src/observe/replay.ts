@@ -4,21 +4,22 @@ import { BusbarError, invalidOption } from '../shared/errors.js';
 import type { LetterQueries } from '../shared/letter-store.js';
 import type { LetterSummary, ReplayFailure, StoredLetter } from '../shared/logging-task.js';
 import { assertKnown, flag, positive, whole } from '../shared/option-checks.js';
-import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
+import { noReplayYet, type ReplayOptions, type ReplayResult, type SkipReason, skip } from '../shared/replay.js';
 import { within } from '../shared/within.js';
 import { storedLetter } from './stored-letter.js';
 
 /** What came of one replayed letter. One that its handler discarded has succeeded. */
 export type ReplayOutcome =
-  | { readonly kind: 'succeeded' | 'not-tried' }
+  | { readonly kind: 'succeeded' }
+  | { readonly kind: 'not-tried'; readonly why: SkipReason }
   | { readonly kind: 'failed'; readonly failure: ReplayFailure };
 
 /** Where letters are given back: the subscriptions of a bus. */
 export interface ReplayTarget {
   /** False once the bus takes no more messages. */
   readonly isOpen: boolean;
-  /** `held`: its breaker is open, and messages wait for it. `refuses`: it is gone, or takes none. */
-  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | 'refuses';
+  /** `held`: its breaker is open, and messages wait for it. A reason: it is gone, or takes none. */
+  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | SkipReason;
   /** Gives a letter back to the subscription that failed. Resolves with what came of it. */
   replay(letter: StoredLetter): Promise<ReplayOutcome>;
 }
@@ -59,7 +60,7 @@ export interface ReplayParts {
 export class Replay {
   readonly #parts: ReplayParts;
   readonly #options: ReplayOptions;
-  readonly #result: ReplayResult = { replayed: [], failed: [], skipped: [], held: [] };
+  readonly #result = noReplayYet();
   /** Letters that were claimed and are not settled, by error_id. */
   readonly #claimed = new Map<string, Promise<void>>();
   readonly #settled: Settled[] = [];
@@ -109,7 +110,8 @@ export class Replay {
     const canary = this.#options.canary ?? 0;
     await this.#replay(ids.slice(0, canary));
     const rest = ids.slice(canary);
-    if (this.#result.replayed.length < Math.min(canary, ids.length)) this.#result.skipped.push(...rest);
+    if (this.#result.replayed.length < Math.min(canary, ids.length))
+      skip(this.#result, rest, this.#goesOn ? 'canary' : 'stopping');
     else await this.#replay(rest);
   }
 
@@ -117,7 +119,7 @@ export class Replay {
     const { replaying } = this.#parts;
     for (let start = 0; start < ids.length; start += CLAIM_AT_ONCE) {
       if (!this.#goesOn) {
-        this.#result.skipped.push(...ids.slice(start));
+        skip(this.#result, ids.slice(start), 'stopping');
         break;
       }
       const some = ids.slice(start, start + CLAIM_AT_ONCE);
@@ -126,7 +128,7 @@ export class Replay {
       const letters = claimed.map(storedLetter);
       for (const { error_id: id } of letters) replaying.add(id);
       const taken = new Set(letters.map(({ error_id: id }) => id));
-      this.#result.skipped.push(...some.filter((id) => !taken.has(id)));
+      await this.#skipUnclaimed(some.filter((id) => !taken.has(id)));
       for (const letter of letters) {
         await this.#turn();
         this.#claimed.set(letter.error_id, this.#replayOne(letter));
@@ -134,6 +136,14 @@ export class Replay {
       }
     }
     await Promise.all(this.#claimed.values());
+  }
+
+  /** Where one is claimed by another replay, it is there; in another process, it says so itself. */
+  async #skipUnclaimed(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const there = await this.#answerTo((worker) => worker.readLetters(ids), raise);
+    const known = new Set(there.map((letter) => storedLetter(letter).error_id));
+    for (const id of ids) skip(this.#result, [id], known.has(id) ? 'replaying' : 'unknown');
   }
 
   get #goesOn(): boolean {
@@ -175,13 +185,15 @@ export class Replay {
   }
 
   async #outcomeOf(letter: StoredLetter): Promise<ReplayOutcome> {
-    if (!this.#goesOn || letter.undecodable === true) return { kind: 'not-tried' };
+    if (!this.#goesOn) return { kind: 'not-tried', why: 'stopping' };
+    if (letter.undecodable === true) return { kind: 'not-tried', why: 'undecodable' };
     const { target } = this.#parts;
     try {
       if (target.standing(letter) === 'held') this.#result.held.push(letter.error_id);
       return await target.replay(letter);
     } catch {
-      return { kind: 'not-tried' };
+      // In the codec of its subscription its payload is no message.
+      return { kind: 'not-tried', why: 'undecodable' };
     }
   }
 
@@ -203,7 +215,7 @@ export class Replay {
     this.#forget(batch.map(({ id }) => id));
     this.#result.replayed.push(...resolved);
     this.#result.failed.push(...refailed.map(({ id }) => id));
-    this.#result.skipped.push(...returned);
+    for (const { id, outcome } of batch) if (outcome.kind === 'not-tried') skip(this.#result, [id], outcome.why);
   }
 
   /**

@@ -10,20 +10,51 @@ export interface ReplayOptions {
   readonly dryRun?: boolean;
 }
 
+/**
+ * Why a letter was not tried.
+ *
+ * - `unknown`: there is no such letter.
+ * - `replaying`: it is being replayed already.
+ * - `undecodable`: its payload cannot be read; `edit` gives it another.
+ * - `unsubscribed`: its subscription (pattern and subscriberId) is not there.
+ * - `breaker_open`: its subscription's breaker is open, and gives messages up at once (`whenOpen: 'dead-letter'`).
+ * - `queue_full`: it gave way to others in a full queue.
+ * - `stopping`: the bus stopped before.
+ * - `canary`: one of the canary failed before.
+ */
+export type SkipReason =
+  | 'unknown'
+  | 'replaying'
+  | 'undecodable'
+  | 'unsubscribed'
+  | 'breaker_open'
+  | 'queue_full'
+  | 'stopping'
+  | 'canary';
+
 /** What came of a replay, as error_ids. */
 export interface ReplayResult {
   /** Handled, and gone from the queue. With `dryRun`: those that would be replayed. */
   readonly replayed: string[];
   /** Failed again, and still in the queue, with one replay failure more. */
   readonly failed: string[];
-  /**
-   * Not tried, and as they were: not there, being replayed already, not decodable, without their subscription, given way in
-   * a full queue, cut off by `stop()`, or the canary failed.
-   */
+  /** Not tried, and as they were. With `dryRun`: those that would not be. */
   readonly skipped: string[];
+  /** The same by why they were not tried; a reason that none has is not there. */
+  readonly skippedBecause: Partial<Record<SkipReason, string[]>>;
   /**
    * Those of all these whose subscription's breaker was open when they were given back: they waited until it let them
    * through. With `dryRun`: those that would wait.
    */
   readonly held: string[];
+}
+
+export function noReplayYet(): ReplayResult {
+  return { replayed: [], failed: [], skipped: [], skippedBecause: {}, held: [] };
+}
+
+export function skip({ skipped, skippedBecause }: ReplayResult, ids: readonly string[], why: SkipReason): void {
+  if (ids.length === 0) return;
+  skipped.push(...ids);
+  skippedBecause[why] = [...(skippedBecause[why] ?? []), ...ids];
 }

@@ -1,4 +1,5 @@
 // The command `busbar dlq purge`: removes letters for good.
+import type { LetterChoice } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
 import { Exit } from '../exit.js';
 import { existingFolder, withSession } from '../session.js';
@@ -8,15 +9,23 @@ import { showWhich, whichFrom } from '../which.js';
 export const dlqPurge: Command = {
   words: 'dlq purge',
   operands: '[<id>…]',
-  says: 'Removes letters for good. Asks, or needs --yes.',
+  says: 'Removes letters for good, archived ones too unless --state says which. Asks, or needs --yes.',
   options: [...LETTER_FILTERS, 'all', 'yes'],
   async run(args) {
     const which = whichFrom(args);
     const folder = existingFolder(args.folder);
     // Asked before the folder is locked: a bus may want to start while a person thinks.
-    await confirm(`Remove ${showWhich(which)} from ${folder} for good?`, args.has('yes'));
+    await confirm(
+      `Remove ${showWhich(which)}${mayBeArchived(which) ? ', archived ones too,' : ''} from ${folder} for good?`,
+      args.has('yes'),
+    );
     const purged = await withSession(folder, (session) => session.ask({ ask: 'purge', which }));
     print(args.has('json') ? safeJson({ purged }) : `${purged} purged`);
     return purged === 0 && args.operands.length > 0 ? Exit.BAD_NEWS : Exit.DONE;
   },
 };
+
+/** Ids are what they are, and a filter may name a state. */
+function mayBeArchived(which: LetterChoice): boolean {
+  return !Array.isArray(which) && !('state' in which);
+}

@@ -1,5 +1,5 @@
 // The command `busbar dlq replay`: gives letters back to the subscriptions that failed, in a bus that runs.
-import type { ReplayOptions, ReplayResult } from '../../shared/replay.js';
+import type { ReplayOptions, ReplayResult, SkipReason } from '../../shared/replay.js';
 import { startApp } from '../app.js';
 import { type Arguments, type Command, LETTER_FILTERS } from '../command.js';
 import { CliError, Exit } from '../exit.js';
@@ -90,10 +90,24 @@ function isNothing({ replayed, failed, skipped, held }: ReplayResult): boolean {
   return replayed.length + failed.length + skipped.length + held.length === 0;
 }
 
-function printResult({ replayed, failed, skipped, held }: ReplayResult, isDry: boolean): void {
+const BECAUSE: Readonly<Record<SkipReason, string>> = {
+  unknown: 'there is no such letter',
+  replaying: 'being replayed already',
+  undecodable: 'the payload cannot be read: dlq edit gives it another',
+  unsubscribed: 'this bus has no such subscription',
+  breaker_open: 'the breaker is open, and its subscription gives messages up at once',
+  queue_full: 'gave way to others in a full queue',
+  stopping: 'the bus stopped before',
+  canary: 'one of the canary was not replayed',
+};
+
+function printResult({ replayed, failed, skippedBecause, held }: ReplayResult, isDry: boolean): void {
   print(`${replayed.length} ${isDry ? 'would be replayed' : 'replayed'}`);
   if (failed.length > 0) print(`${paint('red', `${failed.length} failed again`)}${named(failed)}`);
-  if (skipped.length > 0) print(`${paint('yellow', `${skipped.length} not tried`)}${named(skipped)}`);
+  for (const [why, ids] of Object.entries(skippedBecause)) {
+    const words = `${ids.length} ${isDry ? 'would not be' : 'not'} tried, ${BECAUSE[why as SkipReason]}`;
+    print(`${paint('yellow', words)}${named(ids)}`);
+  }
   if (held.length > 0) {
     print(`${paint('yellow', `${held.length} ${isDry ? 'would wait' : 'waited'} for an open breaker`)}${named(held)}`);
   }
