@@ -127,6 +127,22 @@ describeWithNats('the JetStream transport', () => {
     expect(new Set([idOf('a.b', 1), idOf('a.b', 2), idOf('a.c', 1)]).size).toBe(3);
   });
 
+  it('asks for more messages when those that it asked for have come, and not when their time is over', async () => {
+    // A request lasts two seconds, and one second more until it is given up: three minutes for all of these.
+    const bus = await start({ connection, stream: 'WINDOWS', leaseMs: 60_000 });
+    const seen: unknown[] = [];
+    let done: () => void = () => undefined;
+    const see = (payload: unknown): void => {
+      if (seen.push(payload) === 60) done();
+    };
+    await bus.subscribe('windows.a', see, { subscriberId: 'windows', maxQueueSize: 1 });
+    await new Promise<void>((resolve) => {
+      done = resolve;
+      for (let n = 0; n < 60; n++) bus.publish('windows.a', n);
+    });
+    expect(seen).toEqual(Array.from({ length: 60 }, (_, index) => index));
+  }, 30_000);
+
   it('refuses what the buffer has no room for', async () => {
     const bus = await start({ connection, stream: 'SMALL-3', bufferSize: 3 });
     const taken = Array.from({ length: 5 }, (_, index) => bus.publish('small.a', index));

@@ -1,9 +1,10 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
-import type { Incoming, Listening } from './connection-words.js';
+import type { Incoming } from './connection-words.js';
 import { ACK, type Brought, DeliveredTooOften, deliveryOf, markOf, storedAt, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { InOrder } from './in-order.js';
+import { Pull } from './pull.js';
 import { RecentAnswers, Remembered } from './remembered.js';
 import type { Arrival, Settlement } from './transport.js';
 import { Unsettled } from './unsettled.js';
@@ -13,20 +14,15 @@ import { decodeMessage, isOpening, rawMessage, wasSentAgain } from './wire.js';
 const ASSURE_AGAIN_MS = 100;
 /** The mark is raised by this many sequences at a time, before they are needed. */
 const MARK_STEP = 8192;
-/** A request that the server has not ended this long after its time is lost, in milliseconds. */
-const LOST_REQUEST_MS = 1000;
-const NANOSECONDS = 1_000_000;
 
 /** Runs on the main thread. */
 export class Feed {
   readonly #parts: FeedParts;
   /** Undefined: the pattern stands for several. */
   readonly #onlyTopic: string | undefined;
-  readonly #pullSubject: string;
   /** See {@link markOf}. */
   readonly #mark: string;
-  #listening: Listening | undefined;
-  #inbox = '';
+  readonly #pull: Pull;
   readonly #unsettled = new Map<number, Unsettled>();
   readonly #settled = new Remembered();
   /** The highest sequence that came. */
@@ -36,9 +32,6 @@ export class Feed {
   #isAssuring = false;
   readonly #acknowledged = new RecentAnswers();
   readonly #inOrder: InOrder;
-  /** Messages of the running request that have not come. */
-  #asked = 0;
-  #askedAt = 0;
   #isAsking = false;
   #isClosed = false;
   readonly #timer: Timer;
@@ -47,20 +40,25 @@ export class Feed {
   constructor(parts: FeedParts) {
     this.#parts = parts;
     const { connection, clock, names, consumer, subject, pullMs, report } = parts;
-    this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${names.stream}.${consumer}`;
-    this.#mark = markOf(names.stream, consumer);
+    const { stream } = names;
+    this.#pull = new Pull({
+      ...{ connection, clock, stream, consumer, pullMs },
+      onDelivery: (message) => this.#delivered(message),
+      onEnd: (status) => this.#ended(status),
+    });
+    this.#mark = markOf(stream, consumer);
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
     this.#highest = parts.lease.mark;
     this.#inOrder = new InOrder({
-      ...{ connection, clock, stream: names.stream, consumer, subject, pullMs, report },
+      ...{ connection, clock, stream, consumer, subject, pullMs, report },
       here: {
         has: (sequence) => this.#unsettled.has(sequence) || this.#inDoubt.has(sequence),
         countUpTo: (sequence) => upTo(sequence, this.#unsettled) + upTo(sequence, this.#inDoubt),
         wasSettled: (sequence) => this.#settled.has(sequence),
       },
       hand: (brought) => this.#take(brought),
-      askNoMore: () => this.#open(),
+      askNoMore: () => this.#pull.open(),
       ask: () => this.ask(),
     });
     this.#timer = clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());
@@ -86,10 +84,7 @@ export class Feed {
   async pause(): Promise<void> {
     this.#isAsking = false;
     this.#inOrder.halt();
-    const listening = this.#listening;
-    this.#listening = undefined;
-    this.#asked = 0;
-    await listening?.drain();
+    await this.#pull.close();
   }
 
   /** Resolves once everything that came is settled, or will come elsewhere. */
@@ -111,23 +106,13 @@ export class Feed {
     this.#inDoubt.clear();
     this.#tellSettled();
     this.#timer.cancel();
-    void this.#listening?.drain();
-    this.#listening = undefined;
-  }
-
-  /** The server forgets what was asked for by an inbox that is closed. */
-  #open(): void {
-    void this.#listening?.drain();
-    this.#inbox = this.#parts.connection.inbox();
-    this.#listening = this.#parts.connection.listen(this.#inbox, (message) => this.#received(message));
-    this.#asked = 0;
+    void this.#pull.close();
   }
 
   /** The connection is lost. */
   lost(): void {
     this.#inOrder.halt();
-    void this.#listening?.drain();
-    this.#listening = undefined;
+    void this.#pull.close();
   }
 
   /** The connection is there again: messages and acknowledgements may be gone. */
@@ -138,38 +123,28 @@ export class Feed {
 
   /** Asks for as much as there is room for, if it is worth it and nothing was asked already. */
   ask(): void {
-    const { window, connection, lease, pullMs, clock, hasRoom } = this.#parts;
+    const { window, connection, lease, hasRoom } = this.#parts;
     if (!this.#isAsking || !connection.isUp || !hasRoom()) return;
-    const elapsed = clock.elapsed();
-    if (this.#asked > 0) {
-      if (elapsed - this.#askedAt > pullMs + LOST_REQUEST_MS) this.#inOrder.begin();
+    if (this.#pull.isRunning) {
+      if (this.#pull.isLost) this.#inOrder.begin();
       return;
     }
     const { wanted } = this.#inOrder;
     const room = window - this.#unsettled.size - this.#inDoubt.size;
     const batch = wanted === Number.POSITIVE_INFINITY ? room : wanted;
     if (batch < Math.max(1, Math.min(wanted, window >> 2)) || !lease.isTrusted) return;
-    const request = { batch, expires: pullMs * NANOSECONDS };
-    if (!connection.send(this.#pullSubject, JSON.stringify(request), this.#inbox)) return;
-    this.#asked = batch;
-    this.#askedAt = elapsed;
+    this.#pull.ask(batch);
   }
 
-  #received(message: Incoming): void {
+  #delivered(message: Incoming): void {
     const { reply = '' } = message;
     const delivery = deliveryOf(reply, this.#mark);
-    if (delivery === undefined) {
-      if (message.subject === this.#inbox) this.#ended(message.headers?.code);
-      return;
-    }
-    if (this.#asked > 0 && message.subject === this.#inbox) this.#asked--;
-    this.#inOrder.came({ delivery, message, reply, data: message.data });
-    if (this.#asked === 0) this.ask();
+    if (delivery !== undefined) this.#inOrder.came({ delivery, message, reply, data: message.data });
+    if (!this.#pull.isRunning) this.ask();
   }
 
   /** A request ended. */
   #ended(status: number | undefined): void {
-    this.#asked = 0;
     // Its time is over, and it says so. Any other end, such as a new leader, may have cost messages.
     if (status !== 408 && status !== 404) {
       this.#inOrder.begin();
@@ -277,7 +252,7 @@ export class Feed {
     // Without a connection nothing is sent: the server brings it again, and it is remembered.
     this.#parts.connection.sendSoon(entry.reply, answer);
     this.#tellSettled();
-    if (this.#asked === 0) this.ask();
+    if (!this.#pull.isRunning) this.ask();
   }
 
   /** Handlers run long, or much waits: says so, before the server brings it again. */

@@ -1,0 +1,85 @@
+// A feed's requests for messages: one at a time, by an inbox of its own.
+import type { Clock } from '../shared/clock.js';
+import type { Connection } from './connection.js';
+import type { Incoming, Listening } from './connection-words.js';
+
+export interface PullParts {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly stream: string;
+  readonly consumer: string;
+  /** How long a request lasts, in milliseconds. */
+  readonly pullMs: number;
+  /** Something was delivered, by the running request or an earlier one. */
+  readonly onDelivery: (message: Incoming) => void;
+  /** The server has ended the running request, before all that was asked for has come. */
+  readonly onEnd: (status: number | undefined) => void;
+}
+
+/** A request that the server has not ended this long after its time is lost, in milliseconds. */
+const LOST_REQUEST_MS = 1000;
+const NANOSECONDS = 1_000_000;
+
+/** Runs on the main thread. */
+export class Pull {
+  readonly #parts: PullParts;
+  readonly #subject: string;
+  #listening: Listening | undefined;
+  #inbox = '';
+  /** Messages of the running request that have not come. */
+  #missing = 0;
+  #askedAt = 0;
+
+  constructor(parts: PullParts) {
+    this.#parts = parts;
+    this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${parts.stream}.${parts.consumer}`;
+  }
+
+  /** A request is on its way, or not all of it has come. The server says nothing when the last of it has. */
+  get isRunning(): boolean {
+    return this.#missing > 0;
+  }
+
+  /** The running request will not end any more. */
+  get isLost(): boolean {
+    const { clock, pullMs } = this.#parts;
+    return this.isRunning && clock.elapsed() - this.#askedAt > pullMs + LOST_REQUEST_MS;
+  }
+
+  /** Opens another inbox: the server forgets what was asked for by one that is closed. */
+  open(): void {
+    void this.close();
+    const inbox = this.#parts.connection.inbox();
+    this.#inbox = inbox;
+    this.#listening = this.#parts.connection.listen(inbox, (message) => this.#received(message, inbox));
+  }
+
+  /** Asks for so many messages. */
+  ask(batch: number): void {
+    const { connection, clock, pullMs } = this.#parts;
+    const request = JSON.stringify({ batch, expires: pullMs * NANOSECONDS });
+    if (!connection.send(this.#subject, request, this.#inbox)) return;
+    this.#missing = batch;
+    this.#askedAt = clock.elapsed();
+  }
+
+  /** Resolves once nothing is on its way. */
+  async close(): Promise<void> {
+    const listening = this.#listening;
+    this.#listening = undefined;
+    this.#missing = 0;
+    await listening?.drain();
+  }
+
+  #received(message: Incoming, inbox: string): void {
+    const isRunning = inbox === this.#inbox;
+    // A delivery has the subject under which it is stored, whatever the inbox by which it comes.
+    if (message.subject !== inbox) {
+      if (isRunning && this.#missing > 0) this.#missing--;
+      this.#parts.onDelivery(message);
+    } else if (isRunning) {
+      this.#missing = 0;
+      this.#parts.onEnd(message.headers?.code);
+    }
+  }
+}
