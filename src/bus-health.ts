@@ -2,11 +2,16 @@
 import type { BusParts } from './assembly.js';
 import type { ControlServer } from './observe/control-server.js';
 import { Health } from './observe/health.js';
+import { RecentOutcomes } from './observe/recent-outcomes.js';
 import { trendsOf } from './observe/trends.js';
 import type { ResolvedBusOptions } from './resolved-options.js';
+import type { Timer } from './shared/clock.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { Minutes } from './shared/minutes.js';
 import type { Threads } from './threads/threads.js';
+
+/** How often it is looked what was settled, in milliseconds. */
+const LOOK_MS = 15_000;
 
 /** Belongs to one bus. Runs on the main thread. */
 export class BusHealth {
@@ -14,8 +19,10 @@ export class BusHealth {
   readonly #parts: BusParts;
   readonly #health = new Health();
   readonly #letters = new Minutes();
+  readonly #outcomes = new RecentOutcomes();
   /** `Clock.elapsed()`. */
-  startedAt = 0;
+  #startedAt = 0;
+  #looks: Timer | undefined;
 
   constructor(options: ResolvedBusOptions, parts: BusParts) {
     this.#options = options;
@@ -23,22 +30,35 @@ export class BusHealth {
     parts.events.on('deadLetter', () => this.#letters.add(1, options.clock.now() / 1000));
   }
 
+  begin(): void {
+    const { clock } = this.#options;
+    this.#startedAt = clock.elapsed();
+    const look = (): void => this.#outcomes.take(this.#parts.subscriber.health(), clock.now() / 1000);
+    this.#looks = clock.every(LOOK_MS, look);
+  }
+
+  end(): void {
+    this.#looks?.cancel();
+  }
+
   /** @param threads undefined before the start */
   status(threads: Threads | undefined, control: ControlServer | null): HealthStatus {
     const { clock, threads: configured, spareThreads } = this.#options;
     const { publisher, settler, subscriber, breakers, escalation, remote, counters } = this.#parts;
-    const uptimeMs = publisher.isOpen ? clock.elapsed() - this.startedAt : 0;
+    const uptimeMs = publisher.isOpen ? clock.elapsed() - this.#startedAt : 0;
     const now = clock.now() / 1000;
     const logging = this.#parts.logging?.health() ?? null;
     // With a transport, who knows how many there are?
     const lettersThere = remote === null ? (logging?.deadLetters ?? 0) : Number.POSITIVE_INFINITY;
+    const subscriptions = subscriber.health();
+    this.#outcomes.take(subscriptions, now);
     return this.#health.of({
       running: publisher.isOpen,
       uptimeSeconds: Math.floor(uptimeMs / 1000),
       errorsRecovered: settler.errorsRecovered,
       unrouted: publisher.unrouted,
       duplicates: publisher.dedupe.duplicates,
-      subscriptions: subscriber.health(),
+      subscriptions,
       breakers: { ...breakers.status(), ...remote?.breakers() },
       emergency: escalation.emergency,
       threads: threads?.health ?? { configured: configured + spareThreads, alive: 0, replaced: 0 },
@@ -47,6 +67,7 @@ export class BusHealth {
       transport: remote?.transport?.health() ?? null,
       errorStatistics: logging === null ? null : counters.summary(now),
       trends: trendsOf(this.#letters, lettersThere, counters.minutes, uptimeMs, now),
+      recent: this.#outcomes.success(now),
     });
   }
 }

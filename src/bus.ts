@@ -236,7 +236,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
       throw error;
     }
     this.#threads = started;
-    this.#health.startedAt = clock.elapsed();
+    this.#health.begin();
     // Waiting for a worker does not keep a process alive by itself, but a running bus is meant to.
     this.#keepAlive = systemClock.every(2 ** 30, () => undefined, true);
     this.#parts.publisher.isOpen = true;
@@ -258,6 +258,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.errorLogger?.close();
     await this.#control?.close();
     await this.#parts.logging?.close();
+    this.#health.end();
     this.#keepAlive?.cancel();
   }
 

@@ -9,13 +9,7 @@ import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import type { LetterHeader } from './shared/logging-task.js';
 import type { Failure } from './shared/outcome.js';
-import {
-  type DeadLetterReason,
-  ErrorCategory,
-  type ErrorPhase,
-  type ErrorReport,
-  ErrorSeverity,
-} from './shared/report.js';
+import { type DeadLetterReason, type ErrorPhase, type ErrorReport, ErrorSeverity } from './shared/report.js';
 import type { KillCause } from './threads/lane-contract.js';
 
 /** Belongs to one bus. Decides nothing, has no effects. Runs on the main thread. */
@@ -163,6 +157,13 @@ export class FailureNotes {
     return { ...this.#describer.describe(error, 'queue', undefined), severity: ErrorSeverity.LOW };
   }
 
+  putOff({ trails }: LiveSubscription, delivery: Delivery): Failure {
+    const times = trails.timesPutOff(delivery);
+    const error = new BusbarError('BUSBAR_PUT_OFF', `the handler has put this message off ${times} times`);
+    error.stack = '';
+    return { ...this.#describer.describe(error, 'handler', payloadOf(delivery)), severity: ErrorSeverity.LOW };
+  }
+
   /** A message that the transport brought cannot, or must not, be handled. */
   refused(thrown: unknown): Failure {
     return this.#describer.describe(thrown, 'decode', undefined);
@@ -198,10 +199,13 @@ export class FailureNotes {
   }
 
   shutdown(delivery: Delivery): Failure {
-    const error = new BusbarError('BUSBAR_SHUTDOWN', 'the bus stopped before the delivery was settled');
+    const error = new BusbarError(
+      'BUSBAR_SHUTDOWN',
+      'the bus or the subscription was ended before the delivery was settled',
+    );
     error.stack = '';
     const failure = this.#describer.describe(error, 'queue', payloadOf(delivery));
-    return { ...failure, category: ErrorCategory.MESSAGE_PROCESSING_ERROR, severity: ErrorSeverity.LOW };
+    return { ...failure, severity: ErrorSeverity.LOW };
   }
 }
 

@@ -186,6 +186,7 @@ export class LiveSubscription {
       pending: accounts.reduce((sum, { unsettled }) => sum + unsettled, this.retrying + this.settling),
       inFlight: this.lanes.reduce((sum, lane) => sum + lane.inFlight, 0),
       retrying: this.retrying,
+      putOffOften: this.trails.putOffOften,
       lanes: this.lanes.length,
       breaker: this.breaker?.state ?? null,
       held: this.lanes.some(({ state }) => HELD.includes(state)),

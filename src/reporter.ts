@@ -79,6 +79,12 @@ export class Reporter {
     return report.error_id;
   }
 
+  /** Its handler has put the delivery off once more. Nothing limits that: so that it is seen, it is told now and then. */
+  putOff(subscription: LiveSubscription, delivery: Delivery): void {
+    if (subscription.trails.putOff(delivery))
+      this.log(this.report(subscription, delivery, this.#notes.putOff(subscription, delivery)));
+  }
+
   /** The report of a failed delivery, for those who have to see it before its verdict is known. */
   report(subscription: LiveSubscription, delivery: Delivery, failure: Failure): ErrorReport {
     return this.#notes.report(subscription, delivery, failure, nanoid());

@@ -74,6 +74,7 @@ export class Settler {
         break;
       case Outcome.RETRY_LATER:
         delivery.started++;
+        this.#parts.reporter.putOff(subscription, delivery);
         this.#retry(subscription, delivery, outcome.detail.delayMs);
         break;
       case Outcome.DEAD_LETTERED:

@@ -1,4 +1,4 @@
-// What is known of deliveries that have failed and were not given up.
+// What is known of deliveries that have failed, or were put off, and are not settled.
 import type { FailureFacts } from './failure/recovery.js';
 import type { Delivery } from './shared/delivery.js';
 import type { Failure } from './shared/outcome.js';
@@ -13,9 +13,15 @@ interface Trail {
   readonly history: DeadLetter['history'];
 }
 
+/** From so many times on, a delivery has been put off often. */
+const OFTEN = 10;
+
 /** Belongs to one subscription. Runs on the main thread. */
 export class Trails {
   readonly #byNumber = new Map<number, Trail>();
+  readonly #putOff = new Map<number, number>();
+  /** Deliveries that their handler has put off often, and that are not settled. */
+  putOffOften = 0;
 
   /**
    * Adds a failure; the count in a row starts again when the category changes.
@@ -52,8 +58,22 @@ export class Trails {
     return this.#byNumber.get(number)?.history;
   }
 
+  /** Its handler has put a delivery off, which costs no attempt. True: for the 10th, 100th, 1000th, … time. */
+  putOff({ number }: Delivery): boolean {
+    const times = (this.#putOff.get(number) ?? 0) + 1;
+    this.#putOff.set(number, times);
+    if (times === OFTEN) this.putOffOften++;
+    return times >= OFTEN && Number.isInteger(Math.log10(times));
+  }
+
+  timesPutOff({ number }: Delivery): number {
+    return this.#putOff.get(number) ?? 0;
+  }
+
   /** False: this delivery had not failed. */
   end(number: number): boolean {
+    if ((this.#putOff.get(number) ?? 0) >= OFTEN) this.putOffOften--;
+    this.#putOff.delete(number);
     return this.#byNumber.delete(number);
   }
 }

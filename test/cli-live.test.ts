@@ -71,7 +71,7 @@ describe('the command line on a running bus', () => {
     const json = await on('health', '--json');
     expect(told).toMatchObject({ exit: 1, err: '' });
     expect(told.out).toMatch(
-      /^critical {2}process \d+, running for \d+s\n {2}only 0\.0 % of the deliveries succeeded\n/,
+      /^critical {2}process \d+, running for \d+s\n {2}only 0\.0 % of the deliveries of the last 60 minutes succeeded\n/,
     );
     expect(told.out).toMatch(/^detect .* +camera\.> +3 +0 +3 +0 +0 +0 +0 +closed$/m);
     expect(told.out).toMatch(/^feed +feed +4 +0 +4 +0 +0 +0 +0 +none$/m);

@@ -1,8 +1,9 @@
 // Health: which reasons appear and go away as time passes, when it is the same snapshot again, and that it adds up.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Subscription } from '../src/index.js';
+import { retryLater, type Subscription } from '../src/index.js';
 import { Health, type HealthFacts } from '../src/observe/health.js';
+import { RecentOutcomes } from '../src/observe/recent-outcomes.js';
 import { trendsOf } from '../src/observe/trends.js';
 import type { SubscriptionHealth } from '../src/shared/health-status.js';
 import { Minutes } from '../src/shared/minutes.js';
@@ -77,6 +78,55 @@ describe('a bus', () => {
     expect(bus.getHealthStatus().reasons).toEqual([]);
   });
 
+  it('goes by what was settled lately, looked at or not', async () => {
+    bus.step(61 * MINUTE);
+    subscription = await bus.subscribe('bad', fails, { subscriberId: 'b', breaker: false, whenExhausted: 'discard' });
+    for (let n = 0; n < 20; n++) bus.publish('bad', n);
+    await bus.settled({ step: true });
+    bus.step(MINUTE);
+    const { status, reasons, successRate, recentSuccessRate } = bus.getHealthStatus();
+    expect([status, recentSuccessRate, successRate > 0.9]).toEqual(['critical', 0, true]);
+    expect(reasons).toContain('only 0.0 % of the deliveries of the last 5 minutes succeeded');
+    for (let n = 0; n < 2000; n++) bus.publish('fine', n);
+    await bus.settled();
+    expect(bus.getHealthStatus().recentSuccessRate).toBe(2000 / 2020);
+  });
+
+  it('tells of a delivery that its handler puts off again and again, in a report each time there are ten times as many', async () => {
+    let isThere = false;
+    const waits = (): void => {
+      if (!isThere) throw retryLater(1000);
+    };
+    const { totalErrors = 0 } = bus.getHealthStatus().errorStatistics ?? {};
+    subscription = await bus.subscribe('later', waits, { subscriberId: 'l' });
+    bus.publish('later', 1);
+    const putOff = async (times: number): Promise<void> => {
+      for (let n = 0; n < times; n++) {
+        await bus.until(({ subscriptions }) => subscriptions.some(({ retrying }) => retrying === 1));
+        bus.step(1000);
+      }
+      await bus.until(({ subscriptions }) => subscriptions.some(({ retrying }) => retrying === 1));
+    };
+    await putOff(8);
+    expect(reasons('off ten times')).toEqual([]);
+    await putOff(92);
+    expect(reasons('off ten times')).toEqual(['the handler of later#l has put a delivery off ten times or more']);
+    const { errorStatistics, status, subscriptions } = bus.getHealthStatus();
+    expect([status, errorStatistics?.totalErrors]).toEqual(['degraded', totalErrors + 2]);
+    expect(subscriptions.find(({ subscriberId }) => subscriberId === 'l')).toMatchObject({
+      putOffOften: 1,
+      retrying: 1,
+    });
+    isThere = true;
+    await bus.settled({ step: true });
+    expect(reasons('off ten times')).toEqual([]);
+    const errors = await bus.errorLogger?.recentErrors({ subscriberId: 'l' });
+    expect(errors?.map(({ message, severity }) => [message, severity])).toEqual([
+      ['the handler has put this message off 100 times', 'low'],
+      ['the handler has put this message off 10 times', 'low'],
+    ]);
+  });
+
   it('retries what its category retries, however critical the error is', async () => {
     const errors = bus.getHealthStatus().errorStatistics?.severityDistribution.critical ?? 0;
     subscription = await bus.subscribe('valve', failsCritically, { subscriberId: 'v' });
@@ -103,6 +153,41 @@ describe('a bus', () => {
   });
 });
 
+describe('the status', () => {
+  const at = (outcomes: RecentOutcomes, minute: number) => outcomes.success(minute * 60);
+  const settled = (succeeded: number, deadLettered: number) => [
+    { pattern: 'a', subscriberId: 's', succeeded, deadLettered, dropped: 0 },
+  ];
+
+  it('goes by the last five minutes: a fresh failure does not hide in a long history, and an old one is forgotten', () => {
+    const outcomes = new RecentOutcomes();
+    outcomes.take(settled(1_000_000, 0), 0);
+    outcomes.take(settled(1_000_000, 30), 100 * 60);
+    expect(at(outcomes, 100)).toEqual({ rate: 0, minutes: 5 });
+    outcomes.take(settled(1_000_050, 30), 106 * 60);
+    expect(at(outcomes, 106)).toEqual({ rate: 1, minutes: 5 });
+  });
+
+  it('goes by the last hour where less than twenty were settled in five minutes, and is well before and after any', () => {
+    const outcomes = new RecentOutcomes();
+    expect(at(outcomes, 0)).toEqual({ rate: 1, minutes: 60 });
+    outcomes.take(settled(60, 0), 60);
+    outcomes.take(settled(60, 15), 20 * 60);
+    expect(at(outcomes, 20)).toEqual({ rate: 0.8, minutes: 60 });
+    expect(at(outcomes, 90)).toEqual({ rate: 1, minutes: 60 });
+  });
+
+  it('begins again with a subscription that begins again', () => {
+    const outcomes = new RecentOutcomes();
+    outcomes.take(settled(0, 40), 0);
+    outcomes.take([], 60);
+    outcomes.take(settled(30, 10), 120);
+    expect(at(outcomes, 2)).toEqual({ rate: 30 / 80, minutes: 5 });
+    outcomes.take(settled(10, 0), 180);
+    expect(at(outcomes, 3)).toEqual({ rate: 40 / 90, minutes: 5 });
+  });
+});
+
 describe('the usual rate of errors', () => {
   it('is not known in the first ten minutes, and of none any ten errors are above twice', () => {
     const errors = new Minutes();
@@ -123,6 +208,7 @@ describe('health', () => {
       pattern: 'a',
       inFlight: 0,
       retrying: 0,
+      putOffOften: 0,
       lanes: 1,
       breaker: null,
       held: false,
@@ -133,7 +219,7 @@ describe('health', () => {
     })),
     { maxLength: 5 },
   );
-  const factsOf = (each: HealthFacts['subscriptions']): HealthFacts => ({
+  const factsOf = (each: HealthFacts['subscriptions'], rate = 1): HealthFacts => ({
     running: true,
     uptimeSeconds: 1,
     errorsRecovered: 0,
@@ -148,19 +234,21 @@ describe('health', () => {
     transport: null,
     errorStatistics: null,
     trends: { newLetters: 0, errors: null },
+    recent: { rate, minutes: 5 },
   });
   const sum = (each: readonly SubscriptionHealth[], of: 'routed' | 'succeeded'): number =>
     each.reduce((total, one) => total + one[of], 0);
 
   it('adds up: what was routed is processed or queued, what is processed succeeded or failed', () => {
     fc.assert(
-      fc.property(subscriptions, (each) => {
-        const health = new Health().of(factsOf(each));
+      fc.property(subscriptions, fc.double({ min: 0, max: 1, noNaN: true }), (each, rate) => {
+        const health = new Health().of(factsOf(each, rate));
         expect(health.messagesProcessed + health.mainQueueSize).toBe(sum(each, 'routed'));
         expect(health.messagesProcessed - health.messagesFailed).toBe(sum(each, 'succeeded'));
         expect(health.messagesDropped).toBeLessThanOrEqual(health.messagesFailed);
         expect(health.successRate * health.messagesProcessed).toBeCloseTo(sum(each, 'succeeded'), 3);
-        const { successRate: rate, status } = health;
+        const { status } = health;
+        expect(health.recentSuccessRate).toBe(rate);
         expect(status).toBe(rate > 0.95 ? 'healthy' : rate > 0.8 ? 'degraded' : 'critical');
         expect(health.reasons.length > 0).toBe(status !== 'healthy');
       }),

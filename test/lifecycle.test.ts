@@ -185,8 +185,8 @@ describe('a bus', () => {
 
     const next = await startBus({ errorLogDir: folder });
     const letters = await lettersOf(next);
-    expect(letters.map(({ reason, message }) => [reason, message.payload])).toEqual(
-      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => ['shutdown', n]),
+    expect(letters.map(({ reason, error_category, message }) => [reason, error_category, message.payload])).toEqual(
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => ['shutdown', 'connection_error', n]),
     );
     await next.subscribe('a', doubles, { subscriberId: 's' });
     expect((await next.deadLetterQueue?.replay({ all: true }))?.replayed).toHaveLength(10);

@@ -57,10 +57,14 @@ function breakerCell({ breaker, held, paused }: SubscriptionHealth): Cell {
   return { text, style: breaker === 'closed' ? 'green' : breaker === 'disabled' ? 'dim' : 'red' };
 }
 
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
 export function totalLines(health: HealthStatus): string[] {
   const { threads, logging, errorStatistics: errors, control } = health;
   const lines = [
-    `success rate ${(health.successRate * 100).toFixed(1)} % of ${health.messagesProcessed}; ` +
+    `success rate ${percent(health.recentSuccessRate)} lately, ${percent(health.successRate)} of all ${health.messagesProcessed}; ` +
       `${health.errorsRecovered} recovered after errors; ${health.mainQueueSize} pending; ${health.unrouted} unrouted`,
     `threads ${threads.alive} of ${threads.configured} alive, ${threads.replaced} replaced`,
   ];

@@ -8,6 +8,7 @@ import type {
   TransportHealth,
 } from '../shared/health-status.js';
 import type { ErrorStatistics } from '../shared/logging-task.js';
+import type { RecentSuccess } from './recent-outcomes.js';
 import { reasonsOfTrends, type Trends } from './trends.js';
 
 /** What the bus counted. */
@@ -29,6 +30,7 @@ export interface HealthFacts {
   readonly transport: TransportHealth | null;
   readonly errorStatistics: ErrorStatistics | null;
   readonly trends: Trends;
+  readonly recent: RecentSuccess;
 }
 
 const HEALTHY_ABOVE = 0.95;
@@ -66,16 +68,16 @@ function healthOf(facts: HealthFacts): HealthStatus {
   const deadLettered = sum((s) => s.deadLettered);
   const dropped = sum((s) => s.dropped);
   const settled = succeeded + deadLettered + dropped;
-  const successRate = settled === 0 ? 1 : succeeded / settled;
-  const reasons = reasonsOf(facts, successRate);
+  const reasons = reasonsOf(facts);
   return {
-    status: levelOf(successRate, reasons),
+    status: levelOf(facts.recent.rate, reasons),
     reasons,
     running: facts.running,
     uptimeSeconds: facts.uptimeSeconds,
     messagesProcessed: settled,
     messagesFailed: deadLettered + dropped,
-    successRate,
+    successRate: settled === 0 ? 1 : succeeded / settled,
+    recentSuccessRate: facts.recent.rate,
     errorsRecovered: facts.errorsRecovered,
     messagesDropped: dropped,
     unrouted: facts.unrouted,
@@ -91,26 +93,37 @@ function healthOf(facts: HealthFacts): HealthStatus {
   };
 }
 
-function levelOf(successRate: number, reasons: readonly string[]): HealthLevel {
-  if (successRate <= DEGRADED_ABOVE) return 'critical';
-  return successRate <= HEALTHY_ABOVE || reasons.length > 0 ? 'degraded' : 'healthy';
+function levelOf(recentRate: number, reasons: readonly string[]): HealthLevel {
+  if (recentRate <= DEGRADED_ABOVE) return 'critical';
+  return recentRate <= HEALTHY_ABOVE || reasons.length > 0 ? 'degraded' : 'healthy';
 }
 
-function reasonsOf(facts: HealthFacts, successRate: number): string[] {
-  const { subscriptions, breakers, emergency, logging, transport } = facts;
+function reasonsOf(facts: HealthFacts): string[] {
+  const { subscriptions, breakers, emergency, logging, transport, recent } = facts;
   const reasons = reasonsOfTrends(facts.trends);
   if (emergency !== null) reasons.push(`stopped in an emergency: ${emergency}`);
-  if (successRate <= HEALTHY_ABOVE)
-    reasons.push(`only ${(successRate * 100).toFixed(1)} % of the deliveries succeeded`);
+  if (recent.rate <= HEALTHY_ABOVE) {
+    const share = `${(recent.rate * 100).toFixed(1)} %`;
+    reasons.push(`only ${share} of the deliveries of the last ${recent.minutes} minutes succeeded`);
+  }
   for (const [name, state] of Object.entries(breakers)) {
     if (state !== 'closed' && state !== 'disabled') reasons.push(`breaker ${name} is ${state}`);
   }
-  for (const { breakerName, storm, pressed } of subscriptions) {
-    if (pressed) reasons.push(`the queue of ${breakerName} is nearly full`);
-    if (storm) reasons.push(`threads of ${breakerName} keep dying; the lane is held`);
-  }
+  reasons.push(...subscriptions.flatMap(reasonsOfSubscription));
   if (transport !== null) reasons.push(...reasonsOfTransport(transport));
   return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging)];
+}
+
+function reasonsOfSubscription(subscription: HealthFacts['subscriptions'][number]): string[] {
+  const { breakerName, storm, pressed, putOffOften } = subscription;
+  const reasons: string[] = [];
+  if (pressed) reasons.push(`the queue of ${breakerName} is nearly full`);
+  if (putOffOften > 0) {
+    const waiting = putOffOften === 1 ? 'a delivery' : `${putOffOften} deliveries`;
+    reasons.push(`the handler of ${breakerName} has put ${waiting} off ten times or more`);
+  }
+  if (storm) reasons.push(`threads of ${breakerName} keep dying; the lane is held`);
+  return reasons;
 }
 
 function reasonsOfLogging(logging: LoggingHealth): string[] {

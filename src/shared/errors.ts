@@ -24,8 +24,9 @@
  * - `BUSBAR_WORKER_LOST`: the thread ended while the handler ran.
  * - `BUSBAR_POISON`: a message ended two threads and was quarantined.
  * - `BUSBAR_EXPIRED`: a message outlived its `ttlMs` before a handler started.
+ * - `BUSBAR_PUT_OFF`: a handler has put a message off again and again (`retryLater`); told the 10th, 100th, 1000th, … time.
  * - `BUSBAR_VALIDATION`: a payload does not satisfy the subscription's schema.
- * - `BUSBAR_SHUTDOWN`: the bus stopped before the delivery was settled.
+ * - `BUSBAR_SHUTDOWN`: the bus or the subscription was ended before the delivery was settled.
  * - `BUSBAR_NOT_SETTLED`, `BUSBAR_ACCOUNTING`: see `TestBus` of `busbar/testing`.
  * - `BUSBAR_LOGGING_WORKER`: the logging worker is gone or did not answer.
  * - `BUSBAR_CONTROL_SOCKET`: the command line cannot reach this bus; messages are not affected.
@@ -59,6 +60,7 @@ export type ErrorCode =
   | 'BUSBAR_WORKER_LOST'
   | 'BUSBAR_POISON'
   | 'BUSBAR_EXPIRED'
+  | 'BUSBAR_PUT_OFF'
   | 'BUSBAR_VALIDATION'
   | 'BUSBAR_SHUTDOWN'
   | 'BUSBAR_NOT_SETTLED'

@@ -57,6 +57,8 @@ export interface SubscriptionHealth {
   readonly inFlight: number;
   /** Deliveries that wait for their next attempt, or, published with `delayMs`, for their first. */
   readonly retrying: number;
+  /** Deliveries that wait, and that their handler has put off ten times or more: it threw `retryLater`, which has no limit. */
+  readonly putOffOften: number;
   readonly lanes: number;
   /** Null: it has none. */
   readonly breaker: CircuitState | null;
@@ -87,7 +89,7 @@ export type HealthLevel = 'healthy' | 'degraded' | 'critical';
 
 /** What `getHealthStatus()` returns: a snapshot, and the same object again while nothing has changed. */
 export interface HealthStatus {
-  /** By success rate: above 0.95 and without a reason `healthy`, above 0.80 `degraded`, else `critical`. */
+  /** By `recentSuccessRate`: above 0.95 and without a reason `healthy`, above 0.80 `degraded`, else `critical`. */
   readonly status: HealthLevel;
   /** What is wrong, in words; empty when nothing is. */
   readonly reasons: readonly string[];
@@ -99,8 +101,13 @@ export interface HealthStatus {
   readonly messagesProcessed: number;
   /** Deliveries dead-lettered or dropped because they failed. */
   readonly messagesFailed: number;
-  /** Succeeded among those settled, from 0 to 1; 1 before any. */
+  /** Succeeded among those settled since the start, from 0 to 1; 1 before any. */
   readonly successRate: number;
+  /**
+   * The same of those settled within the last five minutes; within the last hour, where they are fewer than 20. Within a
+   * quarter of a minute.
+   */
+  readonly recentSuccessRate: number;
   /** Deliveries that succeeded after they had failed. */
   readonly errorsRecovered: number;
   /** Deliveries dropped in all subscriptions. */
