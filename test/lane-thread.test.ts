@@ -8,9 +8,10 @@ import { AttemptContext, type ContextOutlet } from '../src/shared/context.js';
 import { type Delivery, type DeliveryHead, markProbe } from '../src/shared/delivery.js';
 import { logFields } from '../src/shared/log-fields.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
-import type { LaneRing } from '../src/threads/lane-ring.js';
+import type { LaneRing, Suspect } from '../src/threads/lane-ring.js';
 import { LaneRings } from '../src/threads/lane-rings.js';
 import { Pulse } from '../src/threads/pulse.js';
+import { Reprieve } from '../src/threads/reprieve.js';
 import leavesThingsBehind from './fixtures/leaves-things-behind.js';
 import misbehaves from './fixtures/misbehaves.js';
 import returnsThenables, { returnThenable } from './fixtures/returns-thenables.js';
@@ -45,7 +46,7 @@ describe('a thread', () => {
   it('in a native call at its deadline has its lane to itself until that is over, and is told of', async () => {
     const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
-    const options = { timeoutMs: 50, graceMs: 10, breaker: false as const };
+    const options = { timeoutMs: 250, graceMs: 10, breaker: false as const };
     await bus.subscribe('deeds', misbehaves, { subscriberId: 's', ...options });
     bus.publish('deeds', { n: 0, ledger, deed: 'be in a native call once' });
     bus.publish('deeds', { n: 1, ledger });
@@ -184,6 +185,35 @@ describe('a pulse', () => {
     pulse.look(1, true, 1000);
     pulse.look(1, true, 1010);
     expect(pulse.look(1, true, 60_000)).toBe(110);
+  });
+});
+
+describe('a reprieve', () => {
+  const overdue = (...startedAt: number[]): Suspect[] => startedAt.map((at) => ({ startedAt: at }) as Suspect);
+
+  it('is not for what ran past its deadline while main looked on', () => {
+    const reprieve = new Reprieve(50);
+    reprieve.reset(1000);
+    for (const elapsed of [1025, 1125, 1150]) expect(reprieve.spares([], elapsed)).toBe(false);
+    expect(reprieve.spares(overdue(1010), 1250)).toBe(false);
+  });
+
+  it('gives what could not hear its signal, for the process stood still, its grace from now on, and once', () => {
+    const reprieve = new Reprieve(50);
+    reprieve.reset(1000);
+    expect(reprieve.spares(overdue(1010, 1020), 1101)).toBe(true);
+    expect(reprieve.spares(overdue(1010, 1020), 1151)).toBe(true);
+    expect(reprieve.spares(overdue(1010, 1020), 1152)).toBe(false);
+    expect(reprieve.spares(overdue(1010), 9000)).toBe(false);
+    expect(reprieve.spares(overdue(1010, 8000), 9500)).toBe(false);
+    expect(reprieve.spares(overdue(8000), 10_000)).toBe(true);
+  });
+
+  it('begins with the drain, and not with the last look at the one before', () => {
+    const reprieve = new Reprieve(50);
+    reprieve.reset(1000);
+    reprieve.reset(5000);
+    expect(reprieve.spares(overdue(5000), 5025)).toBe(false);
   });
 });
 

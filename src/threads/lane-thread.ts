@@ -5,6 +5,7 @@ import type { LaneRings } from './lane-rings.js';
 import type { LaneSignals } from './lane-signals.js';
 import { EXITED, STUCK } from './pool.js';
 import { Pulse } from './pulse.js';
+import { Reprieve } from './reprieve.js';
 
 /** A drain that has nothing in flight leaves within this time when asked, in milliseconds, or is ended. */
 const LEAVE_MS = 200;
@@ -17,20 +18,24 @@ export class LaneThread {
   readonly #signals: LaneSignals;
   readonly #blame: Blame;
   readonly #pulse = new Pulse();
+  readonly #reprieve: Reprieve;
   #kill = new AbortController();
   /** `Clock.elapsed()` when it was ended for a deadline; 0: it was not. */
   killedAt = 0;
 
-  constructor(rings: LaneRings, signals: LaneSignals, blame: Blame) {
+  /** @param graceMs from the deadline to the end of the thread */
+  constructor(rings: LaneRings, signals: LaneSignals, blame: Blame, graceMs: number) {
     this.#rings = rings;
     this.#signals = signals;
     this.#blame = blame;
+    this.#reprieve = new Reprieve(graceMs);
   }
 
   /** For the next drain. Aborting it ends the thread. */
-  begin(): AbortSignal {
+  begin(elapsed: number): AbortSignal {
     this.#kill = new AbortController();
     this.#pulse.reset();
+    this.#reprieve.reset(elapsed);
     return this.#kill.signal;
   }
 
@@ -48,7 +53,10 @@ export class LaneThread {
   check(elapsed: number): void {
     if (this.#kill.signal.aborted) return;
     const started = this.#rings.started();
-    if (started.some((attempt) => this.#blame.isOverdue(attempt, elapsed))) {
+    const overdue = started.filter((attempt) => this.#blame.isOverdue(attempt, elapsed));
+    const isSpared = this.#reprieve.spares(overdue, elapsed);
+    if (overdue.length > 0) {
+      if (isSpared) return;
       this.killedAt = elapsed;
       this.#kill.abort();
     } else if (this.#standsStill(started.length > 0)) {

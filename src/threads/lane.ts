@@ -55,7 +55,7 @@ export class Lane implements TurnTaker {
       this.refill();
     });
     this.#blame = new Blame(new Patience(options.deadline, options.graceMs));
-    this.#thread = new LaneThread(this.#queue.rings, this.#signals, this.#blame);
+    this.#thread = new LaneThread(this.#queue.rings, this.#signals, this.#blame, options.graceMs);
   }
 
   get state(): LaneState {
@@ -180,7 +180,7 @@ export class Lane implements TurnTaker {
     // Paused or closed after its turn was granted.
     if (this.#state !== 'waiting') return false;
     this.#state = 'draining';
-    const kill = this.#thread.begin();
+    const kill = this.#thread.begin(this.#surroundings.clock.elapsed());
     const number = this.#signals.beginDrain();
     const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame, number);
     this.#outcomes.begin();

@@ -14,8 +14,18 @@ export function brokenLaw(health: HealthStatus): string[] {
     .map((broken) => `the law is broken: ${JSON.stringify(broken)}`);
 }
 
-/** What is wrong once everything is settled. */
-export function wrongsOf(plan: Plan, ledger: Ledger, letters: readonly StoredLetter[], health: HealthStatus): string[] {
+/**
+ * What is wrong once everything is settled.
+ *
+ * @param lingering reports of threads that took long to end: on a busy machine that is nobody's failure
+ */
+export function wrongsOf(
+  plan: Plan,
+  ledger: Ledger,
+  letters: readonly StoredLetter[],
+  health: HealthStatus,
+  lingering: number,
+): string[] {
   const wrongs: string[] = [];
   const byNumber = new Map<number, StoredLetter>();
   for (const letter of letters) {
@@ -23,15 +33,24 @@ export function wrongsOf(plan: Plan, ledger: Ledger, letters: readonly StoredLet
     if (byNumber.has(n)) wrongs.push(`message ${n} has two letters`);
     byNumber.set(n, letter);
   }
+  const lates = plan.messages.map((message, n) => latesOf(message, n, ledger, byNumber.get(n)));
   plan.messages.forEach((message, n) => {
-    wrongs.push(...wrongsOfMessage(message, n, ledger, byNumber.get(n)).map((wrong) => `message ${n}: ${wrong}`));
+    const own = wrongsOfMessage(message, n, ledger, byNumber.get(n), (lates[n] as number) > 0);
+    wrongs.push(...own.map((wrong) => `message ${n}: ${wrong}`));
   });
   const { count, one } = ledger.overtaken;
   if (count > 0) {
     const { subject, key, priority, deed } = plan.messages[one] as PlannedMessage;
     wrongs.push(`${count} were overtaken, such as ${one} of ${subject.topic} ${key} ${priority}, ${deed}`);
   }
-  return [...wrongs, ...wrongSums(plan, health)];
+  return [...wrongs, ...wrongSums(plan, health, lates, lingering)];
+}
+
+/** How many of its attempts ran past their deadline without meaning to: the machine was busy, and the bus may have charged them. */
+function latesOf({ deed }: PlannedMessage, n: number, ledger: Ledger, letter: StoredLetter | undefined): number {
+  const { category, failed } = deed === undefined ? { category: undefined, failed: 0 } : deedOf(deed);
+  const meant = category === 'timeout_error' ? failed : 0;
+  return Math.max(0, ledger.latesOf(n, letter === undefined ? 0 : letter.timestamp * 1000) - meant);
 }
 
 function wrongsOfMessage(
@@ -39,6 +58,7 @@ function wrongsOfMessage(
   n: number,
   ledger: Ledger,
   letter: StoredLetter | undefined,
+  isLate: boolean,
 ): string[] {
   const what = name ?? 'innocent';
   const deed = name === undefined ? { failed: 0 } : deedOf(name);
@@ -46,6 +66,8 @@ function wrongsOfMessage(
   const starts = ledger.startsOf(n);
   const fate = deed.fate;
   const wrongs: string[] = [];
+  // It has one end all the same: it is done, dropped, or in a letter.
+  if (isLate && (dones > 0 || letter !== undefined || fate === 'dropped')) return wrongs;
   if (fate === undefined && dones === 0) wrongs.push(`${what} was lost (started ${starts})`);
   if (fate !== undefined && dones > 0) wrongs.push(`${what} was done`);
   // Several at a time: it may have been done when another's deed ended their thread.
@@ -70,27 +92,32 @@ function leastFailed(name: DeedName, isConcurrent: boolean): number {
 }
 
 /** Failures by category, and recoveries, add up to what was done: so nobody else was charged. */
-function wrongSums(plan: Plan, health: HealthStatus): string[] {
+function wrongSums(plan: Plan, health: HealthStatus, lates: readonly number[], lingering: number): string[] {
   const wrongs: string[] = [];
   const least = new Map<FailureCategory, number>();
   const most = new Map<FailureCategory, number>();
   const add = (sums: Map<FailureCategory, number>, category: FailureCategory, count: number): void => {
     sums.set(category, (sums.get(category) ?? 0) + count);
   };
+  for (const sums of [least, most]) add(sums, 'connection_error', lingering);
   let recoveredLeast = 0;
   let recoveredMost = 0;
-  for (const { subject, deed: name } of plan.messages) {
+  for (const [n, { subject, deed: name }] of plan.messages.entries()) {
+    const late = lates[n] as number;
+    add(most, 'timeout_error', late);
+    if (late > 0) recoveredMost++;
     if (name === undefined) continue;
     const { category, failed, fate } = deedOf(name);
-    const failedLeast = leastFailed(name, subject.isConcurrent);
+    const failedLeast = late > 0 ? 0 : leastFailed(name, subject.isConcurrent);
     if (category !== undefined) {
       add(least, category, failedLeast);
-      add(most, category, failed);
+      // Its retries are counted anew after a failure of another category.
+      add(most, category, failed * (1 + late));
     }
     // Its thread may end before it throws; discarding and giving up are reported, too.
     if (name === 'throw after the end') add(most, 'message_processing_error', 1);
     if (name === 'discard' || name === 'give up') {
-      add(least, 'message_processing_error', 1);
+      add(least, 'message_processing_error', late > 0 ? 0 : 1);
       add(most, 'message_processing_error', 1);
     }
     if (fate === undefined && failed > 0) {

@@ -9,6 +9,9 @@ export const RETRY: NonNullable<MessageBusOptions['retry']> = {
   serialization_error: { maxRetries: 1, backoffMs: 3 },
 };
 
+/** From the deadline of an attempt to the end of its thread, in milliseconds. */
+export const GRACE_MS = 50;
+
 export type FailureCategory =
   | 'message_processing_error'
   | 'connection_error'

@@ -1,6 +1,6 @@
 // The handler of chaos: does what each message says, and keeps the ledger.
 import { deadLetter, defineHandler, discard, retryLater } from '../../src/shared/handler.js';
-import type { DeedName } from './deeds.js';
+import { type DeedName, GRACE_MS } from './deeds.js';
 import { Ledger } from './ledger.js';
 
 export interface Order {
@@ -13,14 +13,16 @@ export interface Order {
 
 let ledger: Ledger | undefined;
 
-export default defineHandler<Order>(import.meta.url, ({ n, stream, deed }) => {
+export default defineHandler<Order>(import.meta.url, ({ n, stream, deed }, { deadline }) => {
   ledger ??= Ledger.find();
-  ledger.start(n, stream);
+  ledger.start(n, stream, deadline + GRACE_MS);
   if (deed === undefined) {
     ledger.done(n);
+    ledger.end(n);
     return;
   }
-  return misbehave(deed, ledger, n);
+  const book = ledger;
+  return misbehave(deed, book, n).finally(() => book.end(n));
 });
 
 const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
@@ -47,10 +49,13 @@ async function fail(deed: DeedName): Promise<void> {
     case 'throw nothing':
       throw undefined;
     case 'throw from a timer':
-      setTimeout(() => {
-        throw new RangeError('thrown from a timer');
-      }, 1);
-      await pause(5);
+      // One timer begins the other: of two that are due, that of the longer delay may come first.
+      await new Promise<void>((goOn) => {
+        setTimeout(() => {
+          setTimeout(goOn, 4);
+          throw new RangeError('thrown from a timer');
+        }, 1);
+      });
       throw new Error('not the first to fail');
     case 'float a rejection':
       void Promise.reject(new Error('floated'));

@@ -1,7 +1,7 @@
 // What a round of chaos is made of, all of it from its seed: the bus, its subscriptions, its messages.
 import type { MessageBusOptions, SubscribeOptions } from '../../src/index.js';
 import type { Random } from '../random.js';
-import { type DeedName, deedOf, HEAVY_DEEDS, LIGHT_DEEDS, RETRY } from './deeds.js';
+import { type DeedName, deedOf, GRACE_MS, HEAVY_DEEDS, LIGHT_DEEDS, RETRY } from './deeds.js';
 
 /** How much chaos. */
 export interface Amounts {
@@ -107,7 +107,7 @@ function subjectsOf(random: Random): Subject[] {
       lanes,
       concurrency,
       timeoutMs: isQuick ? 200 : 10_000,
-      graceMs: 50,
+      graceMs: GRACE_MS,
       adaptiveTimeout: false,
       maxQueueSize: random.pick(QUEUE_SIZES),
       // Two hold their messages back whenever a few fail in a row, and send probes; the others never.

@@ -1,5 +1,5 @@
 // One round of chaos: a bus, its subscriptions, and messages that misbehave; everything is checked in the end.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageBus } from '../../src/index.js';
@@ -38,7 +38,9 @@ export async function runRound(seed: number, amounts: Amounts): Promise<RoundRes
     await watch.untilSettled();
     const letters = (await bus.deadLetterQueue?.getMessages()) ?? [];
     const health = bus.getHealthStatus();
-    if (watch.stuck === undefined) watch.wrongs.push(...wrongsOf(plan, ledger, letters, health));
+    await bus.errorLogger?.flush();
+    const lingering = readLog(folder).filter((line) => line.includes('the lane is held until it is gone')).length;
+    if (watch.stuck === undefined) watch.wrongs.push(...wrongsOf(plan, ledger, letters, health, lingering));
     return {
       deliveries: amounts.deliveries,
       guilty: plan.messages.filter(({ deed }) => deed !== undefined).length,
@@ -53,6 +55,11 @@ export async function runRound(seed: number, amounts: Amounts): Promise<RoundRes
     watch.look();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function readLog(folder: string): string[] {
+  const files = readdirSync(folder).filter((name) => name.startsWith('message_bus_errors'));
+  return files.flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'));
 }
 
 async function publishAll(bus: MessageBus, { messages, burst }: Plan, watch: Watch): Promise<void> {

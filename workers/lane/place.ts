@@ -144,14 +144,14 @@ export class Place {
     else if (this.#running === null) this.#window.push(attempt);
   }
 
-  /** From here on a death of this thread is pinned to this attempt. */
-  begin(attempt: RingAttempt): void {
+  /** From here on a death of this thread is pinned to this attempt, and its deadline counts from `since`. */
+  begin(attempt: RingAttempt, since = attempt.startedAt): void {
     attempt.hasBegun = true;
     if (this.#running !== null) {
-      this.#running.begin(this.#sequenceOf(attempt), attempt.startedAt);
+      this.#running.begin(this.#sequenceOf(attempt), since);
       return;
     }
-    this.reader.doubles[startedAtIndex(attempt.word)] = attempt.startedAt;
+    this.reader.doubles[startedAtIndex(attempt.word)] = since;
     Atomics.store(this.reader.words, attempt.word + STATE, STARTED);
   }
 

@@ -90,6 +90,8 @@ export class Settler {
   /** The handler threw, rejected, or never got its payload. */
   fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
+    // It has ended in time. To describe its failure may take longer than all that it did, but is not its deadline's.
+    attempt.place.begin(attempt, this.#outbox.clock.elapsed());
     if (attempt.lateThrow === null) this.#fail(attempt, thrown, phase);
     else this.#fail(attempt, attempt.lateThrow.thrown, 'late');
   }
@@ -117,7 +119,7 @@ export class Settler {
     return category === ErrorCategory.CONNECTION_ERROR && this.#reconnector !== null;
   }
 
-  /** The attempt stays in flight meanwhile: its deadline holds for the hook, too. */
+  /** The attempt stays in flight meanwhile: the hook has a deadline as long as its own. */
   async #failReconnected(attempt: RingAttempt, thrown: unknown, failure: Failure): Promise<void> {
     attempt.hasEnded = true;
     const reconnection = await this.#reconnector?.run(thrown);
