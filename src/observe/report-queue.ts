@@ -2,14 +2,15 @@
 import { nanoid } from 'nanoid';
 import type { Clock, Timer } from '../shared/clock.js';
 import type { Doorbell } from '../shared/doorbell.js';
-import { LogRecord } from '../shared/logging-task.js';
 import type { ErrorReport } from '../shared/report.js';
-import { encodeReport } from '../shared/report-record.js';
 import type { RingWriter } from '../shared/ring.js';
 import { Repeats } from './repeats.js';
+import { ReportBatch } from './report-batch.js';
 
 /** What is only counted is told once in this time, in milliseconds. */
 const TELL_MS = 1000;
+/** What is to follow is called when the synchronous code that runs has ended. */
+const RUN_ENDS = Promise.resolve();
 /** Signatures whose lost reports are counted apart. */
 const MOST_SIGNATURES = 100;
 
@@ -22,7 +23,7 @@ interface Lost {
 
 /** Runs on the main thread. Never blocks. */
 export class ReportQueue {
-  readonly #ring: RingWriter;
+  readonly #batch: ReportBatch;
   readonly #bell: Doorbell;
   readonly #clock: Clock;
   readonly #repeats = new Repeats();
@@ -30,26 +31,29 @@ export class ReportQueue {
   /** Lost and not told, of no signature. */
   #others = 0;
   #timer: Timer | undefined;
+  /** One has gone in this run of synchronous code. */
+  #isGathering = false;
   /** Reports that found no room, or were none. */
   lost = 0;
 
   constructor(ring: RingWriter, bell: Doorbell, clock: Clock) {
-    this.#ring = ring;
+    this.#batch = new ReportBatch(ring);
     this.#bell = bell;
     this.#clock = clock;
   }
 
   /**
-   * False: no room; it is counted.
+   * False: no room; it is counted. The first of a run of synchronous code goes at once; those that follow go together when
+   * the run ends, or they are enough: sending costs as much for many as for one.
    *
    * @param isRedacted false: a program's own report, which the worker redacts
    * @param key see {@link repeated}
    */
   add(report: ErrorReport, isRedacted: boolean, key: string): boolean {
     if (key !== '') this.#repeats.add(key, report);
-    if (this.#others > 0 && this.#write(lossReport(report, this.#others), true)) this.#others = 0;
-    if (this.#write(report, isRedacted)) {
-      this.#bell.ring();
+    if (this.#others > 0 && this.#batch.add(lossReport(report, this.#others), true)) this.#others = 0;
+    if (this.#batch.add(report, isRedacted)) {
+      this.#sendSoon();
       return true;
     }
     this.#lose(report, isRedacted);
@@ -83,13 +87,32 @@ export class ReportQueue {
     for (const report of this.#repeats.take()) this.add(report, true, '');
     for (const [signature, { report, isRedacted, count }] of this.#lostOf) {
       const all = { ...report, error_id: nanoid(), context: { ...report.context, repeats: count } };
-      if (!this.#write(all, isRedacted)) {
+      if (!this.#batch.add(all, isRedacted)) {
         this.#tellLater();
         break;
       }
       this.#lostOf.delete(signature);
-      this.#bell.ring();
     }
+    this.#send();
+  }
+
+  #sendSoon(): void {
+    if (this.#isGathering) {
+      if (this.#batch.isFull) this.#send();
+      return;
+    }
+    this.#isGathering = true;
+    this.#send();
+    void RUN_ENDS.then(this.#runEnded);
+  }
+
+  readonly #runEnded = (): void => {
+    this.#isGathering = false;
+    this.#send();
+  };
+
+  #send(): void {
+    if (this.#batch.send()) this.#bell.ring();
   }
 
   #lose(report: ErrorReport, isRedacted: boolean): void {
@@ -106,12 +129,6 @@ export class ReportQueue {
 
   #tellLater(): void {
     this.#timer ??= this.#clock.after(TELL_MS, () => this.tell());
-  }
-
-  #write(report: ErrorReport, isRedacted: boolean): boolean {
-    const bytes = encodeReport(report);
-    const kind = isRedacted ? LogRecord.REPORT : LogRecord.RAW_REPORT;
-    return bytes.length <= this.#ring.largestRecord && this.#ring.tryWrite(kind, bytes);
   }
 }
 

@@ -259,7 +259,8 @@ function viewOf(bytes: Buffer<ArrayBuffer>): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function isLatin1(text: string): boolean {
+/** True when each character takes one byte. */
+export function isLatin1(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: Latin-1 begins with them
   return !/[^\u0000-\u00ff]/.test(text);
 }

@@ -65,8 +65,8 @@ export const Status = {
 } as const;
 export const STATUS_BYTES = 64;
 
-/** Kinds of records in the two rings. A raw report is not redacted yet. */
-export const LogRecord = { REPORT: 1, LETTER: 2, RAW_REPORT: 3 } as const;
+/** Kinds of records in the two rings. */
+export const LogRecord = { REPORTS: 1, LETTER: 2 } as const;
 
 /** A letter without its payload, which follows as bytes. */
 export type LetterHeader = Omit<DeadLetter, 'message'> & {

@@ -122,6 +122,12 @@ export class RingWriter extends Ring {
     return start + RECORD_HEADER_BYTES;
   }
 
+  /** Gives back what the body of the claimed record does not need, before it is committed. */
+  shrink(bodyBytes: number): void {
+    this.words[((this.#tail & this.mask) >> 2) + LENGTH] = RECORD_HEADER_BYTES + bodyBytes;
+    this.#claimed = aligned(RECORD_HEADER_BYTES + bodyBytes);
+  }
+
   /** Publishes the claimed record to the reader. */
   commit(kind: number): void {
     const word = (this.#tail & this.mask) >> 2;

@@ -3,9 +3,10 @@ import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import { type HandedLetter, readLetterRecord } from '../../src/shared/letter-text.js';
 import { type LoggingStart, type OpenResult, Status } from '../../src/shared/logging-task.js';
-import { createRedactor, type Redactor } from '../../src/shared/redact.js';
-import { RingReader, type RingRecord } from '../../src/shared/ring.js';
-import { arrivingReport, repeatsOf } from './arriving-report.js';
+import { createRedactor } from '../../src/shared/redact.js';
+import type { ErrorReport } from '../../src/shared/report.js';
+import { RingReader } from '../../src/shared/ring.js';
+import { ArrivingReports, repeatsOf } from './arriving-reports.js';
 import { Erasure } from './erasure.js';
 import { ErrorLog } from './error-log.js';
 import { Folder } from './folder.js';
@@ -34,7 +35,7 @@ const RETRY_MS = 500;
 
 /** Belongs to the logging worker. */
 export class Keeper {
-  readonly #reports: RingReader;
+  readonly #reports: ArrivingReports;
   readonly #letterRing: RingReader;
   readonly #bell: Doorbell;
   readonly #mainBell: Doorbell;
@@ -44,7 +45,6 @@ export class Keeper {
   readonly #clock: Clock;
   readonly #log: ErrorLog;
   readonly #rollup = new Rollup();
-  readonly #redactor: Redactor;
   readonly #troubles = new Troubles();
   readonly letters: Letters;
   readonly #segments: Segments;
@@ -62,7 +62,15 @@ export class Keeper {
   constructor(start: LoggingStart, clock: Clock) {
     this.#start = start;
     this.#clock = clock;
-    this.#reports = new RingReader(start.reports);
+    this.#reports = new ArrivingReports(
+      start.reports,
+      createRedactor(start.redact),
+      (report) => this.#takeReport(report),
+      (error) => {
+        Atomics.add(this.#status, Status.CORRUPT_LINES, 1);
+        this.#noteFailure(error);
+      },
+    );
     this.#letterRing = new RingReader(start.letters);
     this.#bell = new Doorbell(start.bell);
     this.#mainBell = new Doorbell(start.mainBell);
@@ -73,7 +81,6 @@ export class Keeper {
       this.#noteFailure(error);
       Atomics.add(this.#status, Status.LOST_LINES, lost);
     });
-    this.#redactor = createRedactor(start.redact);
     this.#segments = new Segments(start.letterFolder, clock.now);
     const erasure = new Erasure(this.#segments);
     this.letters = new Letters(this.#segments, erasure, start.limits);
@@ -164,27 +171,16 @@ export class Keeper {
 
   /** True: there may be more. */
   #takeReports(): boolean {
-    let taken = 0;
-    for (let record = this.#reports.read(); record !== undefined; record = this.#reports.read()) {
-      this.#takeReport(record);
-      if (++taken === MOST_REPORTS_IN_BATCH) break;
-    }
+    const taken = this.#reports.take(MOST_REPORTS_IN_BATCH);
     if (taken === 0) return false;
     this.#flushLog();
     this.#reports.release();
-    return taken === MOST_REPORTS_IN_BATCH;
+    return taken >= MOST_REPORTS_IN_BATCH;
   }
 
-  /** A report that makes no sense must not stop the others, nor the letters: the next worker would read it again. */
-  #takeReport(record: RingRecord): void {
-    try {
-      const report = arrivingReport(record, this.#redactor);
-      this.statistics.add(report, repeatsOf(report), this.seconds());
-      if (this.#rollup.admits(report, this.#clock.elapsed() / 1000)) this.#log.write(report);
-    } catch (error) {
-      Atomics.add(this.#status, Status.CORRUPT_LINES, 1);
-      this.#noteFailure(error);
-    }
+  #takeReport(report: ErrorReport): void {
+    this.statistics.add(report, repeatsOf(report), this.seconds());
+    if (this.#rollup.admits(report, this.#clock.elapsed() / 1000)) this.#log.write(report);
   }
 
   /** One group commit. True: there may be more. A group that cannot be written stays in the ring. */

@@ -1,8 +1,8 @@
 // The last reports, to be asked for: packed in blocks, for a thousand of them would take a megabyte as they come.
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { ErrorReport } from '../../src/shared/report.js';
-import { decodeReport, encodeReport } from '../../src/shared/report-record.js';
 import { asBuffer } from '../../src/shared/views.js';
+import { decodeReport, encodeReport } from './report-record.js';
 
 const MOST = 1000;
 const IN_BLOCK = 50;

@@ -1,9 +1,9 @@
-// An error report as bytes: on its way to the logging worker, and in the history that is kept there.
-import { CompactReader } from './compact-reader.js';
-import { CompactWriter } from './compact-writer.js';
-import { createRedactor } from './redact.js';
-import type { ErrorReport } from './report.js';
-import { asBuffer } from './views.js';
+// An error report as bytes, in the history that the logging worker keeps.
+import { CompactReader } from '../../src/shared/compact-reader.js';
+import { CompactWriter } from '../../src/shared/compact-writer.js';
+import { createRedactor } from '../../src/shared/redact.js';
+import type { ErrorReport } from '../../src/shared/report.js';
+import { asBuffer } from '../../src/shared/views.js';
 
 const writer = new CompactWriter();
 const reader = new CompactReader();
