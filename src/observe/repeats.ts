@@ -7,6 +7,8 @@ const IN_FULL = 10;
 /** A key that was not heard of for so long begins anew, in seconds. */
 const QUIET_S = 60;
 const MOST_KEYS = 1000;
+/** Where there are as many, those that are quiet are looked for no more often, in seconds: each look is at all of them. */
+const LOOK_AGAIN_S = 1;
 
 interface Group {
   /** Reports that went in full. */
@@ -20,6 +22,7 @@ interface Group {
 /** Belongs to one log. Decides and counts; has no effects. Times in seconds since 1970. */
 export class Repeats {
   readonly #groups = new Map<string, Group>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   /** The report that this failure repeats, stamped anew; undefined when it has to be reported in full. */
   count(key: string, now: number): ErrorReport | undefined {
@@ -56,6 +59,8 @@ export class Repeats {
   }
 
   #forgetQuiet(now: number): void {
+    if (Math.abs(now - this.#lookedAt) < LOOK_AGAIN_S) return;
+    this.#lookedAt = now;
     for (const [key, group] of this.#groups) if (group.count === 0 && isLong(now, group)) this.#groups.delete(key);
   }
 }
