@@ -1,5 +1,7 @@
 // What a chaos trial checks: that nothing was lost, what came twice is marked, keys kept their order, letters are exact.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
+
+const CHUNK_BYTES = 64 * 1024;
 
 export interface Handled {
   readonly at: bigint;
@@ -23,14 +25,48 @@ export interface Findings {
   readonly wrongLetters: number[];
 }
 
-/** In the order in which they were handled, on any process. */
-export function readLedger(file: string): Handled[] {
-  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
-  const handled = lines.map((line) => {
-    const [at, n, key, attempt] = line.split(' ');
-    return { at: BigInt(at as string), n: Number(n), key: String(key), attempt: Number(attempt) };
-  });
-  return handled.sort((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0));
+/** The file into which all processes write what they have handled. Read as it grows: whoever reads it whole holds up its own proxy. */
+export class Ledger {
+  readonly #handled: Handled[] = [];
+  readonly #file: number;
+  #rest = '';
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'a+');
+  }
+
+  /** Takes in what was added since. */
+  read(): void {
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (let bytes = readSync(this.#file, chunk); bytes > 0; bytes = readSync(this.#file, chunk)) {
+      const lines = `${this.#rest}${chunk.toString('latin1', 0, bytes)}`.split('\n');
+      this.#rest = lines.pop() ?? '';
+      for (const line of lines) this.#handled.push(entryOf(line));
+    }
+  }
+
+  /** How many were handled, as far as it was read. */
+  get size(): number {
+    return this.#handled.length;
+  }
+
+  numbers(): Set<number> {
+    return new Set(this.#handled.map(({ n }) => n));
+  }
+
+  /** In the order in which they were handled, on any process. */
+  entries(): Handled[] {
+    return this.#handled.toSorted((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0));
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+function entryOf(line: string): Handled {
+  const [at, n, key, attempt] = line.split(' ');
+  return { at: BigInt(at as string), n: Number(n), key: String(key), attempt: Number(attempt) };
 }
 
 /** @param letters the numbers of the messages that have a letter, each as often as it has one */

@@ -1,12 +1,12 @@
 // A chaos trial: processes handle messages while they, and the servers, are killed, frozen and cut off.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageBus } from '../../src/index.js';
 import { type JetStreamOptions, jetstream } from '../../src/transport/jetstream.js';
-import { examine, type Findings, readLedger } from './ledger.js';
+import { examine, type Findings, Ledger } from './ledger.js';
 import type { NatsServer } from './nats-server.js';
 import type { TcpProxy } from './proxy.js';
 
@@ -49,8 +49,8 @@ const PUBLISHING_AT_ONCE = 500;
 /** Runs one trial. Ends all processes that it started. */
 export async function runTrial(options: TrialOptions): Promise<Findings & { readonly seconds: number }> {
   const folder = mkdtempSync(join(tmpdir(), 'busbar-trial-'));
-  const ledger = join(folder, 'ledger');
-  writeFileSync(ledger, '');
+  const file = join(folder, 'ledger');
+  const ledger = new Ledger(file);
   const { urls, transport, log } = options;
   const startedAt = performance.now();
   const bus = new MessageBus({
@@ -65,7 +65,7 @@ export async function runTrial(options: TrialOptions): Promise<Findings & { read
     await crew.start();
     const isOver = { value: false };
     const chaos = Promise.all(options.faults.map((faults) => wreak(faults, options, crew, isOver)));
-    const stored = await publishAll(bus, options, ledger);
+    const stored = await publishAll(bus, options, file);
     log(`all ${stored.length} messages are stored`);
     isOver.value = true;
     await chaos;
@@ -75,6 +75,7 @@ export async function runTrial(options: TrialOptions): Promise<Findings & { read
   } finally {
     await crew.stop();
     await bus.stop({ drain: false });
+    ledger.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -101,7 +102,7 @@ async function publishAll(bus: MessageBus, { messages, keys }: TrialOptions, led
 async function settled(
   bus: MessageBus,
   { settleMs, log }: TrialOptions,
-  ledger: string,
+  ledger: Ledger,
   stored: readonly number[],
   doomed: ReadonlySet<number>,
 ): Promise<Findings> {
@@ -110,11 +111,14 @@ async function settled(
   for (;;) {
     const letters = (await bus.deadLetterQueue?.list().catch(() => [])) ?? [];
     const numbers = letters.map(({ message_id: id }) => Number(id.slice(1)));
-    const findings = examine(stored, doomed, readLedger(ledger), numbers);
-    const missing = findings.lost.length;
-    if (findings.handled > handled) latest = performance.now() + settleMs;
-    handled = findings.handled;
-    if ((missing === 0 && numbers.length >= doomed.size) || performance.now() > latest) return findings;
+    ledger.read();
+    const seen = ledger.numbers();
+    for (const n of numbers) seen.add(n);
+    const missing = stored.filter((n) => !seen.has(n)).length;
+    if (ledger.size > handled) latest = performance.now() + settleMs;
+    handled = ledger.size;
+    const isOver = (missing === 0 && numbers.length >= doomed.size) || performance.now() > latest;
+    if (isOver) return examine(stored, doomed, ledger.entries(), numbers);
     log(`${missing} to be handled, ${doomed.size - numbers.length} letters to come`);
     await pause(500);
   }
