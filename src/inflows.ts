@@ -4,6 +4,7 @@ import type { Publisher } from './publish.js';
 import type { Remote } from './remote.js';
 import { assertTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
+import type { Delivery } from './shared/delivery.js';
 import { assertPublishOptions } from './shared/publish-options.js';
 import type { Arrival, Inflow, Intake } from './transport/transport.js';
 
@@ -24,9 +25,9 @@ export class Inflows {
 
   /** @throws what the transport says */
   async open(subscription: LiveSubscription): Promise<void> {
-    const { remote, publisher, settler } = this.#parts;
+    const { remote } = this.#parts;
     if (remote?.transport === undefined) return;
-    const inflow = await remote.transport.subscribe(intakeOf(subscription, publisher, settler));
+    const inflow = await remote.transport.subscribe(intakeOf(subscription, this.#parts, remote));
     this.#open.set(subscription, inflow);
   }
 
@@ -58,7 +59,7 @@ export class Inflows {
 }
 
 /** Where a subscription takes in what the transport brings. */
-function intakeOf(subscription: LiveSubscription, publisher: Publisher, settler: Settler): Intake {
+function intakeOf(subscription: LiveSubscription, { publisher, settler }: InflowParts, remote: Remote): Intake {
   const { pattern, subscriberId, options } = subscription;
   const giveUp: Intake['giveUp'] = (arrival, ticket, reason, thrown) => {
     settler.refuse(subscription, publisher.arrived(subscription, arrival, ticket), reason, thrown);
@@ -74,6 +75,11 @@ function intakeOf(subscription: LiveSubscription, publisher: Publisher, settler:
       else publisher.arrive(subscription, arrival, ticket);
     },
     giveUp,
+    giveBack: async (tickets) => {
+      // What failed is tried again here, where its attempts are counted.
+      const isWanted = (delivery: Delivery): boolean => delivery.failed === 0 && remote.isHeldBy(delivery, tickets);
+      for (const delivery of await subscription.takeUnstarted(isWanted)) remote.release(subscription, delivery);
+    },
   };
 }
 

@@ -221,6 +221,16 @@ export class LiveSubscription {
     return this.lanes.flatMap(({ backlog, parking }) => [...backlog.takeExpired(now), ...parking.takeExpired(now)]);
   }
 
+  /** Takes out those of which this is true and that have not started. Resolves once what runs now has ended. */
+  async takeUnstarted(isWanted: (delivery: Delivery) => boolean): Promise<Delivery[]> {
+    const taken: Delivery[] = [];
+    const takeFrom = ({ backlog, parking }: AnyLane): void => {
+      taken.push(...backlog.takeWhere(isWanted), ...parking.takeWhere(isWanted));
+    };
+    await Promise.all(this.lanes.map((lane) => lane.whileAllWaits(() => takeFrom(lane))));
+    return taken;
+  }
+
   /** A key always has the same lane; without one, it is the lane with the least work, in turn where several have as little. */
   #laneFor(delivery: Delivery): AnyLane {
     const { lanes } = this;

@@ -50,6 +50,12 @@ export class Remote {
     ticket.settle(settlement);
   }
 
+  /** True: the transport brought it with one of these tickets. */
+  isHeldBy({ number }: Delivery, tickets: ReadonlySet<Ticket>): boolean {
+    const ticket = this.#tickets.get(number);
+    return ticket !== undefined && tickets.has(ticket);
+  }
+
   /** Gives a delivery back that this process will not settle. False: the transport did not bring it. */
   release(subscription: LiveSubscription, { number, started }: Delivery): boolean {
     const ticket = this.#tickets.get(number);

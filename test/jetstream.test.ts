@@ -6,6 +6,7 @@ import { withStableId } from '../src/shared/letter-id.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import type { TransportHost } from '../src/transport/transport.js';
+import takesItsTime from './fixtures/takes-its-time.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { linesOf, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
@@ -142,6 +143,23 @@ describeWithNats('the JetStream transport', () => {
     });
     expect(seen).toEqual(Array.from({ length: 60 }, (_, index) => index));
   }, 30_000);
+
+  it('shares at once with a process that joins what another has been brought and has not started', async () => {
+    const options = { connection, stream: 'JOINS', partitions: 4, leaseMs: 5000 };
+    const [first, second] = [await start(options), await start(options)];
+    const subscribe = (bus: MessageBus): Promise<unknown> =>
+      bus.subscribe('joins.a', takesItsTime, { subscriberId: 'joins' });
+    const succeeded = (bus: MessageBus): number => bus.getHealthStatus().subscriptions[0]?.succeeded ?? 0;
+    await subscribe(first);
+    await Promise.all(Array.from({ length: 200 }, () => first.publishAsync('joins.a', { waitMs: 10 })));
+    while (succeeded(first) === 0) await new Promise((resume) => setTimeout(resume, 5));
+    await subscribe(second);
+    await first.idle();
+    // Half of the partitions, and what was handled meanwhile.
+    expect(succeeded(second)).toBeGreaterThan(50);
+    expect(succeeded(first) + succeeded(second)).toBe(200);
+    expect(second.getHealthStatus().errorsRecovered).toBe(0);
+  });
 
   it('refuses what the buffer has no room for', async () => {
     const bus = await start({ connection, stream: 'SMALL-3', bufferSize: 3 });

@@ -73,6 +73,14 @@ function goOn(queue: LaneQueue): number {
 }
 
 describe('what waits behind full rings', () => {
+  it('stays behind what lay in them when that goes back to main', () => {
+    const queue = fullQueue();
+    queue.refill();
+    queue.emptyRings();
+    expect(queue.rings.unsettled).toBe(0);
+    expect(queue.takeAll().map(({ number }) => number)).toEqual([6, 7, 4, 5, 2, 3, 0, 1]);
+  });
+
   it('comes in when the reader has made room', () => {
     const queue = fullQueue();
     queue.refill();

@@ -63,11 +63,17 @@ export class Backlog {
   /** Takes out those whose time to live is over. O(size), where there is one. */
   takeExpired(now: number): Delivery[] {
     if (!this.#expiry.isOver(now)) return [];
-    const expired = this.#queues.flatMap((queue) => queue.takeWhere((delivery) => isExpired(delivery, now)));
-    for (const delivery of expired) this.#count(delivery, -1);
+    const expired = this.takeWhere((delivery) => isExpired(delivery, now));
     this.#expiry.reset();
     for (const queue of this.#queues) for (const delivery of queue) this.#expiry.note(delivery);
     return expired;
+  }
+
+  /** Takes out all of which this is true. O(size). */
+  takeWhere(isWanted: (delivery: Delivery) => boolean): Delivery[] {
+    const taken = this.#queues.flatMap((queue) => queue.takeWhere(isWanted));
+    for (const delivery of taken) this.#count(delivery, -1);
+    return taken;
   }
 
   /** Takes everything out. */

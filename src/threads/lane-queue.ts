@@ -95,6 +95,17 @@ export class LaneQueue {
     return ready.length > 0;
   }
 
+  /** Moves all that lies in the rings back to main, before what waits there. Only while nobody reads. */
+  emptyRings(): void {
+    const unread: Delivery[] = [];
+    this.rings.repair();
+    for (const delivery of this.rings.takeAll()) {
+      // What its worker would have sent back unread waits for the verdict that it would have waited for.
+      if (!this.parking.holds(delivery) || !this.parking.bounced(delivery)) unread.push(delivery);
+    }
+    this.backlog.prepend(unread);
+  }
+
   /** Takes everything out. Only while nobody reads. */
   takeAll(): Delivery[] {
     return [...this.rings.takeAll(), ...this.parking.clear(), ...this.backlog.clear()];

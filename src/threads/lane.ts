@@ -34,6 +34,7 @@ export class Lane implements TurnTaker {
   readonly #thread: LaneThread;
   readonly #standstill: Standstill;
   #isPaused = false;
+  #isHalted = false;
   readonly #blame: Blame;
   readonly #outcomes: LaneOutcomes;
   #ended: Promise<boolean> = Promise.resolve(false);
@@ -141,14 +142,24 @@ export class Lane implements TurnTaker {
   /** Stops taking turns; what runs, ends first. */
   pause(): void {
     this.#isPaused = true;
-    this.#surroundings.turns.cancel(this);
-    if (this.#state === 'waiting') this.#state = 'idle';
-    this.#signals.askToLeave();
+    this.#halt();
   }
 
   resume(): void {
     this.#isPaused = false;
     if (this.unsettled > 0) this.refill();
+  }
+
+  /** Calls `then` once what runs now has ended and all else waits on main; a thread that does not end keeps what is in its rings. */
+  async whileAllWaits(then: () => void): Promise<void> {
+    this.#isHalted = true;
+    this.#halt();
+    if (this.#state === 'draining') await this.#ended;
+    this.#isHalted = false;
+    if (this.#state !== 'ending' && this.#state !== 'closed') this.#queue.emptyRings();
+    then();
+    this.#queue.goOn();
+    this.refill();
   }
 
   /** Stops for good: ends the thread if it is still busy, and returns what was not settled. */
@@ -215,9 +226,15 @@ export class Lane implements TurnTaker {
 
   /** True, and waiting from here on, when there is work and nothing that keeps this lane from it. */
   #wantsTurn(): boolean {
-    if (this.#state !== 'idle' || this.#isPaused || this.#queue.rings.unsettled === 0) return false;
+    if (this.#state !== 'idle' || this.#isPaused || this.#isHalted || this.#queue.rings.unsettled === 0) return false;
     this.#state = 'waiting';
     return true;
+  }
+
+  #halt(): void {
+    this.#surroundings.turns.cancel(this);
+    if (this.#state === 'waiting') this.#state = 'idle';
+    this.#signals.askToLeave();
   }
 
   #gaveBack(result: LaneTaskResult): void {

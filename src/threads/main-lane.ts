@@ -127,10 +127,7 @@ export class MainLane {
     setImmediate(() => this.#turn());
   }
 
-  collect(_most: number): boolean {
-    return false;
-  }
-
+  readonly collect = (_most: number): boolean => false;
   readonly hasNews = false;
 
   /** Gives up on handlers that are past their deadline: their promises are abandoned, for nothing can end them. */
@@ -152,6 +149,9 @@ export class MainLane {
     this.#isPaused = false;
     this.refill();
   }
+
+  /** All that waits is on main anyhow. */
+  readonly whileAllWaits = async (then: () => void): Promise<void> => then();
 
   /** Stops for good, and returns what was not settled. A handler that still runs is abandoned. */
   async close(): Promise<Delivery[]> {

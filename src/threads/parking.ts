@@ -173,19 +173,26 @@ export class Parking {
   /** Takes out those whose time to live is over. O(size), where there is one. */
   takeExpired(now: number): Delivery[] {
     if (!this.#expiry.isOver(now)) return [];
+    const expired = this.takeWhere((delivery) => isExpired(delivery, now));
     this.#expiry.reset();
-    const expired: Delivery[] = [];
+    for (const { bounced, behind } of this.#streams.values())
+      for (const list of [bounced, behind]) for (const delivery of list) this.#expiry.note(delivery);
+    return expired;
+  }
+
+  /** Takes out all of which this is true. O(size). */
+  takeWhere(isWanted: (delivery: Delivery) => boolean): Delivery[] {
+    const taken: Delivery[] = [];
     for (const { bounced, behind } of this.#streams.values()) {
       for (const list of [bounced, behind]) {
-        const living = list.filter((delivery) => !isExpired(delivery, now));
-        for (const delivery of living) this.#expiry.note(delivery);
-        if (living.length === list.length) continue;
-        expired.push(...list.filter((delivery) => isExpired(delivery, now)));
-        list.splice(0, list.length, ...living);
+        const left = list.filter((delivery) => !isWanted(delivery));
+        if (left.length === list.length) continue;
+        for (const delivery of list) if (isWanted(delivery)) taken.push(delivery);
+        list.splice(0, list.length, ...left);
       }
     }
-    this.#forget(expired);
-    return expired;
+    this.#forget(taken);
+    return taken;
   }
 
   /** Takes everything out. */

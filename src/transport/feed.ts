@@ -6,7 +6,7 @@ import type { FeedParts } from './feed-parts.js';
 import { InOrder } from './in-order.js';
 import { Pull } from './pull.js';
 import { RecentAnswers, Remembered } from './remembered.js';
-import type { Arrival, Settlement } from './transport.js';
+import type { Arrival, Settlement, Ticket } from './transport.js';
 import { Unsettled } from './unsettled.js';
 import { decodeMessage, isOpening, rawMessage, wasSentAgain } from './wire.js';
 
@@ -68,6 +68,13 @@ export class Feed {
     return this.#unsettled.size;
   }
 
+  /** Those of what came, is not settled, and may not have started. Each is told once. */
+  returnable(): Ticket[] {
+    const entries = [...this.#unsettled.values()].filter(({ isAskedBack }) => !isAskedBack);
+    for (const entry of entries) entry.isAskedBack = true;
+    return entries;
+  }
+
   /** Asks for messages from now on. What holders before left unsettled comes first. */
   start(): void {
     if (this.#isAsking || this.#isClosed) return;
@@ -83,6 +90,9 @@ export class Feed {
   /** Asks for nothing more; resolves once nothing is on its way. */
   async pause(): Promise<void> {
     this.#isAsking = false;
+    await this.#pull.close();
+    if (this.#isAsking) return;
+    // Not before: what is not taken comes to the next one as if it had vanished with a process.
     this.#inOrder.halt();
     await this.#pull.close();
   }

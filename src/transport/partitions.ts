@@ -55,6 +55,7 @@ export class Partitions implements Inflow {
   #isOpen = true;
   #isPaused = false;
   #looking: Promise<void> | undefined;
+  #isReturning = false;
 
   constructor(parts: PartitionsParts) {
     this.#parts = parts;
@@ -75,6 +76,12 @@ export class Partitions implements Inflow {
       this.#looking = undefined;
     });
     return this.#looking;
+  }
+
+  /** As {@link look}, but not as part of one that has begun: what it is for may have come too late for that. */
+  async #lookAgain(): Promise<void> {
+    await this.#looking;
+    await this.look();
   }
 
   lost(): void {
@@ -111,7 +118,7 @@ export class Partitions implements Inflow {
     this.#isOpen = false;
     this.#timer.cancel();
     await this.#looking;
-    await Promise.all(this.#partitions.map((partition) => this.#giveBack(partition)));
+    await this.#giveBack(this.#partitions);
     await this.#listening.drain();
     this.#say(`-${this.#parts.instance}`);
   }
@@ -122,6 +129,8 @@ export class Partitions implements Inflow {
     try {
       await Promise.all(this.#partitions.map((partition) => this.#lookAt(partition)));
       await this.#takeShare();
+      // What was on its way when the rest went, or waited for a lease to be renewed, may be here now.
+      void this.#returnUnstarted();
       this.#giveSurplus();
     } catch (thrown) {
       // The connection's own end is reported by itself; what else comes here would come again and again.
@@ -188,22 +197,37 @@ export class Partitions implements Inflow {
   }
 
   #giveSurplus(): void {
-    let surplus = this.#held - this.#share;
-    for (const partition of this.#partitions) {
-      if (surplus <= 0) return;
-      if (partition.held === undefined || partition.isChanging) continue;
-      surplus--;
-      void this.#giveBack(partition);
-    }
+    const held = this.#partitions.filter((partition) => partition.held !== undefined && !partition.isChanging);
+    const surplus = held.slice(0, Math.max(0, held.length - this.#share));
+    if (surplus.length === 0) return;
+    // Else others would have them only when they look again by themselves.
+    void this.#giveBack(surplus).then(() => this.#say(`!${this.#parts.instance}`));
   }
 
-  /** Settles what came, then lets another process have it. */
-  async #giveBack(partition: Partition): Promise<void> {
+  /** Settles what has started, then lets other processes have the rest. */
+  async #giveBack(partitions: readonly Partition[]): Promise<void> {
+    const leaving = partitions.filter(({ held, isChanging }) => held !== undefined && !isChanging);
+    for (const partition of leaving) partition.isChanging = true;
+    await Promise.all(leaving.map(({ held }) => held?.feed.pause()));
+    void this.#returnUnstarted();
+    await Promise.all(leaving.map((partition) => this.#release(partition)));
+  }
+
+  /** Of the partitions that others shall have, nothing is started any more. */
+  async #returnUnstarted(): Promise<void> {
+    if (this.#isReturning) return;
+    const leaving = this.#partitions.filter(({ isChanging }) => isChanging);
+    const tickets = new Set(leaving.flatMap(({ held }) => (held === undefined ? [] : held.feed.returnable())));
+    if (tickets.size === 0) return;
+    this.#isReturning = true;
+    await this.#parts.intake.giveBack(tickets);
+    this.#isReturning = false;
+  }
+
+  async #release(partition: Partition): Promise<void> {
     const { held } = partition;
-    if (held === undefined || partition.isChanging) return;
-    partition.isChanging = true;
+    if (held === undefined) return;
     try {
-      await held.feed.pause();
       await held.feed.settled();
       await held.lease.release(held.feed.highest);
     } catch {
@@ -232,9 +256,9 @@ export class Partitions implements Inflow {
   #heard(word: string): void {
     const instance = word.slice(1);
     if (instance === this.#parts.instance) return;
-    if (word.startsWith('-')) {
-      this.#members.delete(instance);
-      void this.look();
+    if (word.startsWith('-')) this.#members.delete(instance);
+    if (word.startsWith('-') || word.startsWith('!')) {
+      void this.#lookAgain();
       return;
     }
     const isNew = !this.#members.has(instance);

@@ -20,6 +20,8 @@ export class Unsettled implements Ticket {
   deliveries: number;
   /** Those among them that ended with their process. */
   readonly vanished: number;
+  /** Set once it was asked back: if it is still here, it has started. */
+  isAskedBack = false;
 
   constructor(feed: TakesBack, { sequence, count }: Delivered, vanished: number, reply: string, heardAt: number) {
     this.#feed = feed;
