@@ -1,9 +1,10 @@
 // What JetStream makes of trouble: no connection, wrong permissions, other settings, messages that nobody can handle.
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { type HandlerContext, MessageBus } from '../src/index.js';
+import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import { withStableId } from '../src/shared/letter-id.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
+import { Connection } from '../src/transport/connection.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import type { TransportHost } from '../src/transport/transport.js';
 import takesItsTime from './fixtures/takes-its-time.js';
@@ -75,6 +76,7 @@ describeWithNats('the JetStream transport', () => {
     expect(await code({ connection: { user: 'all', pass: 'wrong' } })).toBe('BUSBAR_TRANSPORT_PERMISSION');
     expect(await code({ connection, stream: 'S1' })).toBe('started');
     expect(await code({ connection, stream: 'S1', maxBytes: 4096 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
+    expect(await code({ connection, stream: 'S1', maxLetterBytes: 2 ** 20 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
     expect(await code({ connection, stream: 'S1', partitions: 2 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
     expect(await code({ connection, stream: 'S2', replicas: 3 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
   });
@@ -160,6 +162,37 @@ describeWithNats('the JetStream transport', () => {
     expect(succeeded(first) + succeeded(second)).toBe(200);
     expect(second.getHealthStatus().errorsRecovered).toBe(0);
   });
+
+  it('counts a failure of a replay where the failures of its kind are counted', async () => {
+    const bus = await start({ connection, stream: 'AGAIN' });
+    const refuse = (): never => {
+      throw deadLetter('no');
+    };
+    await bus.subscribe('again.a', refuse, { subscriberId: 'again' });
+    await bus.publishAsync('again.a', 1);
+    await bus.idle();
+    await bus.deadLetterQueue?.replay({ all: true });
+    const [letter] = (await bus.deadLetterQueue?.getMessages()) ?? [];
+    expect(letter).toMatchObject({ replay_failures: 1, history: [{ count: 2 }] });
+  });
+
+  it('lists what is left while letters are removed, and does not wait for those', async () => {
+    const ignore = (): void => undefined;
+    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
+    const link = await Connection.open(
+      { servers: [server.url], credentials: connection, name: 'scan', ...limits },
+      { down: ignore, up: ignore, error: ignore },
+    );
+    await link.ensureStream({ name: 'SCAN', subjects: ['scan'] });
+    // More than are brought at once.
+    await Promise.all(Array.from({ length: 1500 }, () => link.write('scan', 'x')));
+    let purging: Promise<number> | undefined;
+    await link.scan('SCAN', () => {
+      purging ??= link.purge('SCAN');
+    });
+    expect(await purging).toBe(1500);
+    await link.close();
+  }, 20_000);
 
   it('refuses what the buffer has no room for', async () => {
     const bus = await start({ connection, stream: 'SMALL-3', bufferSize: 3 });

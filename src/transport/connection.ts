@@ -1,5 +1,12 @@
 // The connection to the NATS servers: the only file that knows their client library.
-import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import {
+  AckPolicy,
+  DeliverPolicy,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  type StoredMsg,
+} from '@nats-io/jetstream';
 import { connect, headers, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
@@ -16,6 +23,7 @@ import type {
 } from './connection-words.js';
 import { Soon } from './soon.js';
 import { isNotFound, isWrongSequence, transportError, withoutUser } from './transport-errors.js';
+import { visitAll } from './visit.js';
 
 const FIRST_RECONNECT_MS = 50;
 const REQUEST_TIMEOUT_MS = 3000;
@@ -168,13 +176,7 @@ export class Connection {
     which: { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj?: string },
   ): Promise<Kept | null> {
     const found = await this.#find(`reading from ${stream}`, () => this.#manager.streams.getMessage(stream, which));
-    if (found === null) return null;
-    return {
-      sequence: found.seq,
-      subject: found.subject,
-      data: found.data,
-      header: (name) => found.header?.get(name) ?? '',
-    };
+    return found === null ? null : keptOf(found, found.header);
   }
 
   /** @param withGone makes `gone` more than empty: it may be long */
@@ -212,10 +214,8 @@ export class Connection {
 
   /** Removes one message. False: it was gone. */
   async remove(stream: string, sequence: number): Promise<boolean> {
-    return (
-      (await this.#find(`removing from ${stream}`, () => this.#manager.streams.deleteMessage(stream, sequence))) ===
-      true
-    );
+    const { streams } = this.#manager;
+    return (await this.#find(`removing from ${stream}`, () => streams.deleteMessage(stream, sequence))) === true;
   }
 
   /** Removes all messages; returns how many. */
@@ -231,12 +231,8 @@ export class Connection {
       const client = jetstream(this.#client);
       const consumer = await client.consumers.get(stream, { headers_only: true });
       const messages = await consumer.consume({ max_messages: 1000 });
-      for await (const message of messages) {
-        const { headers: lines, seq: sequence, subject, data } = message;
-        visit({ sequence, subject, data, header: (name) => lines?.get(name) ?? '' });
-        if (message.info.pending === 0) break;
-      }
-      await messages.close();
+      const left = async (): Promise<number> => (await consumer.info()).num_pending;
+      await visitAll(messages, left, (message) => visit(keptOf(message, message.headers)));
     });
   }
 
@@ -285,6 +281,12 @@ export class Connection {
       throw transportError(doing, thrown);
     }
   }
+}
+
+type Found = Pick<StoredMsg, 'seq' | 'subject' | 'data'>;
+
+function keptOf({ seq: sequence, subject, data }: Found, lines: MsgHdrs | undefined): Kept {
+  return { sequence, subject, data, header: (name) => lines?.get(name) ?? '' };
 }
 
 function headersOf(pairs: readonly [name: string, value: string][]): MsgHdrs {

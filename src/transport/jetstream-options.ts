@@ -33,6 +33,11 @@ export interface JetStreamOptions {
   readonly duplicateWindowMs?: number;
   /** Dead letters kept; the oldest go first. Default 1 000 000. */
   readonly maxLetters?: number;
+  /**
+   * Bytes of dead letters kept, 1 048 576 or more; the oldest go first. The server sets so much aside, and refuses what it does
+   * not have. Default 256 MiB.
+   */
+  readonly maxLetterBytes?: number;
   /** How long dead letters are kept, in milliseconds. Default 30 days. */
   readonly maxLetterAgeMs?: number;
   /** A process that has not been heard of for this long loses its partitions, in milliseconds, 500 or more. Default 5000. */
@@ -61,6 +66,7 @@ export type ResolvedJetStreamOptions = Required<Omit<JetStreamOptions, 'servers'
 };
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+const MEBIBYTE = 1024 * 1024;
 const UNLIMITED = -1;
 const FOR_EVER = 0;
 
@@ -75,13 +81,14 @@ const DEFAULTS: Required<JetStreamOptions> = {
   maxAgeMs: FOR_EVER,
   duplicateWindowMs: 120_000,
   maxLetters: 1_000_000,
+  maxLetterBytes: 256 * MEBIBYTE,
   maxLetterAgeMs: 30 * DAY_MS,
   leaseMs: 5000,
   ackWaitMs: 10_000,
   maxDeliver: 10,
   whenOffline: 'buffer',
   bufferSize: 10_000,
-  bufferBytes: 64 * 1024 * 1024,
+  bufferBytes: 64 * MEBIBYTE,
   pingMs: 2000,
   maxReconnectMs: 5000,
 };
@@ -114,6 +121,7 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
     maxAgeMs: given.maxAgeMs === FOR_EVER ? FOR_EVER : whole('maxAgeMs', given.maxAgeMs, 1000),
     duplicateWindowMs: whole('duplicateWindowMs', given.duplicateWindowMs, 1000),
     maxLetters: whole('maxLetters', given.maxLetters, 1),
+    maxLetterBytes: whole('maxLetterBytes', given.maxLetterBytes, MEBIBYTE),
     maxLetterAgeMs: whole('maxLetterAgeMs', given.maxLetterAgeMs, 1000),
     leaseMs: whole('leaseMs', given.leaseMs, 500),
     ackWaitMs: whole('ackWaitMs', given.ackWaitMs, 500),

@@ -3,6 +3,7 @@
 //   byte 0   length of the letter without its payload in bytes, unsigned, 32 bits, little endian
 //   byte 4   the letter as JSON, with its format and the codec's name, then the payload as it was encoded
 import { codecFromName, codecName } from '../shared/codec.js';
+import { mergedHistory } from '../shared/letter-history.js';
 import type {
   LetterEdit,
   LetterHeader,
@@ -103,7 +104,7 @@ export function withFailure(letter: KeptLetter, failure: ReplayFailure): KeptLet
     started: header.started + started,
     failed: header.failed + failed,
     retry_count: header.retry_count + failed,
-    history: [...header.history, ...history],
+    history: mergedHistory(header.history, history),
   };
   const replay_failures = summary.replay_failures + 1;
   return {

@@ -23,6 +23,7 @@ export async function ensureStreams(
     maxAgeMs,
     duplicateWindowMs,
     maxLetters,
+    maxLetterBytes,
     maxLetterAgeMs,
   } = options;
   const kept = { storage, num_replicas };
@@ -44,6 +45,7 @@ export async function ensureStreams(
     retention: 'limits',
     max_msgs_per_subject: 1,
     max_msgs: maxLetters,
+    max_bytes: maxLetterBytes,
     max_age: maxLetterAgeMs * NANOSECONDS,
   });
   await ensureStream(connection, {

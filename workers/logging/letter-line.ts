@@ -1,5 +1,6 @@
 // How a dead letter stands on a line, and how it is read back as a whole.
 import { codecName, plainJsonOf } from '../../src/shared/codec.js';
+import { mergedHistory } from '../../src/shared/letter-history.js';
 import {
   FRESH,
   type HandedLetter,
@@ -103,19 +104,13 @@ export function withPayload(line: LetterLine, codec: CodecId, bytes: Uint8Array)
 /** The letter after a replay that failed again: the latest failure, and one count more. */
 export function failedAgain(line: LetterLine, failure: ReplayFailure): LetterLine {
   const { error_category, reason, signature, error, started, failed, history } = failure;
-  const merged = line.history.map((entry) => ({ ...entry }));
-  for (const entry of history) {
-    const known = merged.find((one) => one.category === entry.category && one.signature === entry.signature);
-    if (known === undefined) merged.push(entry);
-    else Object.assign(known, { count: known.count + entry.count, last: entry.last });
-  }
   return {
     ...line,
     ...{ error_category, reason, signature, error },
     started: line.started + started,
     failed: line.failed + failed,
     retry_count: line.retry_count + failed,
-    history: merged,
+    history: mergedHistory(line.history, history),
     state: 'dead',
     replay_failures: line.replay_failures + 1,
   };
