@@ -25,13 +25,16 @@ const contentOf = (n: number): Uint8Array => new Uint8Array(8).fill(n + 1);
 const at = (memories: readonly SharedArrayBuffer[], index: number): SharedArrayBuffer =>
   memories[index] as SharedArrayBuffer;
 
-/** Several threads each count themselves in and ring; one sleeps until it has seen them all. */
-function ringersAndSleeper(code: Code, ringers: number): Model {
+/** Several threads each count themselves in and ring, once or more often; one sleeps until it has seen them all. */
+function ringersAndSleeper(code: Code, ringers: number, times = 1): Model {
   const ringer = (index: number): ModelThread => ({
     name: `ringer ${index}`,
     async run(memories) {
-      Atomics.add(new Int32Array(at(memories, 1)), 0, 1);
-      new code.Doorbell(at(memories, 0)).ring();
+      const bell = new code.Doorbell(at(memories, 0));
+      for (let ring = 0; ring < times; ring++) {
+        Atomics.add(new Int32Array(at(memories, 1)), 0, 1);
+        bell.ring();
+      }
       return undefined;
     },
   });
@@ -41,7 +44,7 @@ function ringersAndSleeper(code: Code, ringers: number): Model {
       const count = (): number => Atomics.load(new Int32Array(at(memories, 1)), 0);
       await new code.Doorbell(at(memories, 0)).sleep(() => count() > seen);
       const now = count();
-      return now < ringers ? now : undefined;
+      return now < ringers * times ? now : undefined;
     },
   };
   return {
@@ -135,6 +138,11 @@ describe('in every interleaving', () => {
     expect(ends).toBeGreaterThan(0);
   });
 
+  it('a sleeper hears a ringer again that rang for it a moment before', async () => {
+    const { ends } = await explore(ringersAndSleeper(REAL, 1, IS_THOROUGH ? 4 : 3));
+    expect(ends).toBeGreaterThan(0);
+  });
+
   it('all records pass a ring that holds one, in order and whole, and nobody sleeps for ever', async () => {
     const { states, ends } = await explore(writerAndReader(REAL, IS_THOROUGH ? 3 : 2));
     expect(states).toBeGreaterThan(3000);
@@ -200,6 +208,11 @@ async function mutate([, module, from, to]: Fault): Promise<Code> {
 }
 
 describe('the search finds it when', () => {
+  it('sleeps are not told apart', async () => {
+    const code = await mutate(['', 'doorbell', 'Atomics.add(this.#words, NAP, 1);', '']);
+    await expect(explore(ringersAndSleeper(code, 1, 2))).rejects.toThrow(Counterexample);
+  });
+
   it.each(FAULTS_OF_THE_BELL)('%s', async (...fault) => {
     await expect(explore(ringersAndSleeper(await mutate(fault), 2))).rejects.toThrow(Counterexample);
   });

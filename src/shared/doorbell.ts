@@ -1,5 +1,5 @@
 // A doorbell in shared memory: wakes its one sleeper, and costs the ringer one atomic load when nobody sleeps.
-import { CHIME, DOORBELL_BYTES, SLEEPING } from './layout.js';
+import { CHIME, DOORBELL_BYTES, NAP, SLEEPING } from './layout.js';
 
 /**
  * Any thread may ring; one thread at a time sleeps.
@@ -7,9 +7,14 @@ import { CHIME, DOORBELL_BYTES, SLEEPING } from './layout.js';
  * The sleeper raises SLEEPING, looks once more, then waits for CHIME to change from what it was before. The ringer has
  * stored its work before it looks at SLEEPING, so one of the two always sees the other. Only the sleeper lowers
  * SLEEPING: a ringer that did would let a second ringer skip a sleeper that is not awake yet.
+ *
+ * Each sleep has a number, its NAP, made known before SLEEPING. A ringer that has rung for this nap need not ring again, and to
+ * notify costs microseconds: CHIME has changed since the sleeper began, so it will wake, and then look at what was stored by now.
  */
 export class Doorbell {
   readonly #words: Int32Array;
+  /** The last nap that was rung for here. */
+  #rungFor: number | undefined;
 
   static allocate(): SharedArrayBuffer {
     return new SharedArrayBuffer(DOORBELL_BYTES);
@@ -19,9 +24,12 @@ export class Doorbell {
     this.#words = new Int32Array(memory);
   }
 
-  /** Wakes the sleeper, if it sleeps. Call after storing what it waits for. */
+  /** Wakes the sleeper, if it sleeps and was not rung for here. Call after storing what it waits for. */
   ring(): void {
     if (Atomics.load(this.#words, SLEEPING) === 0) return;
+    const nap = Atomics.load(this.#words, NAP);
+    if (nap === this.#rungFor) return;
+    this.#rungFor = nap;
     Atomics.add(this.#words, CHIME, 1);
     Atomics.notify(this.#words, CHIME);
   }
@@ -39,6 +47,7 @@ export class Doorbell {
    */
   async sleep(ready: () => boolean, timeoutMs?: number): Promise<void> {
     const heard = Atomics.load(this.#words, CHIME);
+    Atomics.add(this.#words, NAP, 1);
     Atomics.store(this.#words, SLEEPING, 1);
     if (!ready()) await Atomics.waitAsync(this.#words, CHIME, heard, timeoutMs).value;
     Atomics.store(this.#words, SLEEPING, 0);

@@ -26,6 +26,7 @@
 //
 //   byte 0    CHIME       ringers  counts the rings that met a sleeper
 //   byte 128  SLEEPING    sleeper  1 while it sleeps or is about to; only the sleeper ever writes it
+//   byte 132  NAP         sleeper  counts its sleeps, mod 2^32; written before SLEEPING
 //
 // What is PARKED in a lane, that is, waits on main for the verdict on a delivery before it:
 //
@@ -64,6 +65,7 @@ export const DONE = 2;
 
 export const CHIME = 0;
 export const SLEEPING = 32;
+export const NAP = 33;
 export const DOORBELL_BYTES = 256;
 
 export const GENERATION = 0;
