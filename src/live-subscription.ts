@@ -111,7 +111,7 @@ export class LiveSubscription {
    * @param isLater it is only admitted now; its time comes later
    */
   accept(delivery: Delivery, isLater = false): Acceptance {
-    const hasRoom = this.#limit.hasRoom(delivery.bytes.byteLength);
+    const hasRoom = this.#limit.hasRoom(delivery.bytes.length);
     const acceptance = hasRoom ? ACCEPTED : this.#makeRoom(delivery);
     if (acceptance.isAccepted && !isLater) this.bring(delivery);
     if (!hasRoom && this.#limit.presses(this.depth())) this.#onPressure(this);
@@ -126,13 +126,13 @@ export class LiveSubscription {
   /** A delivery waits on main for its next attempt. */
   startsWaiting({ bytes }: Delivery): void {
     this.retrying++;
-    this.#retryingBytes += bytes.byteLength;
+    this.#retryingBytes += bytes.length;
   }
 
   /** It is over. */
   endsWaiting({ bytes }: Delivery): void {
     this.retrying--;
-    this.#retryingBytes -= bytes.byteLength;
+    this.#retryingBytes -= bytes.length;
   }
 
   pause(): void {
@@ -199,7 +199,7 @@ export class LiveSubscription {
 
   #makeRoom(newcomer: Delivery): Acceptance {
     const elapsed = this.#clock.elapsed();
-    const bytes = newcomer.bytes.byteLength;
+    const bytes = newcomer.bytes.length;
     const fits = (): boolean => this.#limit.fits(this.depth(), bytes, elapsed);
     if (fits()) return ACCEPTED;
     const expired = this.takeExpired();

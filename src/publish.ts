@@ -130,12 +130,12 @@ export class Publisher {
   arrive(subscription: LiveSubscription, arrival: Arrival, ticket: Ticket): void {
     const { settler, notes, largestInRing, maxMessageBytes } = this.#parts;
     const delivery = this.arrived(subscription, arrival, ticket);
-    const { byteLength } = arrival.bytes;
-    if (byteLength > maxMessageBytes) {
-      settler.giveUp(subscription, delivery, notes.tooLarge(byteLength, maxMessageBytes), 'not_retryable');
+    const { length } = arrival.bytes;
+    if (length > maxMessageBytes) {
+      settler.giveUp(subscription, delivery, notes.tooLarge(length, maxMessageBytes), 'not_retryable');
       return;
     }
-    subscription.bring(byteLength > largestInRing ? { ...delivery, bytes: inOwnMemory(delivery.bytes) } : delivery);
+    subscription.bring(length > largestInRing ? { ...delivery, bytes: inOwnMemory(delivery.bytes) } : delivery);
   }
 
   /** The same, for one that must not be handled. */
@@ -247,7 +247,7 @@ export class Publisher {
       settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
       return false;
     }
-    const size = delivery.bytes.byteLength;
+    const size = delivery.bytes.length;
     if (size > this.#largest) {
       const most = Math.min(this.#parts.maxMessageBytes, subscription.options.maxQueueBytes);
       if (size > most) {
@@ -272,7 +272,7 @@ export class Publisher {
   ): Delivery {
     const { clock, largestInRing, maxMessageBytes } = this.#parts;
     const now = clock.now();
-    const isLarge = bytes.byteLength > largestInRing && bytes.byteLength <= maxMessageBytes;
+    const isLarge = bytes.length > largestInRing && bytes.length <= maxMessageBytes;
     return {
       number,
       id: options.id ?? '',

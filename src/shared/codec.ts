@@ -153,7 +153,7 @@ function encodeRaw(value: unknown): Encoded | undefined {
   if (ArrayBuffer.isView(value)) {
     // A view on a view costs 90 ns. An empty one may be detached, which only making one shows.
     const codec = codecOfView(value);
-    if ((codec === Codec.BUFFER || codec === Codec.UINT8) && value.byteLength > 0) {
+    if ((codec === Codec.BUFFER || codec === Codec.UINT8) && (value as Uint8Array).length > 0) {
       return { codec, bytes: value as Uint8Array, lossy: false };
     }
     return codec === undefined ? undefined : { codec, bytes: bytesOfView(value), lossy: false };

@@ -98,15 +98,15 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   const key = delivery.key ?? '';
   const texts = topic.length + id.length + key.length + headers.length;
   const textBytes = texts === 0 ? 0 : utf8Length(topic) + utf8Length(id) + utf8Length(key) + utf8Length(headers);
-  const isApart = delivery.bytes.byteLength > 0 && delivery.bytes.byteLength + textBytes > largestInRing(ring.capacity);
+  const isApart = delivery.bytes.length > 0 && delivery.bytes.length + textBytes > largestInRing(ring.capacity);
   const payload = isApart ? NOTHING : delivery.bytes;
-  const offset = ring.claim(DELIVERY_HEADER_BYTES + payload.byteLength + textBytes);
+  const offset = ring.claim(DELIVERY_HEADER_BYTES + payload.length + textBytes);
   if (offset < 0) return Written.FULL;
 
   const { words, doubles, bytes } = ring;
   const word = offset >> 2;
   const double = offset >> 3;
-  words[word] = payload.byteLength;
+  words[word] = payload.length;
   words[word + 1] = delivery.codec | (flagsOf(delivery, payload) << 8) | (PRIORITY_NUMBER[delivery.priority] << 16);
   words[word + 2] = delivery.started;
   words[word + 3] = (delivery.failed & 0xffff) | ((delivery.kills & 0xff) << 16) | (delivery.timeouts << 24);
@@ -116,9 +116,9 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
   doubles[double + 4] = delivery.publishedAt;
   doubles[double + 5] = delivery.expiresAt;
   doubles[double + 6] = 0;
-  copyInto(bytes, offset + DELIVERY_HEADER_BYTES, payload);
+  copyInto(ring, offset + DELIVERY_HEADER_BYTES, payload);
   if (textBytes > 0) {
-    let at = offset + DELIVERY_HEADER_BYTES + payload.byteLength;
+    let at = offset + DELIVERY_HEADER_BYTES + payload.length;
     const write = (text: string): number => {
       const length = text === '' ? 0 : bytes.write(text, at);
       at += length;
@@ -132,7 +132,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
 }
 
 function flagsOf({ lossy, wantsReply, key, bytes }: Delivery, written: Uint8Array): number {
-  const isLarge = bytes.byteLength > written.byteLength;
+  const isLarge = bytes.length > written.length;
   return (lossy ? LOSSY : 0) | (wantsReply ? WANTS_REPLY : 0) | (key === null ? 0 : HAS_KEY) | (isLarge ? IS_LARGE : 0);
 }
 
@@ -259,7 +259,7 @@ const ownMemories = new WeakSet<ArrayBufferLike>();
 /** These bytes in shared memory of their own; as they are, if they lie so already. */
 export function inOwnMemory(bytes: Uint8Array): Uint8Array {
   if (ownMemories.has(bytes.buffer)) return bytes;
-  const own = sharedMemory(bytes.byteLength);
+  const own = sharedMemory(bytes.length);
   own.set(bytes);
   return own;
 }

@@ -16,7 +16,7 @@ export function largestPart({ largestRecord }: RingWriter): number {
 
 /** False: the outbox is full, and nothing was written. */
 export function writePart(outbox: RingWriter, total: number, part: Uint8Array): boolean {
-  const offset = outbox.claim(PART_HEADER_BYTES + part.byteLength);
+  const offset = outbox.claim(PART_HEADER_BYTES + part.length);
   if (offset < 0) return false;
   outbox.doubles[offset >> 3] = total;
   outbox.bytes.set(part, offset + PART_HEADER_BYTES);

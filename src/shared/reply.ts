@@ -34,12 +34,12 @@ const NOTHING = new Uint8Array(0);
  */
 export function writeReply(outbox: RingWriter, number: number, codec: CodecId, payload: Uint8Array | null): boolean {
   const bytes = payload ?? NOTHING;
-  const offset = outbox.claim(replyBytes(bytes.byteLength));
+  const offset = outbox.claim(replyBytes(bytes.length));
   if (offset < 0) return false;
   outbox.doubles[offset >> 3] = number;
-  outbox.words[(offset >> 2) + 2] = bytes.byteLength;
+  outbox.words[(offset >> 2) + 2] = bytes.length;
   outbox.words[(offset >> 2) + 3] = payload === null ? codec | APART : codec;
-  copyInto(outbox.bytes, offset + REPLY_HEADER_BYTES, bytes);
+  copyInto(outbox, offset + REPLY_HEADER_BYTES, bytes);
   outbox.commit(Outcome.REPLIED);
   return true;
 }

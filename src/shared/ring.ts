@@ -144,12 +144,12 @@ export class RingWriter extends Ring {
   /** Writes one record made of `parts`. False: the ring is full, and nothing was written. */
   tryWrite(kind: number, ...parts: readonly Uint8Array[]): boolean {
     let length = 0;
-    for (const part of parts) length += part.byteLength;
+    for (const part of parts) length += part.length;
     let offset = this.claim(length);
     if (offset < 0) return false;
     for (const part of parts) {
       this.bytes.set(part, offset);
-      offset += part.byteLength;
+      offset += part.length;
     }
     this.commit(kind);
     return true;

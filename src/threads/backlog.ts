@@ -89,7 +89,7 @@ export class Backlog {
 
   #count(delivery: Delivery, sign: 1 | -1): void {
     this.size += sign;
-    this.bytes += sign * delivery.bytes.byteLength;
+    this.bytes += sign * delivery.bytes.length;
   }
 }
 

@@ -21,7 +21,7 @@ export class LargePayloads {
   add({ number, bytes }: Delivery, ring: LaneRing): void {
     this.forget(number);
     this.#held.set(number, { ring, sequence: (ring.writer.written - 1) | 0, bytes: inOwnMemory(bytes) });
-    this.bytes += bytes.byteLength;
+    this.bytes += bytes.length;
   }
 
   get memories(): (readonly [number: number, memory: ArrayBufferLike])[] {
@@ -51,6 +51,6 @@ export class LargePayloads {
     const held = this.#held.get(number);
     if (held === undefined) return;
     this.#held.delete(number);
-    this.bytes -= held.bytes.byteLength;
+    this.bytes -= held.bytes.length;
   }
 }

@@ -231,11 +231,11 @@ export class Parking {
     list.push(delivery);
     this.#expiry.note(delivery);
     this.size++;
-    this.bytes += delivery.bytes.byteLength;
+    this.bytes += delivery.bytes.length;
   }
 
   #forget(deliveries: readonly Delivery[]): void {
     this.size -= deliveries.length;
-    for (const { bytes } of deliveries) this.bytes -= bytes.byteLength;
+    for (const { bytes } of deliveries) this.bytes -= bytes.length;
   }
 }

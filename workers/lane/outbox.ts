@@ -89,18 +89,18 @@ export class Outbox implements ContextOutlet {
   /** A payload as it is, or in parts where no record has room for it beside `detail`. It is copied. */
   payloadOf(bytes: Uint8Array, detail: unknown): Payload {
     const own = new Uint8Array(bytes);
-    if (outcomeBytes(own.byteLength, detail) <= this.#ring.largestRecord) return { bytes: own, parts: [] };
+    if (outcomeBytes(own.length, detail) <= this.#ring.largestRecord) return { bytes: own, parts: [] };
     const parts: PendingOutcome[] = [];
     const most = largestPart(this.#ring);
-    for (let start = 0; start < own.byteLength; start += most) {
-      parts.push({ kind: Outcome.PART, total: own.byteLength, bytes: own.subarray(start, start + most) });
+    for (let start = 0; start < own.length; start += most) {
+      parts.push({ kind: Outcome.PART, total: own.length, bytes: own.subarray(start, start + most) });
     }
     return { bytes: null, parts };
   }
 
   /** Writes a reply and wakes main. False: there is no room now, or never for so much. */
   reply(number: number, codec: CodecId, bytes: Uint8Array): boolean {
-    if (replyBytes(bytes.byteLength) > this.#ring.largestRecord) return false;
+    if (replyBytes(bytes.length) > this.#ring.largestRecord) return false;
     if (!writeReply(this.#ring, number, codec, bytes)) return false;
     this.#mainBell.ring();
     return true;
@@ -167,7 +167,7 @@ export class Outbox implements ContextOutlet {
   /** A failure whose description would never fit, without all that is not needed to decide about it. */
   #fitting(outcome: PendingOutcome): PendingOutcome {
     if (!('detail' in outcome) || outcome.detail === null || !('error' in outcome.detail)) return outcome;
-    if (outcomeBytes(outcome.bytes?.byteLength ?? 0, outcome.detail) <= this.#ring.largestRecord) return outcome;
+    if (outcomeBytes(outcome.bytes?.length ?? 0, outcome.detail) <= this.#ring.largestRecord) return outcome;
     const { error, recovery_error: _, ...detail } = outcome.detail;
     const { name, message } = error;
     const short = { name, message: message.slice(0, MOST_CHARACTERS_OF_A_CUT) };

@@ -192,7 +192,7 @@ export class Settler {
     if (!delivery.wantsReply) return !this.#tellsHandled || this.#outbox.handled(delivery.number);
     if (this.#tellsHandled) return false;
     const { codec, bytes } = encodePayload(value);
-    this.#outbox.assertFits(bytes.byteLength);
+    this.#outbox.assertFits(bytes.length);
     return this.#outbox.reply(delivery.number, codec, bytes);
   }
 
@@ -205,7 +205,7 @@ export class Settler {
     }
     if (delivery.wantsReply) {
       const { codec, bytes: encoded } = encodePayload(value);
-      this.#outbox.assertFits(encoded.byteLength);
+      this.#outbox.assertFits(encoded.length);
       const { bytes, parts } = this.#outbox.payloadOf(encoded, null);
       news.push(...parts, { kind: Outcome.REPLIED, number: delivery.number, codec, bytes });
     }
