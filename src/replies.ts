@@ -85,13 +85,13 @@ export class Replies {
     return promise;
   }
 
-  resolve({ number, codec, memory, start, end }: Reply): void {
+  resolve({ number, codec, memory, words, start, end }: Reply): void {
     const waiting = this.#find(number);
     if (waiting === undefined) return;
     const { resolve, reject } = waiting;
     this.#forget(waiting);
     try {
-      resolve(decodeRange(codec, memory, start, end));
+      resolve(decodeRange(codec, memory, words, start, end));
     } catch (cause) {
       reject(new UnreadableReply(cause));
     }

@@ -96,13 +96,18 @@ export function encodeLossy(value: unknown): Encoded {
  */
 export function decodePayload(codec: CodecId, bytes: Uint8Array, mode: 'copy' | 'view' = 'copy'): unknown {
   const buffer = asBuffer(bytes);
-  return decodeRange(codec, buffer, 0, buffer.length, mode);
+  return decodeRange(codec, buffer, null, 0, buffer.length, mode);
 }
 
-/** As {@link decodePayload}, for a part of larger memory: most payloads then need no view of their own, which costs 90 ns. */
+/**
+ * As {@link decodePayload}, for a part of larger memory: most payloads then need no view of their own, which costs 90 ns.
+ *
+ * @param words of the same memory, where there are; `start` is a multiple of 4 then
+ */
 export function decodeRange(
   codec: CodecId,
   memory: Buffer,
+  words: Int32Array | null,
   start: number,
   end: number,
   mode: 'copy' | 'view' = 'copy',
@@ -110,7 +115,7 @@ export function decodeRange(
   try {
     if (codec === Codec.COMPACT) return reader.read(memory, start, end);
     if (mode === 'copy' && codec >= Codec.BUFFER && codec !== Codec.ARRAY_BUFFER) {
-      return viewOnCopy(codec, memory, start, end);
+      return viewOnCopy(codec, memory, words, start, end);
     }
     const bytes = start === 0 && end === memory.length ? memory : memory.subarray(start, end);
     switch (codec) {

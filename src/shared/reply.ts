@@ -20,6 +20,8 @@ export interface Reply {
   readonly number: number;
   readonly codec: CodecId;
   readonly memory: Buffer;
+  /** The same memory; null: it lies in no ring. */
+  readonly words: Int32Array | null;
   readonly start: number;
   readonly end: number;
 }
@@ -60,8 +62,8 @@ export function readReply({ words, doubles, bytes }: RecordMemory, word: number,
   const codec = words[body + 3] as number;
   if ((codec & APART) !== 0) {
     const memory = asBuffer(takeParts());
-    return { number, codec: (codec & ~APART) as CodecId, memory, start: 0, end: memory.length };
+    return { number, codec: (codec & ~APART) as CodecId, memory, words: null, start: 0, end: memory.length };
   }
   const start = (body << 2) + REPLY_HEADER_BYTES;
-  return { number, codec: codec as CodecId, memory: bytes, start, end: start + (words[body + 2] as number) };
+  return { number, codec: codec as CodecId, memory: bytes, words, start, end: start + (words[body + 2] as number) };
 }

@@ -67,11 +67,18 @@ export function viewOn(codec: CodecId, bytes: Uint8Array): ArrayBufferView {
 /**
  * A view on a copy of a range of the memory, which is not shared; that of a Buffer may be part of Node's pool.
  *
+ * @param words of the same memory, where there are; `start` is a multiple of 4 then
  * @throws as {@link viewOn}
  */
-export function viewOnCopy(codec: CodecId, memory: Buffer, start: number, end: number): ArrayBufferView {
-  if (codec === Codec.BUFFER) return copyRange(Buffer.allocUnsafe(end - start), memory, start, end);
-  if (codec === Codec.UINT8) return copyRange(new Uint8Array(end - start), memory, start, end);
+export function viewOnCopy(
+  codec: CodecId,
+  memory: Buffer,
+  words: Int32Array | null,
+  start: number,
+  end: number,
+): ArrayBufferView {
+  if (codec === Codec.BUFFER) return copyRange(Buffer.allocUnsafe(end - start), memory, words, start, end);
+  if (codec === Codec.UINT8) return copyRange(new Uint8Array(end - start), memory, words, start, end);
   const view = viewOn(codec, memory.subarray(start, end));
   if (view instanceof DataView) return viewOn(codec, copyOf(bytesOfView(view)));
   // Not a view on a copied buffer: V8 keeps a small typed array's elements in its heap until its buffer is asked for.
@@ -109,10 +116,29 @@ export function copyInto({ bytes, words }: Memory, offset: number, source: Uint8
   for (; at < length; at++) bytes[offset + at] = source[at] as number;
 }
 
-function copyRange<T extends Uint8Array>(target: T, memory: Buffer, start: number, end: number): T {
+function copyRange<T extends Uint8Array>(
+  target: T,
+  memory: Buffer,
+  words: Int32Array | null,
+  start: number,
+  end: number,
+): T {
   const length = end - start;
-  if (length > FEW_BYTES) target.set(memory.subarray(start, end));
-  else for (let index = 0; index < length; index++) target[index] = memory[start + index] as number;
+  if (length > FEW_BYTES) {
+    target.set(memory.subarray(start, end));
+    return target;
+  }
+  let at = 0;
+  if (words !== null && IS_LITTLE_ENDIAN) {
+    for (let index = start >> 2; at + 4 <= length; at += 4, index++) {
+      const word = words[index] as number;
+      target[at] = word;
+      target[at + 1] = word >> 8;
+      target[at + 2] = word >> 16;
+      target[at + 3] = word >> 24;
+    }
+  }
+  for (; at < length; at++) target[at] = memory[start + at] as number;
   return target;
 }
 

@@ -237,7 +237,7 @@ export class MainLane {
       try {
         const { codec, bytes } = encodePayload(value);
         const memory = asBuffer(bytes);
-        this.#events.replied({ number: delivery.number, codec, memory, start: 0, end: memory.length });
+        this.#events.replied({ number: delivery.number, codec, memory, words: null, start: 0, end: memory.length });
       } catch (thrown) {
         this.#fail(attempt, thrown, 'reply');
         return;

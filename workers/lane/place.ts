@@ -78,7 +78,7 @@ export class RingAttempt extends Attempt implements Read {
     const { codec } = this.delivery;
     if (this.#large !== null) return decodePayload(codec, this.#large, mode);
     const { reader } = this.place;
-    return decodeRange(codec, reader.bytes, payloadStart(this.word), payloadEnd(reader, this.word), mode);
+    return decodeRange(codec, reader.bytes, reader.words, payloadStart(this.word), payloadEnd(reader, this.word), mode);
   }
 }
 
