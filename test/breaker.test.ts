@@ -171,7 +171,7 @@ describe('a breaker', () => {
   });
 
   it('admits exactly the permitted probes under many threads at once', async () => {
-    const rounds = 1000;
+    const rounds = 300;
     const threads = 8;
     const memory = SharedBreaker.allocate({ failureThreshold: 1, halfOpenProbes: 3 });
     const breaker = new SharedBreaker(memory, systemClock);

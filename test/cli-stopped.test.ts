@@ -131,7 +131,7 @@ describe('the command line on a stopped bus', () => {
 
   it('does not replay without a bus, and says what to do instead', async () => {
     const dir = await folderWithLetters(1);
-    const refused = await busbarProcess('dlq', 'replay', '--all', '--dir', dir, '--json');
+    const refused = await busbar('dlq', 'replay', '--all', '--dir', dir, '--json');
     expect(refused).toMatchObject({ exit: 3, out: '' });
     const { code, message } = JSON.parse(refused.err).error;
     expect(code).toBe('REFUSED');

@@ -43,6 +43,7 @@ describe('a payload', () => {
         expect(topology(actual)).toEqual(topology(structuredClone(value)));
         expect(traits(actual)).toEqual(traits(structuredClone(value)));
       }),
+      { numRuns: 40 },
     );
   });
 

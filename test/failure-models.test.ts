@@ -98,7 +98,7 @@ describe('the classifier', () => {
         expect(classifyError(error).category).toBe(expected ?? 'message_processing_error');
         expect(classifyError(error, { phase: 'decode' }).category).toBe(expected ?? 'serialization_error');
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -167,7 +167,7 @@ describe('the retry budget', () => {
         }
         expect(largestError).toBeLessThan(1e-6);
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
     expect(Array.from({ length: 1000 }, () => new RetryBudget(0, false).take(0, 0)).every((ms) => ms === 0)).toBe(true);
   });

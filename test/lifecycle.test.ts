@@ -36,7 +36,7 @@ async function runProgram(body: string, nodeOptions: readonly string[] = [], tim
 describe('a bus runs whatever options its process was given', () => {
   const WHOLE_PROCESS = ['--expose-gc', '--max-old-space-size=300', '--stack-trace-limit=20'];
   const body = `
-    const bus = new MessageBus({ errorLogDir: folder });
+    const bus = new MessageBus({ errorLogDir: folder, threads: 1, spareThreads: 0 });
     await bus.start();
     await bus.subscribe('a', doubles, { subscriberId: 's' });
     console.log(await bus.request('a', 21), typeof gc);
@@ -63,7 +63,7 @@ describe('a bus runs whatever options its process was given', () => {
 });
 
 describe('a thread that is ended while it loads', () => {
-  const ROUNDS = Number(process.env['BUSBAR_LOAD_ROUNDS'] ?? 8);
+  const ROUNDS = Number(process.env['BUSBAR_LOAD_ROUNDS'] ?? 4);
 
   it('does not take the process down', async () => {
     // The file that the pool gives to Piscina, loaded as Piscina loads it: an ES module there was fatal in 1 of 100 rounds.

@@ -38,7 +38,7 @@ const RETRIES: MessageBusOptions['retry'] = {
   connection_error: { maxRetries: 2, backoffMs: 3 },
   timeout_error: { maxRetries: 1, backoffMs: 3 },
 };
-const MESSAGES = Number(process.env['BUSBAR_ORDER_MESSAGES'] ?? 240);
+const MESSAGES = Number(process.env['BUSBAR_ORDER_MESSAGES'] ?? 120);
 const PRIORITIES = ['low', 'normal', 'high', 'critical'] as const;
 
 interface Shape extends Partial<SubscribeOptions> {
@@ -64,7 +64,7 @@ describe('under random failures and deaths of threads', () => {
     async ({ name, keys, unkeyed, ...shape }) => {
       const random = randomFrom(seed);
       const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-      const deadly = new Set(Array.from({ length: 3 }, () => Math.floor(random() * MESSAGES)));
+      const deadly = new Set(Array.from({ length: 2 }, () => Math.floor(random() * MESSAGES)));
       const deedsOf = (n: number): Deed[] => {
         if (deadly.has(n)) return [pick(['exit', 'loop'] as const)];
         const count = random() < 0.15 ? 1 + Math.floor(random() * 4) : 0;

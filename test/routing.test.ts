@@ -84,11 +84,11 @@ describe('topics', () => {
 describe('partitioning', () => {
   it('gives a key the same lane again, and spreads keys evenly', () => {
     const counts = new Array<number>(8).fill(0);
-    for (let n = 0; n < 80_000; n++) {
+    for (let n = 0; n < 16_000; n++) {
       const lane = laneOfKey(`camera-${n}`, 8);
       counts[lane] = (counts[lane] ?? 0) + 1;
     }
     for (let n = 0; n < 100; n++) expect(laneOfKey(`camera-${n}`, 8)).toBe(laneOfKey(`camera-${n}`, 8));
-    for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(500);
+    for (const count of counts) expect(Math.abs(count - 2_000)).toBeLessThan(220);
   });
 });

@@ -69,7 +69,7 @@ describe("a letter's line", () => {
         expect(head?.error_id).toBe(error_id);
         expect(Object.is(timestamp, -0) ? 0 : head?.timestamp).toBe(Object.is(timestamp, -0) ? 0 : timestamp);
       }),
-      { numRuns: 500 },
+      { numRuns: 150 },
     );
   });
 
