@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { shareBus } from './shared-bus.js';
 import { linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 /** What comes back for these bytes until the bus closes, or all lines are answered. */
@@ -27,6 +28,8 @@ function say(folder: string, bytes: string | Uint8Array, answers = 1): Promise<s
 const codeOf = (line: string | undefined): unknown => JSON.parse(line ?? '{}').code;
 
 describe('the local socket of a bus', () => {
+  const shared = shareBus();
+
   it('is for its user alone, answers one line with one, and is gone when the bus has stopped', async () => {
     const folder = temporaryFolder();
     const bus = await startBus({ errorLogDir: folder });
@@ -44,8 +47,7 @@ describe('the local socket of a bus', () => {
   });
 
   it('refuses what it does not understand, and goes on', async () => {
-    const folder = temporaryFolder();
-    await startBus({ errorLogDir: folder });
+    const { folder } = shared;
     const nonsense = ['no JSON', 'null', '[]', '{"ask":"stop"}', '{"ask":{"toString":null}}', '{"ask":"__proto__"}'];
     const replies = await say(folder, `${nonsense.join('\n')}\n`, nonsense.length);
     expect(replies.map(codeOf)).toEqual(nonsense.map(() => 'BUSBAR_CONTROL_REQUEST'));
@@ -61,8 +63,7 @@ describe('the local socket of a bus', () => {
   });
 
   it('takes bytes of any kind, and clients that go away in the middle', async () => {
-    const folder = temporaryFolder();
-    const bus = await startBus({ errorLogDir: folder });
+    const { bus, folder } = shared;
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
         for (const line of await say(folder, bytes, 1000)) expect(JSON.parse(line).ok).toBe(false);
@@ -106,17 +107,24 @@ describe('the local socket of a bus', () => {
   });
 
   it('has room for a client that asks, whoever holds connections and asks nothing', async () => {
-    const folder = temporaryFolder();
-    await startBus({ errorLogDir: folder });
+    const { folder } = shared;
     const idle = Array.from({ length: 16 }, () => connect(join(folder, 'control.sock')).on('error', () => undefined));
     await Promise.all(idle.map((socket) => once(socket, 'connect')));
     expect(await say(folder, '{"ask":"health"}\n')).toHaveLength(1);
     for (const socket of idle) socket.destroy();
   });
 
+  it('stays with the first of two buses that share a folder', async () => {
+    const { bus: first, folder } = shared;
+    const second = await startBus({ errorLogDir: folder });
+    expect(second.getHealthStatus().control?.error).toMatch(/another bus of this process/);
+    await second.stop();
+    expect(first.getHealthStatus().control).toMatchObject({ listening: true, error: null });
+    expect(await say(folder, '{"ask":"health"}\n')).toHaveLength(1);
+  });
+
   it('is made again when its folder was deleted and is back, and health says so', async () => {
-    const folder = temporaryFolder();
-    const bus = await startBus({ errorLogDir: folder });
+    const { bus, folder } = shared;
     rmSync(join(folder, 'control.sock'));
     const until = async (isSo: () => boolean): Promise<void> => {
       while (!isSo()) await new Promise((later) => setTimeout(later, 50));
@@ -124,16 +132,6 @@ describe('the local socket of a bus', () => {
     await until(() => bus.getHealthStatus().control?.error != null);
     await until(() => bus.getHealthStatus().control?.listening === true);
     expect(bus.getHealthStatus().control?.error).toMatch(/control\.sock was removed, and made again$/);
-    expect(await say(folder, '{"ask":"health"}\n')).toHaveLength(1);
-  });
-
-  it('stays with the first of two buses that share a folder', async () => {
-    const folder = temporaryFolder();
-    const first = await startBus({ errorLogDir: folder });
-    const second = await startBus({ errorLogDir: folder });
-    expect(second.getHealthStatus().control?.error).toMatch(/another bus of this process/);
-    await second.stop();
-    expect(first.getHealthStatus().control).toMatchObject({ listening: true, error: null });
     expect(await say(folder, '{"ask":"health"}\n')).toHaveLength(1);
   });
 });

@@ -11,6 +11,7 @@ import doubles from './fixtures/doubles.js';
 import misbehaves from './fixtures/misbehaves.js';
 import neverSetsUp from './fixtures/never-sets-up.js';
 import publishes from './fixtures/publishes.js';
+import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, linesOf, makeBus, startBus, temporaryFolder } from './test-bus.js';
 
 const run = promisify(execFile);
@@ -142,6 +143,8 @@ describe('the process ends by itself', () => {
 });
 
 describe('a bus', () => {
+  const shared = shareBus();
+
   it('may be started and stopped twice', async () => {
     const bus = makeBus({ errorLogDir: temporaryFolder() });
     await Promise.all([bus.start(), bus.start()]);
@@ -163,15 +166,6 @@ describe('a bus', () => {
 
   it('may be stopped without a start', async () => {
     await new MessageBus({ errorLogDir: temporaryFolder() }).stop();
-  });
-
-  it('handles what waits before it stops', async () => {
-    const bus = await startBus();
-    const ledger = join(temporaryFolder(), 'ledger');
-    await bus.subscribe('a', misbehaves, { subscriberId: 's' });
-    for (let n = 0; n < 100; n++) bus.publish('a', { n, ledger });
-    await bus.stop();
-    expect(linesOf(ledger).filter((line) => line.startsWith('done'))).toHaveLength(100);
   });
 
   it('keeps what it could not handle before it stopped', async () => {
@@ -211,7 +205,7 @@ describe('a bus', () => {
   });
 
   it('lets go of a subscription once it has handled what it had', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const subscription = await bus.subscribe('a', doubles, { subscriberId: 's' });
     for (let n = 0; n < 10; n++) bus.publish('a', n);
     expect(await subscription.unsubscribe()).toBe(true);
@@ -225,7 +219,7 @@ describe('a bus', () => {
   });
 
   it('handles what a paused subscription still has before that goes, unless told not to wait', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const paused = await bus.subscribe('a', doubles, { subscriberId: 's' });
     paused.pause();
     bus.publish('a', 1);
@@ -240,13 +234,15 @@ describe('a bus', () => {
     expect(await lettersOf(bus)).toMatchObject([{ reason: 'shutdown' }]);
   });
 
-  it('tells totals and recent errors in its metrics file', async () => {
+  it('handles what waits before it stops, and tells totals and recent errors in its metrics file', async () => {
     const folder = temporaryFolder();
     const bus = await startBus({ errorLogDir: folder });
+    const ledger = join(temporaryFolder(), 'ledger');
     await bus.subscribe('a', misbehaves, { subscriberId: 's' });
-    bus.publish('a', { n: 0, ledger: join(folder, 'l'), deed: 'give up' });
-    await bus.idle();
+    for (let n = 0; n < 100; n++) bus.publish('a', { n, ledger });
+    bus.publish('a', { n: 100, ledger, deed: 'give up' });
     await bus.stop();
+    expect(linesOf(ledger).filter((line) => line.startsWith('done'))).toHaveLength(100);
     const metrics = JSON.parse(readFileSync(join(folder, 'error_metrics.json'), 'utf8'));
     expect(metrics).toMatchObject({ total_errors: 1, error_counts_by_category: { message_processing_error: 1 } });
     const [line] = linesOf(join(folder, 'message_bus_errors.json'));

@@ -93,7 +93,7 @@ describe('a replay', () => {
   });
 
   it('that gives way to others in a full queue leaves its letter where it was', async () => {
-    const bus = await startBus({ retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
+    const { bus } = shared;
     const queue = queueOf(bus);
     let isBroken = true;
     const handled: unknown[] = [];
@@ -111,7 +111,13 @@ describe('a replay', () => {
       await gate;
       handled.push(payload);
     };
-    const options = { subscriberId: 's', breaker: false, overflow: 'drop-oldest', maxQueueSize: 4 } as const;
+    const options = {
+      subscriberId: 's',
+      breaker: false,
+      retry: NEVER,
+      overflow: 'drop-oldest',
+      maxQueueSize: 4,
+    } as const;
     const before = { state: 'dead', reason: 'retries_exhausted', replays: 1, replay_failures: 0 };
     await bus.subscribe('a.*', handler, options);
     for (let n = 0; n < 12; n++) {
@@ -167,9 +173,8 @@ describe('a replay', () => {
   });
 
   it('goes on when the logging worker dies in the middle: each letter is handled once, and none stays pending', async () => {
-    const folder = temporaryFolder();
-    const { control, queue } = await busWithLetters(200, { bus: await startBus({ errorLogDir: folder }) });
-    const logging = Logging.of(folder);
+    const { control, queue } = await busWithLetters(200);
+    const logging = Logging.of(shared.folder);
     control.isBroken = false;
     // It dies while letters are claimed, and while others are settled.
     control.onSeen = (count) => {

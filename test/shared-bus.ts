@@ -9,6 +9,8 @@ const MOST_REPORTS = 1000;
 /** Each test finds it without subscriptions and without letters. */
 export interface SharedBus {
   readonly bus: MessageBus;
+  /** Of its error log. */
+  readonly folder: string;
   /** What was reported since the test began, the newest first. */
   reports(): Promise<ErrorReport[]>;
   /** Threads that died and were replaced since the test began. */
@@ -16,7 +18,7 @@ export interface SharedBus {
 }
 
 /** Started before the first test of the file or `describe` that calls this, stopped after its last one. */
-export function shareBus(options: MessageBusOptions = {}): SharedBus {
+export function shareBus(options: Omit<MessageBusOptions, 'errorLogDir'> = {}): SharedBus {
   const folder = makeFolder();
   let bus: MessageBus;
   let before = { reports: 0, replaced: 0 };
@@ -27,7 +29,7 @@ export function shareBus(options: MessageBusOptions = {}): SharedBus {
   const allReplaced = (): number => bus.getHealthStatus().threads.replaced;
 
   beforeAll(async () => {
-    bus = makeBus({ errorLogDir: folder, ...options });
+    bus = makeBus({ ...options, errorLogDir: folder });
     await bus.start();
     const subscribe = bus.subscribe.bind(bus);
     bus.subscribe = async (...args) => {
@@ -53,6 +55,7 @@ export function shareBus(options: MessageBusOptions = {}): SharedBus {
   });
 
   return {
+    folder,
     get bus() {
       return bus;
     },
