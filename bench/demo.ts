@@ -61,7 +61,7 @@ async function run(paths: readonly string[]): Promise<boolean> {
   await bus.stop();
   loop.disable();
   rmSync(scratch, { recursive: true, force: true });
-  console.log(`\n  error log, metrics and the three letters that are left: ${logs}`);
+  console.log(`\n  error log, metrics and letters: ${logs}`);
   console.log('  now be the operator: README, "Operating it"');
   return addsUp && left === 0;
 }
@@ -114,8 +114,11 @@ async function sabotageAll(bus: MessageBus<Topics>, scratch: string): Promise<Ca
     if (!bus.publish('burst.item', item, { priority: item % 2 === 0 ? 'low' : 'normal' })) refused++;
   }
   console.log('  a broken JSON file, and handlers that loop for ever, exit their thread, and fill the memory');
-  console.log(`  a burst of ${BURST} into a queue of ${BURST_QUEUE}: ${refused} refused`);
   await bus.idle();
+  const burst = bus.getHealthStatus().subscriptions.find(({ subscriberId }) => subscriberId === 'burst');
+  const evicted = (burst?.deadLettered ?? 0) - refused;
+  const gaveWay = `${refused} refused, and ${evicted} of low priority that waited gave way to others`;
+  console.log(`  a burst of ${BURST} into a queue of ${BURST_QUEUE}: ${gaveWay}`);
   return causes;
 }
 
@@ -159,6 +162,7 @@ async function mendAndReplay(queue: DeadLetterQueue, { brokenJson, mended }: Cau
 
 /** Three letters whose causes are still there, for a person to find and mend with the command line. */
 async function leaveSome(bus: MessageBus<Topics>): Promise<void> {
+  printTitle('Three more fail, and stay for you to mend: a broken JSON file, an endless loop, a thread that exits');
   const home = resolve('data/demo');
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
@@ -168,6 +172,7 @@ async function leaveSome(bus: MessageBus<Topics>): Promise<void> {
   bus.publish('sabotage.handler', { kind: 'loop for ever', mended: join(home, 'mended') });
   bus.publish('sabotage.handler', { kind: 'exit the thread', mended: join(home, 'mended') });
   await bus.idle();
+  console.log(`  dead letters: ${(await bus.deadLetterQueue?.list())?.length}`);
 }
 
 /** All files below a folder, or undefined when it cannot be read. */

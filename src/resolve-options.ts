@@ -225,7 +225,7 @@ function subscriptionBreaker(breaker: unknown): BreakerOptions | false {
 
 function breakerOptions(option: string, options: unknown): BreakerOptions {
   const given = fields(option, options);
-  SharedBreaker.allocate(given);
+  SharedBreaker.allocate(given, `${option}.`);
   return given;
 }
 

@@ -146,7 +146,7 @@ export class Settler {
       this.#drop(subscription, delivery, failure, reason);
       return;
     }
-    const id = errorId ?? reporter.failed(subscription, delivery, failure, reason);
+    const id = errorId ?? reporter.failed(subscription, delivery, failure, `dead letter: ${reason}`);
     const letter = notes.letter(subscription, delivery, failure, reason, id);
     // A process that ends before it has let go of the message leaves a letter, and the next one would write it again.
     const header = remote === null ? letter : withStableId(letter);
@@ -279,7 +279,7 @@ export class Settler {
     why: DeadLetterReason | 'discarded' | 'failed',
     seen?: ErrorReport,
   ): void {
-    const errorId = this.#reportFailed(subscription, delivery, failure, why, false, seen);
+    const errorId = this.#reportFailed(subscription, delivery, failure, `drop: ${why}`, false, seen);
     const { replies, replays, notes } = this.#parts;
     // Only its handler can discard a letter that is replayed; what is dropped for any other reason stays a letter.
     if (why === 'discarded') replays.handled(delivery.number);

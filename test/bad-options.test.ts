@@ -49,6 +49,15 @@ describe('a bus is not made', () => {
 });
 
 it.each<[string, () => unknown]>([
+  ['breakers.db.failureThreshold', () => new MessageBus({ breakers: { db: { failureThreshold: 0 } } })],
+  ['breakers.db.window.calls', () => new MessageBus({ breakers: { db: { window: { calls: 0 } } } })],
+  ['breaker "db": recoveryTimeoutMs', () => new CircuitBreaker({ name: 'db', recoveryTimeoutMs: 0 })],
+  ['failureThreshold', () => new CircuitBreaker({ failureThreshold: 0 })],
+])('a breaker with a wrong option is named: %s', async (named, make) => {
+  expect((await errorOf(make)).message).toMatch(new RegExp(`^${named} must be `));
+});
+
+it.each<[string, () => unknown]>([
   [
     'a handler with options it does not know',
     () => defineHandler(import.meta.url, () => 1, { tearDown() {} } as object),

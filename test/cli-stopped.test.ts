@@ -79,6 +79,25 @@ describe('the command line on a stopped bus', () => {
     });
   });
 
+  it('lists errors by their times, also where one was written after a newer one', async () => {
+    const dir = temporaryFolder();
+    mkdirSync(join(dir, 'dead_letter'));
+    const line = (n: number): string =>
+      JSON.stringify({
+        ...{ error_id: `e${n}`, timestamp: 1_900_000_000 + n, category: 'timeout_error', severity: 'high' },
+        ...{ component: 'c', message: `error ${n}`, exception_type: 'Error', context: {} },
+      });
+    writeFileSync(join(dir, 'message_bus_errors.json'), `${[1, 2, 5, 3, 4].map(line).join('\n')}\n`);
+    const listed = async (...limit: string[]): Promise<string[]> =>
+      JSON.parse((await busbar('errors', 'list', '--json', ...limit, '--dir', dir)).out).map(
+        ({ message }: { message: string }) => message,
+      );
+    expect(await listed()).toEqual(['error 5', 'error 4', 'error 3', 'error 2', 'error 1']);
+    expect(await listed('--limit', '1')).toEqual(['error 5']);
+    const tail = await busbar('errors', 'tail', '--no-follow', '--limit', '2', '--dir', dir);
+    expect(tail.out).toMatch(/error 4\n.*error 5\n$/);
+  });
+
   it('knows times ago, and ISO dates in this or another zone', () => {
     expect(parseWhen('since', '2026-01-31T22:00Z')).toBe(Date.UTC(2026, 0, 31, 22) / 1000);
     expect(parseWhen('since', '2026-01-31T22:00:05.5+01:00')).toBe(Date.UTC(2026, 0, 31, 21, 0, 5, 500) / 1000);
@@ -145,12 +164,14 @@ describe('the command line on a stopped bus', () => {
     const elsewhere = await busbar(...replay, BUILDS_A_BUS);
     expect(elsewhere).toMatchObject({ exit: 4, out: '' });
     expect(elsewhere.err).toMatch(/does not answer in .*: its socket is /);
-    const [none, missing] = await Promise.all([
+    const [none, missing, throws] = await Promise.all([
       busbar(...replay, fileURLToPath(fixture('exports-nothing'))),
       busbar(...replay, '/nowhere/app.js'),
+      busbar(...replay, fileURLToPath(fixture('throws-at-import'))),
     ]);
     expect(none).toMatchObject({ exit: 2 });
-    expect(missing).toMatchObject({ exit: 5 });
+    expect(missing).toMatchObject({ exit: 2 });
+    expect(throws).toMatchObject({ exit: 5 });
     process.env['TEST_FOLDER'] = dir;
     expect(await busbarProcess(...replay, BUILDS_A_BUS)).toEqual({ exit: 0, out: '2 replayed\n', err: '' });
     expect((await busbar('dlq', 'list', '--dir', dir)).out).toBe('no letters\n');

@@ -1,7 +1,7 @@
 // The local socket of a bus: private, bounded, replaced when stale, and never the bus's undoing.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -26,6 +26,8 @@ function say(folder: string, bytes: string | Uint8Array, answers = 1): Promise<s
 }
 
 const codeOf = (line: string | undefined): unknown => JSON.parse(line ?? '{}').code;
+
+const NEVER = { message_processing_error: { maxRetries: 0, backoffMs: 0 } };
 
 describe('the local socket of a bus', () => {
   const shared = shareBus();
@@ -88,6 +90,32 @@ describe('the local socket of a bus', () => {
     expect(statSync(path).isSocket()).toBe(true);
     await startBus({ errorLogDir: folder });
     expect(await say(folder, '{"ask":"health"}\n')).toHaveLength(1);
+  });
+
+  it('is that of the first bus of a process on a folder, and of the second once the first has stopped', async () => {
+    const folder = temporaryFolder();
+    const link = join(temporaryFolder(), 'link');
+    symlinkSync(folder, link);
+    const first = await startBus({ errorLogDir: folder });
+    const second = await startBus({ errorLogDir: link });
+    await first.subscribe('a', () => Promise.reject(new Error('no')), { subscriberId: 'first', retry: NEVER });
+    first.publish('a', 1);
+    await first.idle();
+    expect(second.getHealthStatus()).toMatchObject({
+      status: 'healthy',
+      control: { listening: false, error: 'another bus of this process has the socket of this folder, until it stops' },
+    });
+    const patternOf = async (): Promise<unknown> =>
+      JSON.parse((await say(folder, '{"ask":"health"}\n'))[0] ?? '{}').answer?.health.subscriptions[0]?.pattern;
+    expect(await patternOf()).toBe('a');
+    expect(await second.deadLetterQueue?.replay({ all: true })).toMatchObject({
+      skippedBecause: { unsubscribed: { length: 1 } },
+    });
+    await first.stop();
+    await second.subscribe('b', () => undefined, { subscriberId: 'second' });
+    while (second.getHealthStatus().control?.listening !== true) await new Promise((later) => setTimeout(later, 20));
+    expect(second.getHealthStatus().control?.error).toBeNull();
+    expect(await patternOf()).toBe('b');
   });
 
   it('is missing where its path would be too long, which harms nothing and is told', async () => {

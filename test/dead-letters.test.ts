@@ -1,5 +1,5 @@
 // Dead letters: on the disk once accepted, equal when they come back, found, edited, archived and removed.
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
@@ -29,6 +29,23 @@ describe('a dead letter', () => {
       message: { id: 'm', topic: 'a.b', payload: { n: 1 }, key: 'k', priority: 'normal', headers: { h: 'v' } },
     });
     expect([statSync(segment).mode & 0o777, statSync(folder).mode & 0o777]).toEqual([0o600, 0o700]);
+  });
+
+  it('is in one queue by whatever name of its folder, and two that would share a log are refused at once', async () => {
+    const folder = temporaryFolder();
+    const link = join(temporaryFolder(), 'link');
+    symlinkSync(folder, link);
+    const queue = queueOn(join(folder, 'dead_letter'));
+    await queue.addMessage({ topic: 'a', payload: 1 }, REPORT);
+    expect(await queueOn(join(link, 'dead_letter')).list()).toHaveLength(1);
+    expect(() => queueOn(folder)).toThrow(
+      expect.objectContaining({
+        code: 'BUSBAR_INVALID_OPTION',
+        message: expect.stringMatching(
+          /^storageDir must be another folder, for this process keeps letters in .*dead_letter: /,
+        ),
+      }),
+    );
   });
 
   it('brings every kind of payload back, also after a restart', async () => {

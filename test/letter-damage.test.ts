@@ -104,7 +104,12 @@ describe('a letter', () => {
     const queue = queueOn(folder);
     expect(await queue.list()).toHaveLength(3);
     renameSync(segment, `${segment}.moving`);
-    for (const query of [queue.show(ids[0] ?? ''), queue.getMessages(), queue.groups(), queue.edit(ids[1] ?? '', {})])
+    for (const query of [
+      queue.show(ids[0] ?? ''),
+      queue.getMessages(),
+      queue.groups(),
+      queue.edit(ids[1] ?? '', { key: null }),
+    ])
       await expect(query).rejects.toMatchObject({
         code: 'BUSBAR_LOG_FOLDER',
         message: expect.stringMatching(/ENOENT/),

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
@@ -166,6 +167,18 @@ describe('a bus', () => {
 
   it('may be stopped without a start', async () => {
     await new MessageBus({ errorLogDir: temporaryFolder() }).stop();
+  });
+
+  it('loads a TypeScript handler where Node does, and says what to install where it does not', async () => {
+    const file = join(temporaryFolder(), 'handler.ts');
+    writeFileSync(file, 'export default (n: number): number => n + 1;');
+    const bus = await startBus();
+    const subscribed = bus.subscribe('a', pathToFileURL(file), { subscriberId: 's' }).then(
+      () => bus.request('a', 1),
+      ({ code, message }) => `${code} ${message}`,
+    );
+    if ((process.features as { typescript?: unknown }).typescript) expect(await subscribed).toBe(2);
+    else expect(await subscribed).toMatch(/^BUSBAR_HANDLER_LOAD .* loads no TypeScript by itself: npm install tsx/);
   });
 
   it('keeps what it could not handle before it stopped', async () => {

@@ -99,6 +99,19 @@ describe('the package', () => {
     expect(run(process.execPath, '--no-warnings', 'app.cjs')).toBe('21\n101 101\n');
   });
 
+  it('says what to install where the packages of JetStream are missing', () => {
+    const program = `
+      import { MessageBus } from 'busbar';
+      import { jetstream } from 'busbar/jetstream';
+      const bus = new MessageBus({ errorLogDir: 'logs', transport: jetstream({ servers: '127.0.0.1:1', stream: 'S' }) });
+      await bus.start().catch(({ code, message }) => console.log(code, message));
+      await bus.stop();`;
+    writeFileSync(join(folder, 'peers.mjs'), program);
+    expect(run(process.execPath, 'peers.mjs')).toBe(
+      'BUSBAR_PACKAGE busbar/jetstream needs two packages: npm install @nats-io/transport-node @nats-io/jetstream\n',
+    );
+  });
+
   it('says what is missing where a bundler has left the workers behind, and starts nothing', () => {
     const workers = join(folder, 'node_modules/busbar/dist/workers');
     const program = `

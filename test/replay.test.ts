@@ -166,6 +166,9 @@ describe('a replay', () => {
       queue.archive({}),
       queue.unarchive({}),
       queue.edit('x', { kee: 1 } as object),
+      queue.edit('x', {}),
+      queue.edit(5 as never, { key: 'k' }),
+      queue.show(5 as never),
     ])
       await expect(remove).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
     expect([control.seen, (await queue.list()).length]).toEqual([[], 2]);

@@ -13,6 +13,7 @@ import {
 import { BusbarError } from '../shared/errors.js';
 import type { ControlHealth } from '../shared/health-status.js';
 import { peekText } from '../shared/hostile.js';
+import { realPath } from './real-path.js';
 
 /** For a further connection the one is closed that has asked nothing for longest; where all are being answered, the further one. */
 const MOST_CONNECTIONS = 16;
@@ -21,7 +22,7 @@ const IDLE_MS = 10_000;
 /** Whether the socket is still in its place is looked at so often, in milliseconds. */
 const LOOK_MS = 2000;
 
-/** Folders of this process that have a socket: a second bus on one of them must not take it from the first. */
+/** Folders of this process that have a socket: a second bus on one of them takes it once the first has stopped, not before. */
 const served = new Set<string>();
 
 /**
@@ -64,14 +65,28 @@ export class ControlServer {
       this.#fail(obstacle);
       return;
     }
-    served.add(this.#folder);
+    if (!served.has(realPath(this.#folder))) return this.#serve();
+    this.#fail('another bus of this process has the socket of this folder, until it stops');
+    this.#looks = systemClock.every(LOOK_MS, () => void this.#takeOver());
+  }
+
+  /** The other bus has stopped: the command line reaches this one from now on. Never rejects. */
+  async #takeOver(): Promise<void> {
+    if (served.has(realPath(this.#folder))) return;
+    this.#looks?.cancel();
+    this.#trouble = undefined;
+    await this.#serve();
+  }
+
+  async #serve(): Promise<void> {
+    served.add(realPath(this.#folder));
     try {
       await this.#listen();
       this.#looks = systemClock.every(LOOK_MS, () => void this.#look());
     } catch (cause) {
       this.#server?.close();
       this.#server = undefined;
-      served.delete(this.#folder);
+      served.delete(realPath(this.#folder));
       this.#fail(`${this.#path} cannot be made: ${peekText(cause, 'message', 300) ?? 'for a reason unknown'}`, cause);
     }
   }
@@ -84,7 +99,7 @@ export class ControlServer {
     if (server === undefined) return;
     server.close();
     for (const socket of this.#idle.keys()) socket.destroy();
-    served.delete(this.#folder);
+    served.delete(realPath(this.#folder));
     try {
       if ((await lstat(this.#path)).ino === this.#inode) await rm(this.#path);
     } catch {
@@ -122,11 +137,9 @@ export class ControlServer {
     if (process.platform === 'win32') return 'there is no local socket on Windows';
     const bytes = Buffer.byteLength(this.#path);
     // Longer ones are cut in silence by some versions of Node, and would lie anywhere.
-    if (bytes > LONGEST_SOCKET_PATH) {
-      const limit = `a socket's path may have ${LONGEST_SOCKET_PATH} bytes, and ${this.#path} has ${bytes}`;
-      return `${limit}: choose a shorter errorLogDir`;
-    }
-    return served.has(this.#folder) ? 'another bus of this process has the socket of this folder' : undefined;
+    if (bytes <= LONGEST_SOCKET_PATH) return undefined;
+    const limit = `a socket's path may have ${LONGEST_SOCKET_PATH} bytes, and ${this.#path} has ${bytes}`;
+    return `${limit}: choose a shorter errorLogDir`;
   }
 
   /** Made in a private folder and moved to its place: nobody else can connect before its mode is set, and a stale one is replaced. */

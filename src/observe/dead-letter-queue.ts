@@ -18,12 +18,13 @@ import type { Headers, Priority } from '../shared/message.js';
 import type { Moment } from '../shared/moment.js';
 import { assertKnown, fields, flag, positive } from '../shared/option-checks.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
-import { noReplayYet, type ReplayOptions, type ReplayResult, skip } from '../shared/replay.js';
+import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import type { DeadLetterReason } from '../shared/report.js';
 import { copyOf } from '../shared/views.js';
+import { dryRun } from './dry-run.js';
 import type { GivenReport } from './given-report.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
-import { chosen, isIds, letterChoice, letterFilter } from './letter-choice.js';
+import { assertId, chosen, isIds, letterChoice, letterFilter } from './letter-choice.js';
 import { closedError, Logging } from './logging.js';
 import { type Ask, assertReplayOptions, Replay, type ReplayTarget } from './replay.js';
 import { storedLetter } from './stored-letter.js';
@@ -51,6 +52,8 @@ export interface LetterChanges {
   /** Strings by name; null: none. */
   readonly headers?: Headers | null;
 }
+
+const CHANGES = ['payload', 'key', 'priority', 'headers'];
 
 /**
  * Keeps given-up messages on disk until they are replayed or removed. Opens at first use; a process ends by itself only
@@ -133,8 +136,13 @@ export class DeadLetterQueue {
     return this.#ask((worker) => worker.listLetters(wanted));
   }
 
-  /** One letter with its payload, or undefined. */
+  /**
+   * One letter with its payload, or undefined.
+   *
+   * @throws BUSBAR_INVALID_OPTION for what is no id
+   */
   async show(id: string): Promise<StoredLetter | undefined> {
+    assertId(id);
     const [letter] = await this.#read([id]);
     return letter;
   }
@@ -162,7 +170,8 @@ export class DeadLetterQueue {
       throw new BusbarError('BUSBAR_NOT_RUNNING', 'replaying needs a running bus: use bus.deadLetterQueue');
     assertReplayOptions(options);
     const wanted = chosen(choice, 'dead');
-    if (options.dryRun === true) return this.#dryRun(wanted, target);
+    if (options.dryRun === true)
+      return dryRun(isIds(wanted) ? await this.#read(wanted) : await this.list(wanted), wanted, target);
     const ids = await this.#idsOf(wanted);
     const { replaying } = this.#logging;
     const replay = new Replay({ ask: this.#askAnyway, clock: this.#clock, target, replaying }, options);
@@ -180,7 +189,10 @@ export class DeadLetterQueue {
    * @throws BUSBAR_INVALID_OPTION, BUSBAR_ENCODING
    */
   async edit(id: string, changes: LetterChanges): Promise<StoredLetter | undefined> {
-    assertKnown('changes', fields('changes', changes), ['payload', 'key', 'priority', 'headers']);
+    assertId(id);
+    assertKnown('changes', fields('changes', changes), CHANGES);
+    if (Object.keys(changes).length === 0)
+      throw invalidOption('changes', `at least one of ${CHANGES.join(', ')}`, changes);
     const { key, priority, headers } = changes;
     assertPublishOptions({
       ...(key == null ? {} : { key }),
@@ -254,21 +266,6 @@ export class DeadLetterQueue {
     return this.#logging.ask(query);
   };
 
-  /** As a replay would claim them, and find their subscriptions. */
-  async #dryRun(wanted: readonly string[] | LetterFilter, target: ReplayTarget): Promise<ReplayResult> {
-    const letters = isIds(wanted) ? await this.#read(wanted) : await this.list(wanted);
-    const byId = new Map(letters.map((letter) => [letter.error_id, letter]));
-    const result = noReplayYet();
-    for (const id of isIds(wanted) ? wanted : byId.keys()) {
-      const letter = byId.get(id);
-      const standing = letter === undefined ? 'unknown' : standingOf(letter, target);
-      if (standing !== 'ready' && standing !== 'held') skip(result, [id], standing);
-      else result.replayed.push(id);
-      if (standing === 'held') result.held.push(id);
-    }
-    return result;
-  }
-
   async #idsOf(wanted: readonly string[] | LetterFilter): Promise<readonly string[]> {
     this.#assertOpen();
     return isIds(wanted) ? wanted : this.#ask((worker) => worker.letterIds(wanted));
@@ -277,12 +274,6 @@ export class DeadLetterQueue {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw closedError('dead-letter queue');
   }
-}
-
-function standingOf(letter: LetterSummary | StoredLetter, target: ReplayTarget): ReturnType<ReplayTarget['standing']> {
-  if (letter.state === 'pending_replay') return 'replaying';
-  if ('undecodable' in letter && letter.undecodable === true) return 'undecodable';
-  return target.standing(letter);
 }
 
 function encodeOrLess(payload: unknown): Encoded {

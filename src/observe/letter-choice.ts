@@ -129,3 +129,8 @@ export function assertReason(reason: unknown): asserts reason is DeadLetterReaso
   if (!REASONS.includes(reason as DeadLetterReason))
     throw invalidOption('reason', `one of ${REASONS.join(', ')}`, reason);
 }
+
+/** @throws BUSBAR_INVALID_OPTION */
+export function assertId(id: unknown): void {
+  if (typeof id !== 'string') throw invalidOption('id', 'the error_id of a letter', id);
+}

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
-import { BusbarError } from '../shared/errors.js';
+import { BusbarError, invalidOption } from '../shared/errors.js';
 import type { LoggingHealth } from '../shared/health-status.js';
 import {
   type LetterHeader,
@@ -17,6 +17,7 @@ import type { ErrorReport } from '../shared/report.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
 import { LetterQueue } from './letter-queue.js';
 import { LoggingThread } from './logging-thread.js';
+import { realPath } from './real-path.js';
 import { ReportQueue } from './report-queue.js';
 
 const REPORT_RING_BYTES = 1024 * 1024;
@@ -56,6 +57,7 @@ export class Logging {
    * @param folder of the error log
    * @param letterFolder of the dead letters; undefined: the caller keeps none, and joins whoever keeps some
    * @param limits each counts that is given first; what is secret for one user is so for all
+   * @throws BUSBAR_INVALID_OPTION when this process keeps the letters of that folder in another one
    */
   static of(
     folder: string,
@@ -68,11 +70,12 @@ export class Logging {
   ): Logging {
     const path = resolve(folder);
     const letters = letterFolder === undefined ? undefined : resolve(letterFolder);
-    const there = [...registry].filter((logging) => logging.folder === path);
-    const found =
-      there.find((logging) => letters === undefined || logging.letterFolder === letters) ??
-      there.find((logging) => !logging.keepsLetters);
-    const logging = found ?? new Logging(path, testing, clock, isBrief);
+    const there = [...registry].find((logging) => realPath(logging.folder) === realPath(path));
+    if (letters !== undefined && there?.keepsLetters === true && realPath(there.letterFolder) !== realPath(letters)) {
+      const rule = `another folder, for this process keeps letters in ${there.letterFolder}: both have the log folder ${path}`;
+      throw invalidOption('storageDir', rule, letters);
+    }
+    const logging = there ?? new Logging(path, testing, clock, isBrief);
     registry.add(logging);
     logging.join(letters, limits, redact);
     return logging;

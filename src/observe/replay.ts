@@ -124,21 +124,25 @@ export class Replay {
       }
       const some = ids.slice(start, start + CLAIM_AT_ONCE);
       const free = some.filter((id) => !replaying.has(id));
+      const busy = some.filter((id) => replaying.has(id));
       const claimed = await this.#answerTo((worker) => worker.claimLetters(free), raise);
       const letters = claimed.map(storedLetter);
+      // Claimed by another replay just before, whose answer came before this one.
+      busy.push(...free.filter((id) => replaying.has(id)));
       for (const { error_id: id } of letters) replaying.add(id);
       const taken = new Set(letters.map(({ error_id: id }) => id));
-      await this.#skipUnclaimed(some.filter((id) => !taken.has(id)));
+      skip(this.#result, busy, 'replaying');
       for (const letter of letters) {
         await this.#turn();
         this.#claimed.set(letter.error_id, this.#replayOne(letter));
         if (this.#claimed.size >= MOST_REPLAYING) await Promise.race(this.#claimed.values());
       }
+      await this.#skipUnclaimed(free.filter((id) => !taken.has(id) && !busy.includes(id)));
     }
     await Promise.all(this.#claimed.values());
   }
 
-  /** Where one is claimed by another replay, it is there; in another process, it says so itself. */
+  /** One that is there is being replayed by another process. */
   async #skipUnclaimed(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const there = await this.#answerTo((worker) => worker.readLetters(ids), raise);

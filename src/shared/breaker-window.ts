@@ -58,18 +58,19 @@ const DEFAULT_MINIMUM_CALLS = 20;
  *
  * @throws BUSBAR_INVALID_OPTION
  */
-export function windowBytes(options: BreakerWindowOptions): number {
-  if (typeof options !== 'object' || options === null) throw invalidOption('window', 'an object', options);
-  assertKnown('window', options, ['calls', 'ms', 'minimumCalls', 'failureRate', 'slowCallMs', 'slowCallRate']);
+export function windowBytes(options: BreakerWindowOptions, whose = ''): number {
+  const name = `${whose}window`;
+  if (typeof options !== 'object' || options === null) throw invalidOption(name, 'an object', options);
+  assertKnown(name, options, ['calls', 'ms', 'minimumCalls', 'failureRate', 'slowCallMs', 'slowCallRate']);
   const { calls, ms } = options;
-  if ((calls === undefined) === (ms === undefined)) throw invalidOption('window', 'of either calls or ms', options);
-  if (calls !== undefined) assertRange('window.calls', calls, 1, MOST_CALLS, true);
-  if (ms !== undefined) assertRange('window.ms', ms, 100, 3_600_000, false);
-  assertRange('window.minimumCalls', minimumOf(options), 1, calls ?? 1_000_000, true);
+  if ((calls === undefined) === (ms === undefined)) throw invalidOption(name, 'of either calls or ms', options);
+  if (calls !== undefined) assertRange(`${name}.calls`, calls, 1, MOST_CALLS, true);
+  if (ms !== undefined) assertRange(`${name}.ms`, ms, 100, 3_600_000, false);
+  assertRange(`${name}.minimumCalls`, minimumOf(options), 1, calls ?? 1_000_000, true);
   for (const rate of ['failureRate', 'slowCallRate'] as const) {
-    assertRange(`window.${rate}`, options[rate] ?? 1, Number.MIN_VALUE, 1, false);
+    assertRange(`${name}.${rate}`, options[rate] ?? 1, Number.MIN_VALUE, 1, false);
   }
-  assertRange('window.slowCallMs', options.slowCallMs ?? 1, Number.MIN_VALUE, Number.MAX_VALUE, false);
+  assertRange(`${name}.slowCallMs`, options.slowCallMs ?? 1, Number.MIN_VALUE, Number.MAX_VALUE, false);
   return DOUBLES * 8 + (calls === undefined ? SLICES * WORDS * 4 : WORDS * 4 + calls);
 }
 
@@ -190,7 +191,7 @@ function minimumOf({ calls, minimumCalls }: BreakerWindowOptions): number {
 
 function assertRange(option: string, value: unknown, least: number, most: number, isWhole: boolean): void {
   if (typeof value === 'number' && value >= least && value <= most && (!isWhole || Number.isInteger(value))) return;
-  const shownLeast = least === Number.MIN_VALUE ? 'more than 0' : `from ${least}`;
-  const shownMost = most === Number.MAX_VALUE ? '' : ` and at most ${most}`;
-  throw invalidOption(option, `a ${isWhole ? 'whole ' : ''}number ${shownLeast}${shownMost}`, value);
+  const range = least === Number.MIN_VALUE ? 'more than 0' : `from ${least} to ${most}`;
+  const atMost = least === Number.MIN_VALUE && most !== Number.MAX_VALUE ? ` and at most ${most}` : '';
+  throw invalidOption(option, `a ${isWhole ? 'whole ' : ''}number ${range}${atMost}`, value);
 }

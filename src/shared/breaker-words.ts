@@ -48,16 +48,17 @@ const DEFAULT_MAX_WAIT_MS = 60_000;
 /**
  * Memory for a closed breaker.
  *
+ * @param whose stands before the names of options in errors, as `breakers.db.`
  * @throws BUSBAR_INVALID_OPTION
  */
-export function allocateBreaker(options: BreakerOptions): SharedArrayBuffer {
-  assertKnown('breaker', options, BREAKER_OPTIONS);
+export function allocateBreaker(options: BreakerOptions, whose = ''): SharedArrayBuffer {
+  assertKnown(`options of ${whose === '' ? 'a breaker' : whose.slice(0, -1)}`, options, BREAKER_OPTIONS);
   const { window } = options;
   if (window !== undefined && options.failureThreshold !== undefined) {
-    throw invalidOption('failureThreshold', 'left out where there is a window', options.failureThreshold);
+    throw invalidOption(`${whose}failureThreshold`, 'left out where there is a window', options.failureThreshold);
   }
-  const memory = new SharedArrayBuffer(WINDOW_BYTE + (window === undefined ? 0 : windowBytes(window)));
-  layBreaker(memory, 0, options);
+  const memory = new SharedArrayBuffer(WINDOW_BYTE + (window === undefined ? 0 : windowBytes(window, whose)));
+  layBreaker(memory, 0, options, whose);
   if (window !== undefined) layWindow(memory, WINDOW_BYTE, window);
   return memory;
 }
@@ -67,13 +68,13 @@ export function allocateBreaker(options: BreakerOptions): SharedArrayBuffer {
  *
  * @throws BUSBAR_INVALID_OPTION
  */
-export function layBreaker(memory: SharedArrayBuffer, offset: number, options: BreakerOptions): void {
+export function layBreaker(memory: SharedArrayBuffer, offset: number, options: BreakerOptions, whose = ''): void {
   const { failureThreshold = 5, recoveryTimeoutMs = 60_000, halfOpenProbes = 1 } = options;
-  assertCount('failureThreshold', failureThreshold, 1_000_000);
-  assertCount('halfOpenProbes', halfOpenProbes, 100);
-  assertMs('recoveryTimeoutMs', recoveryTimeoutMs);
+  assertCount(`${whose}failureThreshold`, failureThreshold, 1_000_000);
+  assertCount(`${whose}halfOpenProbes`, halfOpenProbes, 100);
+  assertMs(`${whose}recoveryTimeoutMs`, recoveryTimeoutMs);
   const { halfOpenMaxWaitMs = Math.max(recoveryTimeoutMs, DEFAULT_MAX_WAIT_MS) } = options;
-  assertMs('halfOpenMaxWaitMs', halfOpenMaxWaitMs);
+  assertMs(`${whose}halfOpenMaxWaitMs`, halfOpenMaxWaitMs);
   const words = new Int32Array(memory, offset, WINDOW_BYTE / 4);
   words[THRESHOLD] = failureThreshold;
   words[PROBE_LIMIT] = halfOpenProbes;

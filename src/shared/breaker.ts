@@ -54,8 +54,8 @@ export class SharedBreaker {
    *
    * @throws BUSBAR_INVALID_OPTION
    */
-  static allocate(options: BreakerOptions = {}): SharedArrayBuffer {
-    return allocateBreaker(options);
+  static allocate(options: BreakerOptions = {}, whose = ''): SharedArrayBuffer {
+    return allocateBreaker(options, whose);
   }
 
   /** @param offset in bytes, where it is one of several in this memory; these have no windows */

@@ -64,7 +64,10 @@ export class CircuitBreaker implements Breaker {
     if (typeof name !== 'string') throw invalidOption('name', 'a text', name);
     if (typeof clock?.elapsed !== 'function') throw invalidOption('clock', 'a clock', clock);
     this.name = name;
-    this.#breaker = new SharedBreaker(SharedBreaker.allocate(options), clock);
+    this.#breaker = new SharedBreaker(
+      SharedBreaker.allocate(options, given.name === undefined ? '' : `breaker ${JSON.stringify(name)}: `),
+      clock,
+    );
   }
 
   /** `half_open` from when the recovery time is over. */

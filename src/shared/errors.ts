@@ -10,7 +10,7 @@
  * - `BUSBAR_HANDLER_LOAD`: a handler module is missing, throws at import, or has no such export.
  * - `BUSBAR_HANDLER_TEARDOWN`: a handler's teardown threw, or has not settled within the grace.
  * - `BUSBAR_IN_LANE_WORKER`: a MessageBus was constructed on one of its own worker threads.
- * - `BUSBAR_PACKAGE`: a file of busbar's own is missing, as after bundling.
+ * - `BUSBAR_PACKAGE`: a file of busbar's own is missing, as after bundling; or a package that `busbar/jetstream` needs.
  * - `BUSBAR_LOG_FOLDER`: the log folder cannot be created, read or written.
  * - `BUSBAR_FOLDER_LOCKED`: another process owns the log folder; the text names its pid.
  * - `BUSBAR_BREAKER_OPEN`: a circuit breaker refused the call; carries `retryAfterMs` and `breaker`.

@@ -1,16 +1,10 @@
-// The connection to the NATS servers: the only file that knows their client library.
-import {
-  AckPolicy,
-  DeliverPolicy,
-  type JetStreamManager,
-  jetstream,
-  jetstreamManager,
-  type StoredMsg,
-} from '@nats-io/jetstream';
-import { connect, headers, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+// The connection to the NATS servers: with client.ts, which loads it, the only file that knows their client library.
+import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
 import { Answers } from './answers.js';
+import { type Client, headersOf, loadClient } from './client.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -31,6 +25,7 @@ const GOODBYE_MS = 500;
 
 /** Runs on the main thread. */
 export class Connection {
+  readonly #library: Client;
   readonly #client: NatsConnection;
   readonly #manager: JetStreamManager;
   #isUp = true;
@@ -38,17 +33,19 @@ export class Connection {
   readonly #answers = new Answers();
   readonly #soon = new Soon((subject, data) => this.send(subject, data));
 
-  private constructor(client: NatsConnection, manager: JetStreamManager) {
+  private constructor(library: Client, client: NatsConnection, manager: JetStreamManager) {
+    this.#library = library;
     this.#client = client;
     this.#manager = manager;
   }
 
-  /** @throws BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_TRANSPORT_SETTINGS */
+  /** @throws BUSBAR_PACKAGE, BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_TRANSPORT_SETTINGS */
   static async open(options: ConnectionOptions, events: ConnectionEvents): Promise<Connection> {
+    const library = await loadClient();
     const attempts = { count: 0 };
     let client: NatsConnection | undefined;
     try {
-      client = await connect({
+      client = await library.connect({
         ...options.credentials,
         servers: [...options.servers],
         name: options.name,
@@ -62,8 +59,8 @@ export class Connection {
         reconnectDelayHandler: () =>
           Math.min(options.maxReconnectMs, FIRST_RECONNECT_MS * 2 ** attempts.count) * (0.5 + Math.random() / 2),
       });
-      const manager = await jetstreamManager(client, { timeout: REQUEST_TIMEOUT_MS });
-      const connection = new Connection(client, manager);
+      const manager = await library.jetstreamManager(client, { timeout: REQUEST_TIMEOUT_MS });
+      const connection = new Connection(library, client, manager);
       void connection.#watch(events, attempts);
       return connection;
     } catch (thrown) {
@@ -94,7 +91,8 @@ export class Connection {
     header?: readonly [name: string, value: string][],
   ): boolean {
     if (!this.#isUp || this.#isClosing) return false;
-    if (header !== undefined) this.#client.publish(subject, data, { reply: reply ?? '', headers: headersOf(header) });
+    if (header !== undefined)
+      this.#client.publish(subject, data, { reply: reply ?? '', headers: headersOf(this.#library, header) });
     else if (reply !== undefined) this.#client.publish(subject, data, { reply });
     else this.#client.publish(subject, data);
     return true;
@@ -142,8 +140,8 @@ export class Connection {
     const made = await this.#ask(`making consumer ${name}`, () =>
       this.#manager.consumers.add(stream, {
         durable_name: name,
-        ack_policy: AckPolicy.Explicit,
-        deliver_policy: DeliverPolicy.New,
+        ack_policy: this.#library.AckPolicy.Explicit,
+        deliver_policy: this.#library.DeliverPolicy.New,
         ...settings,
       }),
     );
@@ -200,11 +198,13 @@ export class Connection {
     // Whoever reads what is written here, such as a lease that is given back, counts on what was sent before.
     this.#soon.sendAll();
     try {
-      const publication = jetstream(this.#client, { timeout: REQUEST_TIMEOUT_MS }).publish(subject, data, {
-        headers: headersOf(header),
-        timeout: REQUEST_TIMEOUT_MS,
-        ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
-      });
+      const publication = this.#library
+        .jetstream(this.#client, { timeout: REQUEST_TIMEOUT_MS })
+        .publish(subject, data, {
+          headers: headersOf(this.#library, header),
+          timeout: REQUEST_TIMEOUT_MS,
+          ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
+        });
       return (await this.#answers.of(publication)).seq;
     } catch (thrown) {
       if (isWrongSequence(thrown)) return null;
@@ -228,7 +228,7 @@ export class Connection {
     await this.#ask(`reading ${stream}`, async () => {
       const { state } = await this.#manager.streams.info(stream);
       if (state.messages === 0) return;
-      const client = jetstream(this.#client);
+      const client = this.#library.jetstream(this.#client);
       const consumer = await client.consumers.get(stream, { headers_only: true });
       const messages = await consumer.consume({ max_messages: 1000 });
       const left = async (): Promise<number> => (await consumer.info()).num_pending;
@@ -287,10 +287,4 @@ type Found = Pick<StoredMsg, 'seq' | 'subject' | 'data'>;
 
 function keptOf({ seq: sequence, subject, data }: Found, lines: MsgHdrs | undefined): Kept {
   return { sequence, subject, data, header: (name) => lines?.get(name) ?? '' };
-}
-
-function headersOf(pairs: readonly [name: string, value: string][]): MsgHdrs {
-  const lines = headers();
-  for (const [name, value] of pairs) lines.set(name, value);
-  return lines;
 }

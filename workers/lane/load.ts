@@ -117,12 +117,22 @@ function pickExport(module: Record<string, unknown>, source: HandlerSource): unk
 /** Node 20 cannot strip types: the handler's own project must have tsx. Newer versions need nothing. */
 async function registerTypeScript(url: string): Promise<void> {
   if ((process.features as { typescript?: unknown }).typescript) return;
-  const tsx = createRequire(url).resolve('tsx/esm/api');
+  const tsx = tsxFor(url);
   const module = (await import(pathToFileURL(tsx).href)) as {
     register?: () => void;
     default?: { register: () => void };
   };
   (module.register ?? module.default?.register)?.();
+}
+
+/** @throws BUSBAR_HANDLER_LOAD */
+function tsxFor(url: string): string {
+  try {
+    return createRequire(url).resolve('tsx/esm/api');
+  } catch (cause) {
+    const what = 'this Node loads no TypeScript by itself: npm install tsx, or name the compiled module';
+    throw new BusbarError('BUSBAR_HANDLER_LOAD', what, { cause });
+  }
 }
 
 function textOf(thrown: unknown): string {

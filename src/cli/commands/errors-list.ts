@@ -22,6 +22,9 @@ export const errorsList: Command = {
   },
 };
 
+/** Reports are written as soon as their verdict is known, so nearly in the order of their times: within so many seconds. */
+const MOST_DISORDER_S = 60;
+
 /** The newest first. */
 export function chosen(folder: string, args: Arguments, byDefault: number): ErrorReport[] {
   const isChosen = choiceFrom(args);
@@ -29,13 +32,15 @@ export function chosen(folder: string, args: Arguments, byDefault: number): Erro
   const limit = args.number('limit', 0) ?? byDefault;
   const reports: ErrorReport[] = [];
   if (limit === 0) return reports;
+  let enoughSince = Number.NEGATIVE_INFINITY;
   for (const report of newestReports(folder)) {
     // Lines stand in the order of their writing, which is nearly that of their times.
-    if (report.timestamp < since - MOST_DELAY_S) break;
-    if (isChosen(report)) reports.push(report);
-    if (reports.length === limit) break;
+    if (report.timestamp < Math.max(since - MOST_DELAY_S, enoughSince - MOST_DISORDER_S)) break;
+    if (!isChosen(report)) continue;
+    reports.push(report);
+    if (reports.length === limit) enoughSince = Math.min(...reports.map(({ timestamp }) => timestamp));
   }
-  return reports;
+  return reports.sort((one, other) => other.timestamp - one.timestamp).slice(0, limit);
 }
 
 /** Reports that could not be written at once are written later, with their own time. */

@@ -1,0 +1,25 @@
+// Loads the NATS client library: an optional peer, which those who stay in memory do not have.
+import type * as JetStream from '@nats-io/jetstream';
+import type * as Nats from '@nats-io/transport-node';
+import { BusbarError } from '../shared/errors.js';
+
+export type Client = Pick<typeof Nats, 'connect' | 'headers'> &
+  Pick<typeof JetStream, 'AckPolicy' | 'DeliverPolicy' | 'jetstream' | 'jetstreamManager'>;
+
+/** @throws BUSBAR_PACKAGE */
+export async function loadClient(): Promise<Client> {
+  try {
+    const { connect, headers } = await import('@nats-io/transport-node');
+    const { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } = await import('@nats-io/jetstream');
+    return { connect, headers, AckPolicy, DeliverPolicy, jetstream, jetstreamManager };
+  } catch (cause) {
+    const what = 'busbar/jetstream needs two packages: npm install @nats-io/transport-node @nats-io/jetstream';
+    throw new BusbarError('BUSBAR_PACKAGE', what, { cause });
+  }
+}
+
+export function headersOf({ headers }: Client, pairs: readonly [name: string, value: string][]): Nats.MsgHdrs {
+  const lines = headers();
+  for (const [name, value] of pairs) lines.set(name, value);
+  return lines;
+}
