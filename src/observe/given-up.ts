@@ -46,8 +46,9 @@ export function headerOf(
   assertReport(report);
   const { context = {}, retry_count = 0 } = report;
   const { signature = '', subscriber_id = '', pattern = topic } = context;
-  const texts = { signature, subscriber_id, pattern };
-  for (const [name, text] of Object.entries(texts)) assertText(`report.context.${name}`, text);
+  assertText('report.context.signature', signature);
+  assertText('report.context.subscriber_id', subscriber_id);
+  assertText('report.context.pattern', pattern);
   const first = { category: report.category, signature, count: 1, first: report.timestamp, last: report.timestamp };
   return {
     error_id: nanoid(),

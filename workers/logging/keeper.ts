@@ -1,11 +1,10 @@
 // The logging worker's work: empties the two rings onto the disk, in batches.
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
-import { type HandedLetter, readLetterRecord } from '../../src/shared/letter-text.js';
 import { type LoggingStart, type OpenResult, Status } from '../../src/shared/logging-task.js';
 import { createRedactor } from '../../src/shared/redact.js';
 import type { ErrorReport } from '../../src/shared/report.js';
-import { RingReader } from '../../src/shared/ring.js';
+import { ArrivingLetters } from './arriving-letters.js';
 import { ArrivingReports, repeatsOf } from './arriving-reports.js';
 import { Erasure } from './erasure.js';
 import { ErrorLog } from './error-log.js';
@@ -19,10 +18,6 @@ import { SteadyTime } from './steady-time.js';
 import { Troubles } from './troubles.js';
 import { Upkeep } from './upkeep.js';
 
-/** Letters in one group commit: what waits longer than their fsync takes forms the next group. */
-const MOST_IN_GROUP = 4096;
-/** Half of the ring: main fills the other half meanwhile. */
-const MOST_GROUP_BYTES = 2 * 1024 * 1024;
 const MOST_REPORTS_IN_BATCH = 256;
 /** Between writes of the metrics file, and looks at limits, in milliseconds. */
 const HOUSEKEEPING_MS = 1000;
@@ -36,7 +31,7 @@ const RETRY_MS = 500;
 /** Belongs to the logging worker. */
 export class Keeper {
   readonly #reports: ArrivingReports;
-  readonly #letterRing: RingReader;
+  readonly #arriving: ArrivingLetters;
   readonly #bell: Doorbell;
   readonly #mainBell: Doorbell;
   readonly #status: Int32Array;
@@ -71,7 +66,7 @@ export class Keeper {
         this.#noteFailure(error);
       },
     );
-    this.#letterRing = new RingReader(start.letters);
+    this.#arriving = new ArrivingLetters(start.letters);
     this.#bell = new Doorbell(start.bell);
     this.#mainBell = new Doorbell(start.mainBell);
     this.#status = new Int32Array(start.status);
@@ -160,7 +155,7 @@ export class Keeper {
   }
 
   #hasWork(): boolean {
-    return this.#reports.hasNext || (this.#letterRing.hasNext && systemClock.elapsed() >= this.#retryAt);
+    return this.#reports.hasNext || (this.#arriving.hasNext && systemClock.elapsed() >= this.#retryAt);
   }
 
   /** Empties both rings. */
@@ -185,31 +180,22 @@ export class Keeper {
 
   /** One group commit. True: there may be more. A group that cannot be written stays in the ring. */
   #takeLetters(): boolean {
-    if (!this.#letterRing.hasNext || systemClock.elapsed() < this.#retryAt) return false;
-    const group: HandedLetter[] = [];
-    let bytes = 0;
-    while (group.length < MOST_IN_GROUP && bytes < MOST_GROUP_BYTES) {
-      const record = this.#letterRing.read();
-      if (record === undefined) break;
-      bytes += record.bytes.byteLength;
-      group.push(readLetterRecord(record.bytes));
-    }
+    if (!this.#arriving.hasNext || systemClock.elapsed() < this.#retryAt) return false;
     try {
-      this.letters.add(group);
+      this.letters.add(this.#arriving.gather());
       Atomics.store(this.#status, Status.FAILING, 0);
     } catch (error) {
       this.#noteFailure(error);
       Atomics.store(this.#status, Status.FAILING, 1);
       this.#retryAt = systemClock.elapsed() + RETRY_MS;
-      this.#letterRing.rewind();
+      this.#arriving.rewind();
       this.#mainBell.ring();
       return false;
     }
-    for (let count = 0; count < group.length; count++) this.#letterRing.countSuccess();
-    this.#letterRing.release();
+    this.#arriving.release();
     this.showLetters();
     this.#mainBell.ring();
-    return this.#letterRing.hasNext;
+    return this.#arriving.hasNext;
   }
 
   /** What is due: lines that roll up others, limits, the metrics file. `all`: also what is not due yet. */
