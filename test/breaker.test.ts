@@ -172,7 +172,7 @@ describe('a breaker', () => {
 
   it('admits exactly the permitted probes under many threads at once', async () => {
     const rounds = 300;
-    const threads = 8;
+    const threads = 5;
     const memory = SharedBreaker.allocate({ failureThreshold: 1, halfOpenProbes: 3 });
     const breaker = new SharedBreaker(memory, systemClock);
     const gate = new Int32Array(new SharedArrayBuffer(12));

@@ -58,7 +58,7 @@ describe('a bus', () => {
     const file = join(temporaryFolder(), 'tally');
     await bus.subscribe('a', tallies, { subscriberId: 'tally' });
     const numbers = Array.from({ length: 2500 }, (_, n) => n);
-    for (const n of numbers) expect(bus.publish('a', { n, file })).toBe(true);
+    expect(numbers.filter((n) => !bus.publish('a', { n, file }))).toEqual([]);
     await bus.idle();
     expect(linesOf(file)).toEqual(numbers.map(String));
   });

@@ -103,13 +103,14 @@ describe('publishing', () => {
       await buses[1].subscribe(`idle.${index}.*`, () => undefined, { subscriberId: `${index}` });
     }
     const least = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY] as [number, number];
-    for (let round = 0; round < 6; round++) {
+    // Short rounds: on a busy machine some of many are left alone.
+    for (let round = 0; round < 100; round++) {
       for (const place of [0, 1] as const) {
         const began = performance.now();
-        publishMany(buses[place], 21);
+        for (let count = 0; count < 100; count++) buses[place].publish('a', 21);
         least[place] = Math.min(least[place], performance.now() - began);
-        await buses[place].idle();
       }
+      if (round % 25 === 0) await Promise.all(buses.map((bus) => bus.idle()));
     }
     // A look at each of them would be fifty times as much.
     expect(least[1] / least[0]).toBeLessThan(3);

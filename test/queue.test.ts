@@ -62,7 +62,7 @@ describe('a backlog', () => {
         }
         expect(sizes).toEqual(expected);
       }),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 });
