@@ -33,8 +33,8 @@ export interface MessageBusOptions {
   readonly spareThreads?: number;
   /**
    * Bytes of each lane's rings, a power of two from 65 536 to 1 GiB (131 072 are taken at least). Payloads that come to more
-   * than a quarter of it, with their headers, travel in shared memory of their own, which costs an allocation each.
-   * Default 1 048 576.
+   * than a quarter of it, with their headers, travel in shared memory of their own, which costs an allocation each. A ring that
+   * is larger than the processor's cache is slower: make it four of the largest usual payloads. Default 1 048 576.
    */
   readonly ringBytes?: number;
   /**
