@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
 import { MessageBus } from '../../src/index.js';
 import { systemClock } from '../../src/shared/clock.js';
 import exits from './exits.js';
@@ -19,6 +20,11 @@ export async function comeback(rounds = 20): Promise<Figure[]> {
     {
       name: 'a bare empty worker: from its exit to its successor’s start',
       value: await bareComeback(rounds),
+      unit: 'ms',
+    },
+    {
+      name: 'a piscina alone with the same handler: the same',
+      value: await piscinaComeback(rounds),
       unit: 'ms',
     },
     {
@@ -54,6 +60,25 @@ export async function bareComeback(rounds: number): Promise<number> {
   return median(samples);
 }
 
+/** What the pool and the loader of ES modules take, without busbar. */
+export async function piscinaComeback(rounds: number): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'busbar-comeback-'));
+  const file = join(folder, 'exits');
+  const filename = new URL('../contenders/far-side/exits.js', import.meta.url).href;
+  const pool = new Piscina({ filename, minThreads: 1, maxThreads: 1, atomics: 'disabled', recordTiming: false });
+  pool.on('error', () => undefined);
+  await pool.run('');
+  const began: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const ended = pool.run(file).catch(() => undefined);
+    began.push(await pool.run(''));
+    await ended;
+    await sleep(NEW_THREAD_MS);
+  }
+  await pool.destroy();
+  return medianSince(began, folder);
+}
+
 /** Milliseconds from an exit to the next handler that begins. */
 export async function medianComeback(rounds: number, spareThreads: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'busbar-comeback-'));
@@ -68,7 +93,12 @@ export async function medianComeback(rounds: number, spareThreads: number): Prom
     await sleep(NEW_THREAD_MS);
   }
   await bus.stop();
-  const ended = readFileSync(file, 'utf8').trim().split('\n').map(Number);
+  return medianSince(began, folder);
+}
+
+/** From the exits that are noted in this folder, which goes. */
+function medianSince(began: readonly number[], folder: string): number {
+  const ended = readFileSync(join(folder, 'exits'), 'utf8').trim().split('\n').map(Number);
   rmSync(folder, { recursive: true, force: true });
   return median(began.map((at, round) => at - (ended[round] ?? Number.NaN)));
 }

@@ -1,6 +1,6 @@
 // What failures cost: attempts that fail, deliveries that are given up, threads that end.
 import { openSubscribed } from '../contenders/busbar.js';
-import { bareComeback, medianComeback } from '../failing/comeback.js';
+import { bareComeback, medianComeback, piscinaComeback } from '../failing/comeback.js';
 import { bareErrors, failing } from '../failing/storm.js';
 import throws from '../failing/throws.js';
 import { BYTES_64 } from '../load/payloads.js';
@@ -52,6 +52,13 @@ export const failingPath: readonly Row[] = [
     contenders: {
       busbar: async (run) => ({
         measure: async () => [await medianComeback(kills(run), 1), await medianComeback(kills(run), 0)],
+        close: async () => undefined,
+      }),
+      'piscina alone, the same handler': async (run) => ({
+        measure: async () => {
+          const figure = await piscinaComeback(kills(run));
+          return [figure, figure];
+        },
         close: async () => undefined,
       }),
       'a bare empty worker': async (run) => ({
