@@ -60,6 +60,8 @@ export class Feed {
       hand: (brought) => this.#take(brought),
       askNoMore: () => this.#pull.open(),
       ask: () => this.ask(),
+      // Else the first messages would come before the mark is raised, and wait for that.
+      newAbove: (sequence) => this.#raiseMark(sequence),
     });
     this.#timer = clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());
   }
@@ -179,9 +181,15 @@ export class Feed {
       void this.#assure();
       return;
     }
-    const isNear = sequence > lease.mark - MARK_STEP / 2;
-    if (isNear && !lease.isWriting) void lease.raiseMark(lease.mark + MARK_STEP);
+    this.#raiseMark(sequence);
     this.#hand(brought);
+  }
+
+  /** Before what comes after this sequence needs it. */
+  #raiseMark(sequence: number): void {
+    const { lease } = this.#parts;
+    const isNear = sequence > lease.mark - MARK_STEP / 2;
+    if (isNear && !lease.isWriting) void lease.raiseMark(Math.max(sequence, lease.mark) + MARK_STEP);
   }
 
   /** True: it is here already, or was. */

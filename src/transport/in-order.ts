@@ -9,6 +9,8 @@ export interface InOrderParts extends ClaimParts {
   readonly askNoMore: () => void;
   /** There may be something to ask for: see `wanted`. */
   readonly ask: () => void;
+  /** What lies above this sequence is new, and comes after what is missing. Told before anything is asked for. */
+  readonly newAbove: (sequence: number) => void;
 }
 
 type Phase =
@@ -98,6 +100,7 @@ export class InOrder {
     void claim(this.#parts, isOver).then((claimed) => {
       if (claimed === undefined || isOver()) return;
       this.#next = claimed.next;
+      this.#parts.newAbove(claimed.deliveredUpTo);
       this.#phase = { kind: 'gathering', claim: claimed, came: 0 };
       if (claimed.missing === 0) this.#flow();
       else this.#parts.ask();
