@@ -1,4 +1,5 @@
 // What JetStream makes of trouble: no connection, wrong permissions, other settings, messages that nobody can handle.
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
@@ -7,9 +8,10 @@ import type { LetterHeader } from '../src/shared/logging-task.js';
 import { Connection } from '../src/transport/connection.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import type { TransportHost } from '../src/transport/transport.js';
+import { busbar } from './command-line.js';
 import takesItsTime from './fixtures/takes-its-time.js';
 import { NatsServer } from './jetstream/nats-server.js';
-import { linesOf, temporaryFolder } from './test-bus.js';
+import { fixture, linesOf, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
 
 const QUICK: JetStreamOptions = { partitions: 1, leaseMs: 500, ackWaitMs: 500, pingMs: 200, maxReconnectMs: 100 };
@@ -193,6 +195,26 @@ describeWithNats('the JetStream transport', () => {
     expect(await purging).toBe(1500);
     await link.close();
   }, 20_000);
+
+  it('lets the command line list and replay its dead letters, by a bus that a module builds', async () => {
+    const options = { connection, stream: 'OPERATED' };
+    const bus = await start(options);
+    const refuse = (): never => {
+      throw deadLetter('no');
+    };
+    await bus.subscribe('job', refuse, { subscriberId: 'worker' });
+    await bus.publishAsync('job', 1);
+    await bus.idle();
+    await bus.stop();
+    const folder = temporaryFolder();
+    process.env['TEST_FOLDER'] = folder;
+    process.env['TEST_TRANSPORT'] = JSON.stringify({ ...QUICK, servers: server.url, ...options });
+    const where = ['--dir', folder, '--app', fileURLToPath(fixture('builds-a-bus'))];
+    const listed = await busbar('dlq', 'list', '--json', ...where);
+    expect(JSON.parse(listed.out)).toMatchObject({ letters: [{ topic: 'job', subscriber_id: 'worker' }] });
+    expect(await busbar('dlq', 'replay', '--all', ...where)).toEqual({ exit: 0, out: '1 replayed\n', err: '' });
+    expect((await busbar('dlq', 'list', ...where)).out).toBe('no letters\n');
+  });
 
   it('refuses what the buffer has no room for', async () => {
     const bus = await start({ connection, stream: 'SMALL-3', bufferSize: 3 });

@@ -40,7 +40,7 @@ const OPTIONS = {
   app: {
     type: 'string',
     value: 'module',
-    says: 'on a stopped bus: builds it; exports a MessageBus or a function for one',
+    says: 'on a stopped bus: builds it, and runs it meanwhile; exports a MessageBus or a function for one',
   },
   'no-follow': { type: 'boolean', says: 'end after what is there' },
 } as const satisfies Record<string, Option>;

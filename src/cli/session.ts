@@ -62,16 +62,6 @@ export async function openSession(folder: string): Promise<Session> {
   }
 }
 
-/** Runs one piece of work on a session of its own, so that the folder's lock is held no longer than that. */
-export async function withSession<T>(folder: string, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await openSession(folder);
-  try {
-    return await work(session);
-  } finally {
-    await session.close();
-  }
-}
-
 /** Its folder is locked until it is closed, by the same logging worker that a bus has. */
 class StoppedBus implements Session {
   readonly isLive = false;

@@ -8,8 +8,8 @@ import { letterFromWire } from '../../shared/letter-desk.js';
 import { PRIORITIES, type Priority } from '../../shared/message.js';
 import type { Arguments, Command } from '../command.js';
 import { CliError, Exit } from '../exit.js';
+import { withLetters } from '../letters.js';
 import { payloadFields } from '../payload.js';
-import { existingFolder, withSession } from '../session.js';
 import { confirm, print, safeJson } from '../terminal.js';
 
 const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -18,15 +18,14 @@ export const dlqEdit: Command = {
   words: 'dlq edit',
   operands: '<id>',
   says: 'Changes a letter before it is replayed: by options, or else its payload in $EDITOR. Asks, or needs --yes.',
-  options: ['set', 'file', 'key', 'priority', 'yes'],
+  options: ['set', 'file', 'key', 'priority', 'yes', 'app'],
   async run(args) {
     const [id, ...others] = args.operands;
     if (id === undefined || others.length > 0) throw new CliError(Exit.USAGE, 'dlq edit takes one id: see `dlq list`');
-    const folder = existingFolder(args.folder);
     const given = changesFrom(args);
-    const changes = Object.keys(given).length > 0 ? given : { payload: await payloadFromEditor(folder, id) };
+    const changes = Object.keys(given).length > 0 ? given : { payload: await payloadFromEditor(args, id) };
     await confirm(`Change ${Object.keys(changes).join(' and ')} of letter ${id} for good?`, args.has('yes'));
-    const edited = await withSession(folder, (session) => session.ask({ ask: 'edit', id, changes }));
+    const edited = await withLetters(args, (session) => session.ask({ ask: 'edit', id, changes }));
     if (edited === null) {
       throw new CliError(Exit.BAD_NEWS, `there is no letter ${JSON.stringify(id)}, or it is being replayed`);
     }
@@ -59,7 +58,7 @@ function contentOf(file: string): string {
 }
 
 /** Opens the payload as JSON in the operator's editor, in a file that only they can read. */
-async function payloadFromEditor(folder: string, id: string): Promise<unknown> {
+async function payloadFromEditor(args: Arguments, id: string): Promise<unknown> {
   const editor = process.env['VISUAL'] ?? process.env['EDITOR'];
   if (editor === undefined || !process.stdin.isTTY) {
     throw new CliError(
@@ -67,7 +66,7 @@ async function payloadFromEditor(folder: string, id: string): Promise<unknown> {
       'say what to change (--set, --file, --key, --priority), or set EDITOR on a terminal',
     );
   }
-  const found = await withSession(folder, (session) => session.ask({ ask: 'letter', id }));
+  const found = await withLetters(args, (session) => session.ask({ ask: 'letter', id }));
   if (found === null) throw new CliError(Exit.BAD_NEWS, `there is no letter ${JSON.stringify(id)}`);
   const { payload } = letterFromWire(found).message;
   if (!('payload' in payloadFields(payload, 'none', found.payload))) {

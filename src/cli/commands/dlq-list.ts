@@ -3,7 +3,7 @@ import { MOST_LISTED } from '../../shared/control.js';
 import type { LetterSummary } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
 import { CliError, Exit } from '../exit.js';
-import { existingFolder, withSession } from '../session.js';
+import { withLetters } from '../letters.js';
 import { table } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
@@ -14,7 +14,7 @@ const BY_DEFAULT = 50;
 export const dlqList: Command = {
   words: 'dlq list',
   says: `Dead letters, oldest first, without their payloads; ${BY_DEFAULT} (with --json ${MOST_LISTED}) unless --limit says otherwise.`,
-  options: LETTER_FILTERS,
+  options: [...LETTER_FILTERS, 'app'],
   async run(args) {
     const filter = filterFrom(args);
     const { limit = args.has('json') ? MOST_LISTED : BY_DEFAULT } = filter;
@@ -23,7 +23,7 @@ export const dlqList: Command = {
     }
     // One more than is shown tells whether that is all.
     const request = { ask: 'letters', filter: { ...filter, limit: limit + 1 } } as const;
-    const found = await withSession(existingFolder(args.folder), (session) => session.ask(request));
+    const found = await withLetters(args, (session) => session.ask(request));
     const letters = found.slice(0, limit);
     if (args.has('json')) print(safeJson({ letters, truncated: found.length > limit }));
     else {

@@ -1,11 +1,10 @@
 // The command `busbar dlq replay`: gives letters back to the subscriptions that failed, in a bus that runs.
 import type { ReplayOptions, ReplayResult, SkipReason } from '../../shared/replay.js';
-import { startApp } from '../app.js';
 import { type Arguments, type Command, LETTER_FILTERS } from '../command.js';
 import { CliError, Exit } from '../exit.js';
 import { tellOfHeld } from '../held.js';
-import { LiveBus } from '../live-bus.js';
-import { existingFolder, openSession, type Session } from '../session.js';
+import { letterFolder, openLetters } from '../letters.js';
+import type { Session } from '../session.js';
 import { note, paint, print, safe, safeJson } from '../terminal.js';
 import { whichFrom } from '../which.js';
 
@@ -19,12 +18,12 @@ export const dlqReplay: Command = {
   async run(args) {
     const which = whichFrom(args);
     const options = optionsFrom(args);
-    const folder = existingFolder(args.folder);
-    const bus = await runningBus(folder, args.text('app'));
+    const folder = letterFolder(args);
+    const bus = await runningBus(folder, args);
     const looks = tellOfHeld(folder, args.has('json'));
     try {
       if (process.stderr.isTTY && !options.dryRun) note('replaying; Ctrl-C ends the wait, not the replay');
-      const result = await bus.session.ask({ ask: 'replay', which, options });
+      const result = await bus.ask({ ask: 'replay', which, options });
       if (args.has('json')) print(safeJson(result));
       else {
         printResult(result, options.dryRun === true);
@@ -48,41 +47,13 @@ function optionsFrom(args: Arguments): ReplayOptions {
   };
 }
 
-interface RunningBus {
-  readonly session: Session;
-  close(): Promise<void>;
-}
-
-/** The bus that runs in this folder; else the one that `app` builds in this process. */
-async function runningBus(folder: string, app: string | undefined): Promise<RunningBus> {
-  const session = await openSession(folder);
-  if (session.isLive) {
-    if (app !== undefined) note('a bus runs in this folder: it replays, and --app is not needed');
-    return { session, close: () => session.close() };
-  }
+/** The bus that runs in this folder; else the one that --app builds in this process. */
+async function runningBus(folder: string, args: Arguments): Promise<Session> {
+  const session = await openLetters(folder, args);
+  if (session.isLive) return session;
   await session.close();
-  if (app === undefined) {
-    const instead = 'start it and say this again, or name a module that builds it: --app ./bus.js';
-    throw new CliError(Exit.REFUSED, `no bus runs in ${folder}, and only a bus can replay: ${instead}`);
-  }
-  const bus = await startApp(app);
-  try {
-    // Asked as any other: so it is sure that the app's bus owns this folder, and not another one.
-    const own = await LiveBus.connect(folder);
-    if (own === undefined) {
-      const control = bus.getHealthStatus().control;
-      const where = control === null ? 'it has error handling off' : (control.error ?? `its socket is ${control.path}`);
-      throw new CliError(Exit.UNREACHABLE, `the bus of ${app} does not answer in ${folder}: ${where}`);
-    }
-    const close = async (): Promise<void> => {
-      await own.close();
-      await bus.stop();
-    };
-    return { session: own, close };
-  } catch (error) {
-    await bus.stop();
-    throw error;
-  }
+  const instead = 'start it and say this again, or name a module that builds it: --app ./bus.js';
+  throw new CliError(Exit.REFUSED, `no bus runs in ${folder}, and only a bus can replay: ${instead}`);
 }
 
 /** A misspelt cause must not look like a queue that is empty. */

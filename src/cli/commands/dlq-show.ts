@@ -6,8 +6,8 @@ import type { RedactOptions } from '../../shared/redact.js';
 import type { ErrorRecord } from '../../shared/report.js';
 import type { Command } from '../command.js';
 import { CliError, Exit } from '../exit.js';
+import { withLetters } from '../letters.js';
 import { type Masking, maskedLabels, maskingFrom, payloadFields, showPayload } from '../payload.js';
-import { existingFolder, withSession } from '../session.js';
 import { paint, print, safe, safeJson, safeLines } from '../terminal.js';
 import { showTime } from '../when.js';
 
@@ -17,13 +17,13 @@ export const dlqShow: Command = {
   words: 'dlq show',
   operands: '<id>',
   says: 'One dead letter: where it failed, how often, why, and the shapes of its payload, key and headers.',
-  options: ['payload', 'unmask'],
+  options: ['payload', 'unmask', 'app'],
   async run(args) {
     const [id, ...others] = args.operands;
     if (id === undefined || others.length > 0) throw new CliError(Exit.USAGE, 'dlq show takes one id: see `dlq list`');
     const request = { ask: 'letter', id } as const;
     const masking = maskingFrom(args);
-    const { found, redact } = await withSession(existingFolder(args.folder), async (session) => ({
+    const { found, redact } = await withLetters(args, async (session) => ({
       found: await session.ask(request),
       redact: masking === 'redacted' ? await session.redaction() : {},
     }));

@@ -2,7 +2,7 @@
 import type { LetterGroup, LetterStats } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
 import { Exit } from '../exit.js';
-import { existingFolder, withSession } from '../session.js';
+import { withLetters } from '../letters.js';
 import { table } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
@@ -13,10 +13,10 @@ const MOST_ROWS = 20;
 export const dlqStats: Command = {
   words: 'dlq stats',
   says: 'Dead letters by cause, the most frequent first, with what the newest of each said. Filters choose among the causes’ letters.',
-  options: LETTER_FILTERS,
+  options: [...LETTER_FILTERS, 'app'],
   async run(args) {
     const filter = filterFrom(args);
-    const { stats, groups } = await withSession(existingFolder(args.folder), async (session) => ({
+    const { stats, groups } = await withLetters(args, async (session) => ({
       stats: await session.ask({ ask: 'letter-stats' }),
       groups: await session.ask({ ask: 'letter-groups', filter }),
     }));
