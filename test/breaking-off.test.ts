@@ -1,35 +1,41 @@
 // A subscription's circuit breaker: while it is open its messages wait, and nothing is burnt.
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { BreakerOpenError, type SubscribeOptions } from '../src/index.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { BreakerOpenError, type SubscribeOptions, type Subscription } from '../src/index.js';
 import { createTestBus, type TestBus } from '../src/testing/index.js';
 import misbehaves from './fixtures/misbehaves.js';
-import { accountOf, linesOf } from './test-bus.js';
+import { accountOf, linesOf, temporaryFolder } from './test-bus.js';
 
 const ONCE = { message_processing_error: { maxRetries: 0, backoffMs: 0 } };
 
-const open: TestBus[] = [];
+let bus: TestBus;
+let subscription: Subscription;
 
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((bus) => bus.stop({ drain: false })));
+beforeAll(async () => {
+  bus = await createTestBus();
 });
 
+afterEach(async () => {
+  await subscription.unsubscribe({ drain: false });
+  await bus.deadLetterQueue?.clear();
+});
+
+afterAll(() => bus.stop());
+
 async function failing(options: Partial<SubscribeOptions>) {
-  const bus = await createTestBus();
-  open.push(bus);
-  const ledger = join(bus.folder, 'ledger');
-  await bus.subscribe('a', misbehaves, { subscriberId: 's', retry: ONCE, ...options });
+  const ledger = join(temporaryFolder(), 'ledger');
+  subscription = await bus.subscribe('a', misbehaves, { subscriberId: 's', retry: ONCE, ...options });
   const publish = (n: number, deed?: string) =>
     bus.publish('a', deed === undefined ? { n, ledger } : { n, ledger, deed });
   const starts = () => linesOf(ledger).filter((line) => line.startsWith('start')).length;
   const held = (deadLettered: number) =>
     bus.until(({ subscriptions: [s] }) => s?.held === true && s.deadLettered === deadLettered);
-  return { bus, publish, starts, held };
+  return { ledger, publish, starts, held };
 }
 
 describe('a breaker', () => {
   it('opens after failures in a row, holds the lane, and closes when a probe succeeds', async () => {
-    const { bus, publish, starts, held } = await failing({ breaker: { failureThreshold: 3 } });
+    const { publish, starts, held } = await failing({ breaker: { failureThreshold: 3 } });
     const changes: string[] = [];
     bus.on('breaker', ({ name, state }) => changes.push(`${name} ${state}`));
     for (let n = 0; n < 3; n++) publish(n, 'throw');
@@ -54,7 +60,7 @@ describe('a breaker', () => {
   });
 
   it('gives messages up at once when its subscription does not wait', async () => {
-    const { bus, publish, starts } = await failing({
+    const { publish, starts } = await failing({
       breaker: { failureThreshold: 2, name: 'db' },
       whenOpen: 'dead-letter',
     });
@@ -70,11 +76,10 @@ describe('a breaker', () => {
   });
 
   it('refuses a request that waited in the lane as it refuses one that comes later', async () => {
-    const { bus } = await failing({
+    const { ledger } = await failing({
       breaker: { failureThreshold: 1, recoveryTimeoutMs: 500 },
       whenOpen: 'dead-letter',
     });
-    const ledger = join(bus.folder, 'ledger');
     const [failed, refused] = await Promise.allSettled([
       bus.request('a', { n: 0, ledger, deed: 'throw' }),
       bus.request('a', { n: 1, ledger }),
@@ -85,19 +90,19 @@ describe('a breaker', () => {
   });
 
   it('counts a delivery once, however often it is tried', async () => {
-    const { bus, publish } = await failing({
+    const { publish } = await failing({
       breaker: { failureThreshold: 2 },
       retry: { message_processing_error: { maxRetries: 5, backoffMs: 1000 } },
     });
     publish(1, 'throw');
     await bus.settled({ step: true });
-    expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ 'a#s': 'closed' });
+    expect(bus.getHealthStatus().circuitBreakerStatus).toMatchObject({ 'a#s': 'closed' });
     publish(2, 'throw');
     await bus.until(({ circuitBreakerStatus }) => circuitBreakerStatus?.['a#s'] === 'open');
   });
 
   it('counts threads that die', async () => {
-    const { bus, publish, held } = await failing({
+    const { publish, held } = await failing({
       breaker: { failureThreshold: 2 },
       retry: { connection_error: { maxRetries: 0, backoffMs: 0 } },
     });
@@ -105,7 +110,7 @@ describe('a breaker', () => {
     publish(2, 'exit');
     publish(3);
     await held(2);
-    expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ 'a#s': 'open' });
+    expect(bus.getHealthStatus().circuitBreakerStatus).toMatchObject({ 'a#s': 'open' });
     expect(accountOf(bus, 's')).toMatchObject({ deadLettered: 2, pending: 1 });
   });
 });
