@@ -1,14 +1,17 @@
 // The command line on a running bus, through its socket: what it prints, how it ends, and that nothing hostile passes.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it, type jest } from '@jest/globals';
 import { LiveBus } from '../src/cli/live-bus.js';
 import { MessageBus } from '../src/index.js';
 import { CONTROL_SOCKET } from '../src/shared/control.js';
-import { busbar, busbarProcess, type Ended, UNSAFE } from './command-line.js';
+import { busbar, busbarProcess, type Ended, MAIN, UNSAFE } from './command-line.js';
 
 const EVIL = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202egnp\n\rfake line\u2028';
 const folder = mkdtempSync(join(tmpdir(), 'busbar-cli-'));
@@ -251,6 +254,23 @@ describe('the command line on a running bus', () => {
     expect(handled.at(-1)).toBe('waits');
     expect(await on('breaker', 'reset', 'nobody')).toMatchObject({ exit: 1 });
     expect(await on('breaker', 'reset', 'feed')).toMatchObject({ exit: 1 });
+  });
+
+  it('watches, for programs, as a line of JSON each second, with what each subscription has settled in it', async () => {
+    const watching = spawn(process.execPath, [MAIN, 'watch', '--json', '--dir', folder]);
+    for await (const line of createInterface({ input: watching.stdout })) {
+      const { health, rates } = JSON.parse(line);
+      expect(health.subscriptions).toHaveLength(2);
+      expect(rates).toEqual([
+        { pattern: 'camera.>', subscriberId: `detect ${EVIL}`, perSecond: expect.any(Number) },
+        { pattern: 'feed', subscriberId: 'feed', perSecond: expect.any(Number) },
+      ]);
+      if (rates.some(({ perSecond }: { perSecond: number }) => perSecond > 0)) break;
+      bus.publish('camera.front', 'watched');
+      await bus.idle();
+    }
+    watching.kill();
+    await once(watching, 'exit');
   });
 
   it('lets nothing through, in all of the above, that a terminal acts on, and no line that a message made up', async () => {

@@ -27,7 +27,7 @@ export const dlqStats: Command = {
 };
 
 function printStats(stats: LetterStats, groups: readonly LetterGroup[]): void {
-  print(`${stats.letters} letters, ${stats.bytes} bytes on disk`);
+  print(`${stats.letters} letters in all, ${stats.bytes} bytes on disk`);
   if (stats.letters === 0) return;
   print();
   for (const line of causeLines(groups.slice(0, MOST_ROWS), columns())) print(line);

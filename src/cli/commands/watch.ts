@@ -32,7 +32,7 @@ export const watch: Command = {
     const watcher = new Watcher(folder);
     while (screen?.isOpen !== false) {
       const seen = await watcher.look();
-      if (screen === undefined) print(safeJson(seen));
+      if (screen === undefined) print(safeJson({ ...seen, rates: ratesForPrograms(seen) }));
       else screen.draw(frame(seen, screen.columns));
       await Promise.race([pause(), screen?.closed ?? new Promise(() => undefined)]);
     }
@@ -101,6 +101,17 @@ class Watcher {
 
 function settledOf({ subscriptions }: HealthStatus): Map<string, number> {
   return new Map(subscriptions.map((s) => [nameOf(s), s.succeeded + s.deadLettered + s.dropped]));
+}
+
+/** JSON knows no Map. */
+function ratesForPrograms({
+  health,
+  rates,
+}: Seen): readonly { pattern: string; subscriberId: string; perSecond: number }[] {
+  return (health?.subscriptions ?? []).map((subscription) => {
+    const { pattern, subscriberId } = subscription;
+    return { pattern, subscriberId, perSecond: rates.get(nameOf(subscription)) ?? 0 };
+  });
 }
 
 function frame(seen: Seen, columns: number): string[] {
