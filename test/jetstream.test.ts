@@ -5,6 +5,8 @@ import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import { withStableId } from '../src/shared/letter-id.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
+import { SteppedClock } from '../src/testing/index.js';
+import { claim } from '../src/transport/claim.js';
 import { Connection } from '../src/transport/connection.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import type { TransportHost } from '../src/transport/transport.js';
@@ -214,6 +216,33 @@ describeWithNats('the JetStream transport', () => {
     expect(JSON.parse(listed.out)).toMatchObject({ letters: [{ topic: 'job', subscriber_id: 'worker' }] });
     expect(await busbar('dlq', 'replay', '--all', ...where)).toEqual({ exit: 0, out: '1 replayed\n', err: '' });
     expect((await busbar('dlq', 'list', ...where)).out).toBe('no letters\n');
+  });
+
+  it('asks servers less and less often that do not answer what is left to be handled', async () => {
+    const clock = new SteppedClock();
+    let asked = 0;
+    const consumerState = (): Promise<never> => {
+      asked++;
+      return Promise.reject(new Error('no leader'));
+    };
+    const link = { isUp: true, consumerState } as unknown as Connection;
+    const reports: unknown[] = [];
+    const here = { has: () => false, countUpTo: () => 0, wasSettled: () => false };
+    const names = { stream: 's', consumer: 'c', subject: 'a', pullMs: 100 };
+    const report = (thrown: unknown): void => void reports.push(thrown);
+    let isOver = false;
+    const claimed = claim({ connection: link, clock, ...names, here, report }, () => isOver);
+    for (let step = 0; step < 400; step++) {
+      await new Promise((resume) => setImmediate(resume));
+      clock.step(25);
+    }
+    isOver = true;
+    clock.step(1000);
+    expect(await claimed).toBeUndefined();
+    // In ten seconds.
+    expect(asked).toBeGreaterThan(8);
+    expect(asked).toBeLessThan(20);
+    expect(reports).toHaveLength(1);
   });
 
   it('refuses what the buffer has no room for', async () => {

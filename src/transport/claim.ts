@@ -38,6 +38,8 @@ export interface Claim {
 }
 
 const AGAIN_MS = 50;
+/** After failures: servers that elect a leader have more to do than to answer. */
+const MOST_AGAIN_MS = 1000;
 /** Requests at the same time. */
 const READERS = 16;
 /** Beyond the time of a request: timers of a server that has too little of its machine are late. */
@@ -55,18 +57,19 @@ const MOST_FORGOTTEN = 262_144;
 export async function claim(parts: ClaimParts, isOver: () => boolean): Promise<Claim | undefined> {
   const { connection, clock, pullMs, consumer, report } = parts;
   const latest = clock.elapsed() + pullMs + MARGIN_MS;
-  let hasFailed = false;
+  let again = AGAIN_MS;
   while (!isOver()) {
     try {
       // Whose requests do not end does not hold the partition: what goes there leaves a gap in the numbers.
       const claimed = await claimNow(parts, clock.elapsed() > latest);
       if (claimed !== undefined) return claimed;
+      again = AGAIN_MS;
     } catch (thrown) {
       // Without a connection nothing is known; it reports its end itself.
-      if (connection.isUp && !hasFailed) report(thrown, { consumer });
-      hasFailed = true;
+      if (connection.isUp && again === AGAIN_MS) report(thrown, { consumer });
+      again = Math.min(MOST_AGAIN_MS, again * 2);
     }
-    await new Promise<void>((resume) => clock.after(AGAIN_MS, resume));
+    await new Promise<void>((resume) => clock.after(again, resume));
   }
   return undefined;
 }
