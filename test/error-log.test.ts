@@ -1,6 +1,6 @@
 // The error log on disk: its lines, its limits, its totals, and what happens when the disk does not play along.
 
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ErrorLogger, type ErrorLoggerOptions, type ErrorSeverity } from '../src/index.js';
@@ -155,7 +155,7 @@ describe('the error log', () => {
     expect((await logger.getErrorStatistics()).totalErrors).toBe(101);
   });
 
-  it('goes on when its file is moved away, deleted, or its folder is', async () => {
+  it('goes on when its file is moved away, replaced, deleted, or its folder is', async () => {
     const folder = join(temporaryFolder(), 'logs');
     const file = join(folder, 'message_bus_errors.json');
     const logger = loggerOn(folder);
@@ -165,6 +165,11 @@ describe('the error log', () => {
     logger.logError(reportOf({ message: 'after the move' }));
     await logger.flush();
     expect(linesOf(file)).toHaveLength(1);
+    copyFileSync(file, `${file}.copy`);
+    renameSync(`${file}.copy`, file);
+    logger.logError(reportOf({ message: 'after it was replaced' }));
+    await logger.flush();
+    expect(linesOf(file)).toHaveLength(2);
     rmSync(folder, { recursive: true });
     logger.logError(reportOf({ message: 'nowhere to go' }));
     await logger.flush();

@@ -1,6 +1,16 @@
 // Dead letters when things go wrong: damage, a worker that dies, a disk that refuses, a folder with another owner.
 import { execFile, spawn } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
@@ -8,6 +18,11 @@ import { ErrorLogger } from '../src/index.js';
 import { Logging } from '../src/observe/logging.js';
 import { closed, queueOn, REPORT, segmentsOf } from './letter-queues.js';
 import { linesOf, temporaryFolder } from './test-bus.js';
+
+function replaceByCopy(file: string): void {
+  copyFileSync(file, `${file}.new`);
+  renameSync(`${file}.new`, file);
+}
 
 const INDEX = new URL('../src/index.js', import.meta.url).href;
 
@@ -35,6 +50,25 @@ describe('the queue', () => {
     await closed(second);
     await logging.close();
     expect((await queueOn(folder).getMessages()).map(({ message }) => message.payload)).toEqual([0, 3, 'new']);
+  });
+});
+
+describe('a file of letters', () => {
+  it.each([
+    ['replaced by a copy', replaceByCopy],
+    ['cut by somebody', (file: string) => truncateSync(file, 0)],
+    ['written to by somebody', (file: string) => appendFileSync(file, 'not a letter\n')],
+  ])('that was %s gets no further letters: those would be lost', async (_how, harm) => {
+    const folder = temporaryFolder();
+    const first = queueOn(folder);
+    await first.addMessage({ topic: 'a', payload: 1 }, REPORT);
+    harm(segmentsOf(folder)[0] ?? '');
+    await first.addMessage({ topic: 'a', payload: 2 }, REPORT);
+    await first.addMessage({ topic: 'a', payload: 3 }, REPORT);
+    expect(segmentsOf(folder)).toHaveLength(2);
+    expect((await first.getMessages()).map(({ message }) => message.payload).slice(-2)).toEqual([2, 3]);
+    await closed(first);
+    expect((await queueOn(folder).getMessages()).map(({ message }) => message.payload).slice(-2)).toEqual([2, 3]);
   });
 });
 

@@ -149,11 +149,14 @@ export class ErrorLog {
     return this.#file;
   }
 
-  /** A file that was moved or deleted under us would swallow all lines from then on. */
+  /** A file that was moved, replaced or deleted under us would swallow all lines from then on. */
   #reopenIfReplaced(): void {
     if (this.#file !== undefined) {
       const there = statSync(this.#path, { throwIfNoEntry: false });
-      if (there?.ino !== fstatSync(this.#file).ino) this.close();
+      const { ino, size } = fstatSync(this.#file);
+      if (there?.ino !== ino) this.close();
+      // Others may have cut it, as programs do that rotate logs by copying them.
+      this.#bytes = size;
     }
     this.#open();
   }

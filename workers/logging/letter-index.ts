@@ -252,9 +252,19 @@ export class LetterIndex {
       this.#texts.copy(larger, 0, 0, this.#textBytes);
       this.#texts = larger;
     }
-    const written = this.#texts.write(text, this.#textBytes, 'utf8');
+    const written = this.#writeAscii(text) ? text.length : this.#texts.write(text, this.#textBytes, 'utf8');
     this.#textBytes += written;
     return written;
+  }
+
+  /** A call into native code takes longer than the characters of an id. False: not all are ASCII. */
+  #writeAscii(text: string): boolean {
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code > 127) return false;
+      this.#texts[this.#textBytes + at] = code;
+    }
+    return true;
   }
 
   #claimSlot(row: number): void {

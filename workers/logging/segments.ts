@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -37,6 +38,7 @@ interface Current {
   readonly number: number;
   readonly segment: Segment;
   readonly file: number;
+  readonly inode: number;
 }
 
 /** Belongs to the logging worker. Methods throw what the disk throws, unless they say otherwise. */
@@ -205,18 +207,22 @@ export class Segments {
       .sort((a, b) => (a.slice(0, 23) === b.slice(0, 23) ? order(a) - order(b) : a < b ? -1 : 1));
   }
 
-  /** The segment to write to: a new one when there is none, or no room, or it was taken away. */
+  /**
+   * The segment to write to: a new one when there is none, or no room, or when another file stands in its place, or others
+   * wrote to it. What is written to a file that has lost its name is lost, too.
+   */
   #open(bytes: number): Current {
     const current = this.#current;
     if (current !== undefined) {
-      const { segment } = current;
-      const isThere = statSync(join(this.#folder, segment.name), { throwIfNoEntry: false })?.isFile() === true;
-      if (isThere && segment.bytes + bytes <= LARGEST_SEGMENT_BYTES) return current;
+      const { segment, inode } = current;
+      const there = statSync(join(this.#folder, segment.name), { throwIfNoEntry: false });
+      const isOurs = there?.ino === inode && there.size === segment.bytes;
+      if (isOurs && segment.bytes + bytes <= LARGEST_SEGMENT_BYTES) return current;
       this.close();
     }
     const name = this.#newName();
     const file = openSync(join(this.#folder, name), 'ax+', FILE_MODE);
-    const made = { number: this.#numbers++, segment: { name, bytes: 0 }, file };
+    const made = { number: this.#numbers++, segment: { name, bytes: 0 }, file, inode: fstatSync(file).ino };
     this.#segments.set(made.number, made.segment);
     this.#current = made;
     this.#syncFolder();
