@@ -280,6 +280,13 @@ export class RingReader extends Ring {
     Atomics.store(this.control, SUCCEEDED, this.#succeeded);
   }
 
+  /** Both at once, for one atomic store: who sees the space given back sees the count. */
+  releaseSucceeded(position: number): void {
+    this.#succeeded = (this.#succeeded + 1) | 0;
+    this.control[SUCCEEDED] = this.#succeeded;
+    this.releaseTo(position);
+  }
+
   /** True when the writer waits for room and has it. One atomic load. */
   get hasWantedRoom(): boolean {
     const wanted = this.word(WANTED);

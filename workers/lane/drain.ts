@@ -142,7 +142,7 @@ export class Drain {
   /** Starts deliveries until something has to be waited for, and says what. */
   #work(): 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave' {
     for (;;) {
-      if (this.#turn.mustLeave) return 'leave';
+      if (this.#turn.wasAskedToLeave) return 'leave';
       if (this.#inFlight >= this.#most) return 'full';
       const aside = this.#order.nextAside;
       const place = aside?.place ?? this.#places.next() ?? this.#spin();

@@ -165,8 +165,8 @@ export class Place {
   /** The attempt's outcome is with main, or it succeeded: its record, and those done before, may go. */
   finish(attempt: RingAttempt, succeeded: boolean): void {
     if (this.#running !== null) {
-      if (succeeded) this.reader.countSuccess();
-      this.reader.releaseTo(attempt.end);
+      if (succeeded) this.reader.releaseSucceeded(attempt.end);
+      else this.reader.releaseTo(attempt.end);
       return;
     }
     const read = attempt.aside ?? attempt;

@@ -13,6 +13,14 @@ export class DrainTurn {
     return Atomics.load(this.#words, Turn.LEAVE) === 1;
   }
 
+  /**
+   * As {@link mustLeave}, once for each message: by a plain look, for an atomic one is a call of 15 ns. It may miss what is asked
+   * at this very moment; whoever goes to sleep must look atomically.
+   */
+  get wasAskedToLeave(): boolean {
+    return this.#words[Turn.LEAVE] === 1;
+  }
+
   /** Others wait for this thread. */
   get isWanted(): boolean {
     return Atomics.load(this.#words, Turn.SHARE) === 1;
