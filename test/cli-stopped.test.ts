@@ -31,21 +31,6 @@ async function folderWithLetters(count: number): Promise<string> {
 }
 
 describe('the command line on a stopped bus', () => {
-  it('reads letters, errors and metrics from the folder, and changes letters in it', async () => {
-    const dir = await folderWithLetters(3);
-    const [health, errors, stats] = await Promise.all([
-      busbar('health', '--dir', dir),
-      busbar('errors', 'list', '--dir', dir, '--json'),
-      busbar('errors', 'stats', '--dir', dir, '--json'),
-    ]);
-    expect(health).toMatchObject({ exit: 1, err: '' });
-    expect(health.out).toMatch(
-      /^not running .*\n3 dead letters: see busbar dlq stats --dir \S+\n3 errors in all, .*\n {2}message_processing_error 3\n$/,
-    );
-    expect(JSON.parse(errors.out).map(({ message }: { message: string }) => message)).toEqual(Array(3).fill('not yet'));
-    expect(JSON.parse(stats.out)).toMatchObject({ total_errors: 3, categories: { message_processing_error: 3 } });
-  }, 60_000);
-
   it.each(['7', '2026', 'May', '1 day', '2026-13-01', 'yesterday', '-3h', ''])(
     'refuses to purge since %j, which is no time',
     async (since) => {
@@ -105,8 +90,19 @@ describe('the command line on a stopped bus', () => {
     expect(Math.abs(parseWhen('since', '7d') + 7 * 86_400 - Date.now() / 1000)).toBeLessThan(5);
   });
 
-  it('changes letters in the folder, one command after the other', async () => {
+  it('reads letters, errors and metrics from the folder, and changes letters in it, one command after the other', async () => {
     const dir = await folderWithLetters(3);
+    const [health, errors, stats] = await Promise.all([
+      busbar('health', '--dir', dir),
+      busbar('errors', 'list', '--dir', dir, '--json'),
+      busbar('errors', 'stats', '--dir', dir, '--json'),
+    ]);
+    expect(health).toMatchObject({ exit: 1, err: '' });
+    expect(health.out).toMatch(
+      /^not running .*\n3 dead letters: see busbar dlq stats --dir \S+\n3 errors in all, .*\n {2}message_processing_error 3\n$/,
+    );
+    expect(JSON.parse(errors.out).map(({ message }: { message: string }) => message)).toEqual(Array(3).fill('not yet'));
+    expect(JSON.parse(stats.out)).toMatchObject({ total_errors: 3, categories: { message_processing_error: 3 } });
     // Two at once: the second waits for the folder's lock.
     const [listed, other] = await Promise.all([
       busbar('dlq', 'list', '--dir', dir, '--json'),
@@ -148,17 +144,13 @@ describe('the command line on a stopped bus', () => {
     expect(left.map(({ state }: { state: string }) => state)).toEqual(['archived', 'dead']);
   }, 60_000);
 
-  it('does not replay without a bus, and says what to do instead', async () => {
-    const dir = await folderWithLetters(1);
+  it('replays only with a module that builds the bus of this folder, and without one says what to do instead', async () => {
+    const dir = await folderWithLetters(2);
     const refused = await busbar('dlq', 'replay', '--all', '--dir', dir, '--json');
     expect(refused).toMatchObject({ exit: 3, out: '' });
     const { code, message } = JSON.parse(refused.err).error;
     expect(code).toBe('REFUSED');
     expect(message).toMatch(/only a bus can replay: start it and say this again, or name a module .* --app/);
-  });
-
-  it('replays with a module that builds the bus, if that is the bus of this folder', async () => {
-    const dir = await folderWithLetters(2);
     const replay = ['dlq', 'replay', '--all', '--dir', dir, '--app'];
     process.env['TEST_FOLDER'] = temporaryFolder();
     const elsewhere = await busbar(...replay, BUILDS_A_BUS);
