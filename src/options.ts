@@ -140,7 +140,10 @@ export interface SubscribeOptions {
   readonly breaker?: (BreakerOptions & { readonly name?: string }) | false;
   /** What becomes of messages while the breaker is open: they wait, or they are given up. Default 'hold'. */
   readonly whenOpen?: 'hold' | 'dead-letter';
-  /** What becomes of a message whose retries are used up. 'discard': dropped and counted. Default 'dead-letter'. */
+  /**
+   * What becomes of a message whose retries are used up; with `maxRetries: 0`, at its first failure. 'discard': dropped and counted.
+   * What is given up at once by its category is kept all the same. Default 'dead-letter'.
+   */
   readonly whenExhausted?: 'dead-letter' | 'discard';
   /** Deliveries that may wait, 1 or more. Default: the bus's. */
   readonly maxQueueSize?: number;

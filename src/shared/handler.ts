@@ -243,7 +243,8 @@ export function isVerdict(thrown: unknown): thrown is HandlerVerdict {
 }
 
 /**
- * Throw it to be called again after `delayMs`, at no cost of an attempt.
+ * Throw it to be called again after `delayMs`, at no cost of an attempt. Nothing limits how often: from ten times on, a report
+ * (BUSBAR_PUT_OFF) and the bus's health tell of it.
  *
  * @param delayMs milliseconds, 0 or more
  * @throws BUSBAR_INVALID_OPTION

@@ -38,7 +38,7 @@ export interface ReplayResult {
   readonly replayed: string[];
   /** Failed again, and still in the queue, with one replay failure more. */
   readonly failed: string[];
-  /** Not tried, and as they were. With `dryRun`: those that would not be. */
+  /** Not tried, and as they were, but that archived ones are `dead` again. With `dryRun`: those that would not be. */
   readonly skipped: string[];
   /** The same by why they were not tried; a reason that none has is not there. */
   readonly skippedBecause: Partial<Record<SkipReason, string[]>>;
