@@ -38,6 +38,12 @@ export class LiveSubscription {
   readonly breaker: SharedBreaker | null;
   /** Filled once by its maker. */
   readonly lanes: AnyLane[] = [];
+  /** Adds one more lane, to which no message is routed. Set by its maker, where threads run handlers. */
+  addQuarantine!: () => AnyLane;
+  /** Where what has ended a thread, or may have, runs one at a time, apart from all others. */
+  #quarantine: AnyLane | undefined;
+  /** Numbers of such deliveries, until their verdict. */
+  readonly #suspects = new Set<number>();
   readonly trails = new Trails();
   /** Undefined: a plain function, or not loaded yet. */
   source: HandlerSource | undefined;
@@ -147,12 +153,20 @@ export class LiveSubscription {
 
   /** Takes a delivery back that was accepted before: limits do not apply. It must own its bytes. */
   requeue(delivery: Delivery): void {
-    const lane = this.lanes.find(({ parking }) => parking.isHead(delivery)) ?? this.#laneFor(delivery);
+    const lane = this.#suspects.has(delivery.number)
+      ? this.#inQuarantine()
+      : (this.lanes.find(({ parking }) => parking.isHead(delivery)) ?? this.#laneFor(delivery));
     if (!lane.offer(delivery)) lane.queue(delivery);
   }
 
-  /** The final verdict on a delivery that did not succeed: those that wait for it go on. */
-  release({ number }: Delivery): void {
+  /** It has ended a thread, or may have: from here on it runs in quarantine. */
+  suspect({ number }: Delivery): void {
+    this.#suspects.add(number);
+  }
+
+  /** The final verdict on a delivery, or its success after others may have had to wait for it: those go on. */
+  release(number: number): void {
+    this.#suspects.delete(number);
     for (const lane of this.lanes) if (lane.release(number)) return;
   }
 
@@ -187,7 +201,7 @@ export class LiveSubscription {
       inFlight: this.lanes.reduce((sum, lane) => sum + lane.inFlight, 0),
       retrying: this.retrying,
       putOffOften: this.trails.putOffOften,
-      lanes: this.lanes.length,
+      lanes: Math.min(this.lanes.length, this.options.lanes),
       breaker: this.breaker?.state ?? null,
       held: this.lanes.some(({ state }) => HELD.includes(state)),
       paused: this.isPaused,
@@ -228,19 +242,28 @@ export class LiveSubscription {
       taken.push(...backlog.takeWhere(isWanted), ...parking.takeWhere(isWanted));
     };
     await Promise.all(this.lanes.map((lane) => lane.whileAllWaits(() => takeFrom(lane))));
+    for (const { number } of taken) this.release(number);
     return taken;
+  }
+
+  #inQuarantine(): AnyLane {
+    if (this.#quarantine !== undefined) return this.#quarantine;
+    this.#quarantine = this.addQuarantine();
+    if (this.isPaused) this.#quarantine.pause();
+    return this.#quarantine;
   }
 
   /** A key always has the same lane; without one, it is the lane with the least work, in turn where several have as little. */
   #laneFor(delivery: Delivery): AnyLane {
     const { lanes } = this;
-    if (lanes.length === 1) return lanes[0] as AnyLane;
-    if (delivery.key !== null) return lanes[laneOfKey(delivery.key, lanes.length)] as AnyLane;
-    this.#nextLane = (this.#nextLane + 1) % lanes.length;
+    const { lanes: count } = this.options;
+    if (count === 1) return lanes[0] as AnyLane;
+    if (delivery.key !== null) return lanes[laneOfKey(delivery.key, count)] as AnyLane;
+    this.#nextLane = (this.#nextLane + 1) % count;
     let least = lanes[this.#nextLane] as AnyLane;
     let work = least.unsettled;
-    for (let look = 1; look < lanes.length && look < MOST_LOOKS && work > 0; look++) {
-      const lane = lanes[(this.#nextLane + look) % lanes.length] as AnyLane;
+    for (let look = 1; look < count && look < MOST_LOOKS && work > 0; look++) {
+      const lane = lanes[(this.#nextLane + look) % count] as AnyLane;
       const itsWork = lane.unsettled;
       if (itsWork >= work) continue;
       least = lane;

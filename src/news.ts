@@ -41,6 +41,7 @@ export class News {
         settler.killed(subscription, delivery, notes.killed(delivery, cause, ranMs, timeoutMs), cause),
       news: (outcome) => this.#news(subscription, outcome),
       replied: (reply) => replies.resolve(reply),
+      suspected: (delivery) => settler.suspected(subscription, delivery),
       handled: (number) => this.#parts.remote?.settled(number, 'succeeded'),
       heard: () => this.#noticeBreaker(subscription),
       lingers: (ms) =>

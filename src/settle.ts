@@ -1,56 +1,14 @@
 // Carries out what becomes of a delivery: another attempt, the dead-letter queue, or the end. The only place that does.
-import type { RetryBudget } from './failure/budget.js';
 import type { Verdict } from './failure/recovery.js';
-import type { RetrySchedule } from './failure/retries.js';
-import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
-import type { Logging } from './observe/logging.js';
-import type { Recoverer } from './recoverer.js';
-import type { Remote } from './remote.js';
-import type { Replays } from './replays.js';
-import type { Replies } from './replies.js';
-import type { Reporter } from './reporter.js';
+import type { SettleParts } from './settle-parts.js';
 import { countsForBreaker } from './shared/classify.js';
-import type { Clock } from './shared/clock.js';
 import type { Delivery } from './shared/delivery.js';
 import { BusbarError } from './shared/errors.js';
 import { withStableId } from './shared/letter-id.js';
 import { type Failure, Outcome, type ReadOutcome } from './shared/outcome.js';
 import { type DeadLetterReason, ErrorCategory, type ErrorReport } from './shared/report.js';
-import type { SettledDelivery } from './shared/settled-delivery.js';
 import type { KillCause } from './threads/lane-contract.js';
-
-/** A delivery with the subscription it belongs to. */
-export interface Retry {
-  readonly subscription: LiveSubscription;
-  readonly delivery: Delivery;
-}
-
-/** What settling needs of the rest of the bus. */
-export interface SettleParts {
-  readonly clock: Clock;
-  readonly recoverer: Recoverer;
-  readonly reporter: Reporter;
-  readonly budget: RetryBudget;
-  readonly retries: RetrySchedule<Retry>;
-  readonly replies: Replies;
-  readonly replays: Replays;
-  /** Null: error handling is off; one attempt, and failures are dropped. */
-  readonly logging: Logging | null;
-  /** Null: all is in memory. */
-  readonly remote: Remote | null;
-  readonly notes: FailureNotes;
-  /** Deliveries routed so far, for the retry budget. */
-  readonly routed: () => number;
-  readonly onDeadLetter: (subscription: LiveSubscription, delivery: Delivery, reason: DeadLetterReason) => void;
-  /** Called at each end that a worker does not tell of. */
-  readonly onSettled: (
-    subscription: LiveSubscription,
-    delivery: Delivery,
-    outcome: SettledDelivery['outcome'],
-    reason: string,
-  ) => void;
-}
 
 /** Exits of its thread after which a message is quarantined. */
 const POISON_KILLS = 2;
@@ -101,6 +59,7 @@ export class Settler {
     if (delivery.failed === 0 || subscription.breaker?.state === 'half_open') {
       if (countsForBreaker(failure.category)) subscription.breaker?.failureOfLostThread();
     }
+    subscription.suspect(delivery);
     if (cause === 'exited') delivery.kills++;
     if (delivery.kills < POISON_KILLS) {
       this.#fail(subscription, delivery, failure);
@@ -112,8 +71,16 @@ export class Settler {
     this.giveUp(subscription, delivery, failure, 'poison');
   }
 
-  /** A delivery that had failed before has succeeded. */
+  /** A delivery, or one of those that ran beside it, ended their thread. */
+  suspected(subscription: LiveSubscription, delivery: Delivery): void {
+    delivery.started++;
+    subscription.suspect(delivery);
+    this.#retry(subscription, delivery, 0);
+  }
+
+  /** A delivery that had begun before has succeeded. */
   recovered(subscription: LiveSubscription, number: number): void {
+    subscription.release(number);
     if (subscription.trails.end(number)) this.errorsRecovered++;
   }
 
@@ -151,7 +118,7 @@ export class Settler {
     // A process that ends before it has let go of the message leaves a letter, and the next one would write it again.
     const header = remote === null ? letter : withStableId(letter);
     subscription.trails.end(delivery.number);
-    subscription.release(delivery);
+    subscription.release(delivery.number);
     const isReplay = replays.has(delivery.number);
     // A replayed letter whose handler succeeded is handled, also when its reply could not be encoded.
     if (failure.phase === 'reply') replays.handled(delivery.number);
@@ -286,7 +253,7 @@ export class Settler {
     else if (why !== 'failed' && replays.has(delivery.number))
       replays.failed(delivery.number, notes.letter(subscription, delivery, failure, why, errorId));
     subscription.trails.end(delivery.number);
-    subscription.release(delivery);
+    subscription.release(delivery.number);
     subscription.dropped++;
     this.#parts.onSettled(subscription, delivery, 'dropped', why);
     replies.reject(delivery.number, why, failure.error, subscription);

@@ -13,22 +13,23 @@ import type { Remote } from './remote.js';
 import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
 import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
+import { depthOf } from './ring-depth.js';
 import type { Router } from './routing/router.js';
-import type { Retry, Settler } from './settle.js';
+import type { Settler } from './settle.js';
+import type { Retry } from './settle-parts.js';
 import { systemClock } from './shared/clock.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import type { Handler, HandlerDefinition } from './shared/handler.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
-import { PRIORITIES } from './shared/message.js';
+import type { Ordering } from './shared/message.js';
 import { assertKnown, fields, flag } from './shared/option-checks.js';
 import type { LaneOrder } from './shared/order.js';
 import type { Subscription } from './subscription.js';
 import { Lane } from './threads/lane.js';
-import type { LaneEvents, LaneOptions } from './threads/lane-contract.js';
+import type { LaneOptions } from './threads/lane-contract.js';
 import { MainLane } from './threads/main-lane.js';
-import { burstOf } from './threads/rate-limit.js';
 import type { AnyLane, Threads } from './threads/threads.js';
 
 export interface SubscribeParts {
@@ -53,12 +54,8 @@ type AnyHandler = HandlerDefinition | Handler | URL | string;
 
 /** How often unsubscribing looks whether all is settled, in milliseconds. */
 const SETTLED_POLL_MS = 5;
-/** What lies in a ring can no longer be evicted: half of the queue at most, or less where a policy evicts; and this many. */
-const DEEPEST_RING = 65_536;
-const PART_IN_RINGS = 1 / 2;
-/** Each retry has all that lies in the rings of a strict lane sent back to main. */
-const DEEPEST_STRICT_RING = 64;
-const PART_IN_RINGS_IF_EVICTED = 1 / 2 / PRIORITIES.length;
+/** In quarantine. The order of a key is kept by the lane that it was taken out of: its others wait there for the verdict. */
+const SERIAL = { concurrency: 1, ordering: 'none' } as const;
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Subscriber {
@@ -114,14 +111,17 @@ export class Subscriber {
       const source = sourceOf(handler, options);
       if (source !== undefined) await this.#load(source, threads);
       subscription.source = source;
-      for (let index = 0; index < options.lanes; index++) {
-        const events = this.#news.eventsOf(subscription);
-        const lane =
-          source === undefined
-            ? this.#mainLane(subscription, handler as Handler, events, threads)
-            : this.#lane(subscription, source, breaker, events, threads);
+      const add = (lane: AnyLane): AnyLane => {
         subscription.lanes.push(lane);
         threads.add(lane, source);
+        return lane;
+      };
+      for (let index = 0; index < options.lanes; index++) {
+        if (source === undefined) add(this.#mainLane(subscription, handler as Handler, threads));
+        else add(this.#lane(subscription, source, breaker, threads));
+      }
+      if (source !== undefined) {
+        subscription.addQuarantine = () => add(this.#lane(subscription, source, breaker, threads, SERIAL));
       }
       await this.inflows.open(subscription);
     } catch (error) {
@@ -159,8 +159,8 @@ export class Subscriber {
     subscription: LiveSubscription,
     handler: HandlerSource,
     breaker: LaneOptions['breaker'],
-    events: LaneEvents,
     threads: Threads,
+    { concurrency, ordering }: Pick<ResolvedSubscribeOptions, 'concurrency' | 'ordering'> = subscription.options,
   ): Lane {
     const { options, pattern } = subscription;
     const { redact, ringBytes, enableErrorHandling, testing, maxMessageBytes } = this.#parts.options;
@@ -170,7 +170,7 @@ export class Subscriber {
         names: { instance: this.#parts.instance, pattern },
         shape: {
           ringBytes,
-          concurrency: options.concurrency,
+          concurrency,
           depth: depthOf(options),
         },
         breaker,
@@ -179,7 +179,7 @@ export class Subscriber {
         graceMs: options.graceMs,
         bytes: options.bytes,
         maxMessageBytes,
-        order: this.#orderOf(options),
+        order: this.#orderOf(ordering, concurrency),
         rate: subscription.rate,
         redact,
         describeErrors: enableErrorHandling,
@@ -187,17 +187,17 @@ export class Subscriber {
         tellsHandled: this.#parts.remote !== null,
       },
       threads.surroundings,
-      events,
+      this.#news.eventsOf(subscription),
     );
   }
 
-  #mainLane(subscription: LiveSubscription, handle: Handler, events: LaneEvents, threads: Threads): MainLane {
+  #mainLane(subscription: LiveSubscription, handle: Handler, threads: Threads): MainLane {
     const { options, breaker, pattern } = subscription;
     const { instance, describer } = this.#parts;
     const tellsHandled = this.#parts.remote !== null;
     const { validate, codec, whenOpen, deadline, graceMs, concurrency } = options;
     const names = { instance, pattern };
-    const order = this.#orderOf(options);
+    const order = this.#orderOf(options.ordering, concurrency);
     const tellsSuccess = this.#parts.options.testing !== null;
     return new MainLane(
       {
@@ -216,11 +216,11 @@ export class Subscriber {
         tellsHandled,
       },
       threads.surroundings,
-      events,
+      this.#news.eventsOf(subscription),
     );
   }
 
-  #orderOf({ ordering, concurrency }: ResolvedSubscribeOptions): LaneOrder | null {
+  #orderOf(ordering: Ordering, concurrency: number): LaneOrder | null {
     if (ordering === 'none') return null;
     return { ordering, ordersUnkeyed: concurrency === 1, retries: this.#parts.options.enableErrorHandling };
   }
@@ -284,13 +284,6 @@ export class Subscriber {
     for (const error of await threads.tearDown(source, options.graceMs, this.#parts.options.redact))
       this.#parts.settler.report(this.#parts.notes.incident(component, error, 'handler'));
   }
-}
-
-function depthOf({ maxQueueSize, lanes, overflow, rateLimit, ordering }: ResolvedSubscribeOptions): number {
-  const evicts = overflow === 'drop-oldest' || overflow === 'drop-low';
-  if (rateLimit !== undefined) return Math.min(burstOf(rateLimit), maxQueueSize);
-  const part = (maxQueueSize / lanes) * (evicts ? PART_IN_RINGS_IF_EVICTED : PART_IN_RINGS);
-  return Math.max(1, Math.min(ordering === 'strict' ? DEEPEST_STRICT_RING : DEEPEST_RING, Math.floor(part)));
 }
 
 function keyOf(pattern: string, subscriberId: string): string {

@@ -5,7 +5,7 @@ import type { MessageBus, MessageBusOptions, Ordering, PublishOptions, Subscribe
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import follows, { type Deed } from './fixtures/follows.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
+import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 /** A linear congruential generator (Numerical Recipes): a seed tells the run. */
 function randomFrom(seed: number): () => number {
@@ -97,6 +97,30 @@ describe('under random failures and deaths of threads', () => {
       expect(await lettersOf(bus)).toHaveLength(deadLettered);
     },
   );
+});
+
+describe('those that were caught in the end of a thread', () => {
+  it('run again in quarantine, where only messages of their keys wait for them', async () => {
+    const bus = await startBus({ threads: 2, retry: { connection_error: { maxRetries: 3, backoffMs: 0 } } });
+    const ledger = join(temporaryFolder(), 'ledger');
+    await bus.subscribe('a', follows, { subscriberId: 's', concurrency: 2, breaker: false });
+    const publish = (stream: string, n: number, deeds: readonly Deed[], options: PublishOptions = {}): void => {
+      bus.publish('a', { stream, n, ledger, deeds }, options);
+    };
+    // Caught once, it goes on when the last message is done, which its own lane has to handle meanwhile.
+    publish('a', 1, ['wait for b', 'wait for b'], { key: 'k' });
+    publish('x', 1, ['exit', 'exit', 'exit']);
+    publish('a', 2, [], { key: 'k' });
+    publish('b', 1, []);
+    await bus.idle();
+    const lines = linesOf(ledger);
+    expect(lines.filter((line) => line === 'a 1 start')).toHaveLength(2);
+    expect(lines.indexOf('b 1 done')).toBeLessThan(lines.indexOf('a 1 done'));
+    expect(lines.indexOf('a 1 done')).toBeLessThan(lines.indexOf('a 2 start'));
+    expect(await lettersOf(bus)).toMatchObject([{ reason: 'poison', failed: 2, started: 3 }]);
+    expect(accountOf(bus, 's')).toEqual({ routed: 4, succeeded: 3, deadLettered: 1, dropped: 0, pending: 0 });
+    expect(bus.getHealthStatus().subscriptions).toMatchObject([{ lanes: 1, inFlight: 0 }]);
+  });
 });
 
 describe('while a delivery waits for its retry', () => {

@@ -75,7 +75,7 @@ describe('faults', () => {
     const { bus, ids, hit } = await suffering({ throw: 0.07, kill: 0.07, hang: 0.07, loop: 0.07, seed: 159 }, 40);
     const hits = (...kinds: FaultKind[]): number => kinds.flatMap(hit).length;
     for (const kind of ['throw', 'kill', 'hang', 'loop'] as const) expect(hits(kind)).toBeGreaterThan(1);
-    await bus.settled(STEP);
+    await bus.settled({ step: true, timeoutMs: 50_000 });
     expect(bus.ledger.succeeded('s').sort()).toEqual(ids.sort());
     const { subscriptions, errorsRecovered, errorStatistics } = bus.getHealthStatus();
     expect(subscriptions).toMatchObject([{ routed: 40, succeeded: 40, deadLettered: 0, dropped: 0, pending: 0 }]);
@@ -86,7 +86,7 @@ describe('faults', () => {
     });
     const all = hits('throw', 'kill', 'hang', 'loop');
     expect([errorsRecovered, errorStatistics?.totalErrors]).toEqual([all, all]);
-  });
+  }, 60_000);
 
   it('at every attempt: exactly the chosen ones are given up, a corrupt record as the bytes it is', async () => {
     const given = {

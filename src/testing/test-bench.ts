@@ -31,9 +31,12 @@ export class TestBench implements TestHooks {
   readonly plan: FaultPlan;
   readonly diskFaults: DiskFaults;
   readonly #lanes = new Map<TestedSubscription, IdleMarks[]>();
+  readonly #threads: number;
 
-  constructor(plan: FaultPlan) {
+  /** @param threads of the bus, which its lanes share */
+  constructor(plan: FaultPlan, threads: number) {
     this.plan = plan;
+    this.#threads = threads;
     this.diskFaults = DiskFaults.allocate(plan.seed);
   }
 
@@ -63,11 +66,16 @@ export class TestBench implements TestHooks {
     );
     const isSettling = [...this.#lanes.keys()].some(({ settling }) => settling > 0);
     const idleUntil = Math.min(...lanes.map(({ until }) => until), Number.POSITIVE_INFINITY);
+    // While all threads are taken by handlers that merely wait, so do the lanes that wait for a thread.
+    const noneIsFree = lanes.filter(({ isFull }) => isFull).length >= this.#threads;
+    const noneMayBeFree = lanes.filter(({ isFull, onlyIdle }) => isFull || onlyIdle).length >= this.#threads;
     const isOver = isSettling || idleUntil <= elapsed;
     return {
       // Those whose time has come are about to go on, or to be ended.
-      isStill: !isOver && lanes.every(({ isStill }) => isStill),
-      mayBeStill: !isOver && lanes.every(({ isStill, onlyIdle }) => isStill || onlyIdle),
+      isStill: !isOver && lanes.every(({ isStill, isWaiting }) => isStill || (isWaiting && noneIsFree)),
+      mayBeStill:
+        !isOver &&
+        lanes.every(({ isStill, isWaiting, onlyIdle }) => isStill || onlyIdle || (isWaiting && noneMayBeFree)),
       idleUntil,
     };
   }
@@ -93,11 +101,13 @@ function motionOf(lane: TestedLane, marks: IdleMarks | undefined) {
   // When its thread has ended, its marks mean nothing until the next drain clears them.
   const idle = state === 'draining' ? (marks?.idle ?? 0) : 0;
   const mayStart = idle < Math.min(marks?.most ?? 1, unsettled);
-  const isFull = state === 'draining' && idle >= inFlight && !mayStart;
+  const isFull = idle > 0 && idle >= inFlight && !mayStart;
   // Without a thread, and without asking for one: for its breaker, a delay or a limit, all of them matters of time.
   const isResting = ['held', 'storm', 'idle'].includes(state) && inFlight === 0;
   return {
     isStill: unsettled === 0 || isFull || isResting,
+    isFull,
+    isWaiting: state === 'waiting',
     onlyIdle: idle > 0 && idle === inFlight,
     until: idle > 0 && marks !== undefined ? marks.until : Number.POSITIVE_INFINITY,
   };

@@ -225,7 +225,7 @@ export async function createTestBus<Topics extends object = AnyTopics>({
   ...options
 }: TestBusOptions = {}): Promise<TestBus<Topics>> {
   const plan = planOf(faults);
-  const bench = new TestBench(plan);
+  const bench = new TestBench(plan, options.threads ?? 1);
   const folder = mkdtempSync(join(tmpdir(), 'busbar-test-'));
   const stepped = clock === 'system' ? null : clock;
   const given = {

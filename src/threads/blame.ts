@@ -3,43 +3,41 @@ import type { Suspect } from './lane-ring.js';
 import type { Patience } from './patience.js';
 import type { ThreadEnd } from './pool.js';
 
+/** What becomes of the attempts that were under way. */
+export interface Judgement {
+  /** They have ended the thread. */
+  readonly culprits: readonly Suspect[];
+  /** One of them has. They run again one at a time, and then it shows. */
+  readonly suspected: readonly Suspect[];
+  /** They run again where they are, for free. */
+  readonly innocent: readonly Suspect[];
+}
+
+const NOBODY: Judgement = { culprits: [], suspected: [], innocent: [] };
+
 /** Belongs to one lane. Decides; has no effects. Times as `Clock.elapsed()`, in milliseconds. */
 export class Blame {
   readonly patience: Patience;
-  /** Of these one ended the thread while several ran: they run one at a time until all have passed. */
-  #suspects: readonly Suspect[] = [];
 
   constructor(patience: Patience) {
     this.patience = patience;
-  }
-
-  /** True: handlers have to run one at a time. */
-  get hasSuspects(): boolean {
-    return this.#suspects.length > 0;
   }
 
   isOverdue({ startedAt, timeouts }: Suspect, elapsed: number): boolean {
     return this.patience.isOver(elapsed - startedAt, timeouts);
   }
 
-  /** True once, when all suspects have passed. */
-  isResolved(): boolean {
-    if (!this.hasSuspects || !this.#suspects.every(({ ring, sequence }) => ring.hasPassed(sequence))) return false;
-    this.#suspects = [];
-    return true;
-  }
-
   /**
    * One attempt in flight is the culprit. Of several, any may have blocked or ended the thread, and those past their
-   * deadline may have been kept from ending by another: they run again one at a time, and then it shows.
+   * deadline may have been kept from ending by another.
    *
    * @param killedAt when the thread was ended for a deadline
    */
-  culprits(end: ThreadEnd, suspects: readonly Suspect[], killedAt: number): readonly Suspect[] {
-    if (suspects.length === 1) {
-      return end === 'killed' ? suspects.filter((suspect) => this.isOverdue(suspect, killedAt)) : suspects;
-    }
-    this.#suspects = suspects;
-    return [];
+  judge(end: ThreadEnd, suspects: readonly Suspect[], killedAt: number): Judgement {
+    // Ended by main for no deadline.
+    if (end === 'stuck' || (end === 'killed' && killedAt === 0)) return { ...NOBODY, innocent: suspects };
+    if (suspects.length > 1) return { ...NOBODY, suspected: suspects };
+    const isGuilty = end !== 'killed' || suspects.some((suspect) => this.isOverdue(suspect, killedAt));
+    return isGuilty ? { ...NOBODY, culprits: suspects } : { ...NOBODY, innocent: suspects };
   }
 }

@@ -5,7 +5,6 @@ import type { LaneOptions, LaneSurroundings } from './lane-contract.js';
 import type { LaneRings } from './lane-rings.js';
 import type { LaneSignals } from './lane-signals.js';
 
-/** While there are suspects, handlers run one at a time. */
 export function drainTask(
   options: LaneOptions,
   rings: LaneRings,
@@ -34,7 +33,7 @@ export function drainTask(
     deadline,
     graceMs,
     observation: blame.patience.observation,
-    concurrency: blame.hasSuspects ? 1 : shape.concurrency,
+    concurrency: shape.concurrency,
     isSerial: shape.concurrency === 1,
     bytes,
     maxMessageBytes,

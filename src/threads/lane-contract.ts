@@ -24,6 +24,8 @@ export interface LaneEvents {
   handedBack(delivery: Delivery, outcome: ReadOutcome): void;
   /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran; `timeoutMs`: and might have. */
   killed(delivery: Delivery, cause: KillCause, ranMs: number, timeoutMs: number): void;
+  /** This delivery, or one of others beside it, ended their thread: it has to run where there are none. */
+  suspected(delivery: Delivery): void;
   /** A handler published, logged, succeeded after failures, or threw late. */
   news(outcome: ReadOutcome): void;
   /** A handler returned what somebody asked for. */

@@ -13,8 +13,6 @@ import type { LaneSignals } from './lane-signals.js';
 interface OutcomesOwner {
   /** A head that others wait for came back unread: it goes again at once. */
   queue(delivery: Delivery): void;
-  /** The verdict on a delivery that others may wait for. */
-  release(number: number): boolean;
 }
 
 /** Belongs to one lane. Runs on the main thread. */
@@ -84,7 +82,6 @@ export class LaneOutcomes {
     if (!handsBack(outcome.kind)) {
       const isApart = outcome.kind === Outcome.PUBLISHED && outcome.detail.isApart === true;
       this.#events.news(isApart ? { ...outcome, bytes: this.#parts.take() } : outcome);
-      if (outcome.kind === Outcome.RECOVERED) this.#owner.release(outcome.detail.number);
       return;
     }
     const read = readDelivery(rings.outbox, outcome.bodyOffset, this.#options.names);

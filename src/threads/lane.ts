@@ -135,7 +135,6 @@ export class Lane implements TurnTaker {
     if (this.#queue.goOn()) this.refill();
     this.#blame.patience.fit(elapsed);
     if (this.#state !== 'draining') return;
-    if (this.#blame.isResolved()) this.#signals.askToLeave();
     this.#thread.check(elapsed);
   }
 
@@ -243,22 +242,23 @@ export class Lane implements TurnTaker {
     else if (result.kind === 'not-loaded' && !this.#died()) this.#standStill('unloaded');
   }
 
-  /** The thread is gone: names the culprit, absolves the others. */
+  /** The thread is gone: names the culprit, hands over those that may be it, absolves the others. */
   #lost(end: ThreadEnd): void {
     const suspects = this.#queue.rings.repair();
-    const { killedAt } = this.#thread;
-    const isClosing = end === 'killed' && killedAt === 0;
-    const culprits = isClosing || end === 'stuck' ? [] : this.#blame.culprits(end, suspects, killedAt);
+    const { culprits, suspected, innocent } = this.#blame.judge(end, suspects, this.#thread.killedAt);
     const cause = end === 'killed' || end === 'stuck' ? 'deadline' : end;
     const now = this.#surroundings.clock.elapsed();
-    for (const suspect of suspects) if (!culprits.includes(suspect)) suspect.ring.absolve(suspect);
+    for (const one of innocent) one.ring.absolve(one);
     // An innocent may hold a probe, whose place would otherwise be taken for lost only after a minute.
     const probes = this.#queue.rings.takeProbes(culprits);
     for (let probe = 0; probe < probes; probe++) this.#options.breaker?.local.releaseProbe();
     const taken = culprits.map((culprit) => [this.#queue.rings.take(culprit), now - culprit.startedAt] as const);
+    const caught = suspected.map((suspect) => this.#queue.rings.take(suspect));
     this.#queue.rings.releaseDone();
     this.#thread.killedAt = 0;
-    for (const [delivery, ranMs] of taken) {
+    for (const delivery of caught) this.parking.whileDeciding(delivery, () => this.#events.suspected(delivery));
+    for (const [delivery, age] of taken) {
+      const ranMs = Math.max(0, age);
       this.#blame.patience.add(ranMs);
       const timeoutMs = this.#blame.patience.timeoutMs(delivery.timeouts);
       this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, cause, ranMs, timeoutMs));

@@ -17,7 +17,7 @@ import { Lingering } from './lingering.js';
 import type { LoadedHandler } from './load.js';
 import { OrderKeeper } from './order.js';
 import { Outbox } from './outbox.js';
-import { type Aside, largePayload, mostBeside, type Place, Places, RingAttempt } from './place.js';
+import { type Aside, largePayload, type Place, Places, RingAttempt } from './place.js';
 import { Settler } from './settler.js';
 import { DrainTurn } from './turn.js';
 
@@ -52,8 +52,6 @@ export class Drain {
   /** The timeout now, where it is fitted to what handlers take. */
   readonly #timeout: Int32Array | null;
   #inFlight = 0;
-  /** May be in flight beside one another now. */
-  #most = 1;
   #onEnd: (() => void) | undefined;
   /** Messages come one soon after the other. */
   #isBrisk = true;
@@ -143,7 +141,7 @@ export class Drain {
   #work(): 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave' {
     for (;;) {
       if (this.#turn.wasAskedToLeave) return 'leave';
-      if (this.#inFlight >= this.#most) return 'full';
+      if (this.#inFlight >= this.#task.concurrency) return 'full';
       const aside = this.#order.nextAside;
       const place = aside?.place ?? this.#places.next() ?? this.#spin();
       if (place === undefined) return 'empty';
@@ -190,7 +188,6 @@ export class Drain {
       this.#order.setAside(delivery, place.setAside(word));
       return undefined;
     }
-    if (this.#inFlight >= mostBeside(delivery, this.#task)) return 'full';
     const permit = this.#breaker === null ? null : this.#breaker.enter();
     if (permit === undefined && this.#task.whenOpen === 'hold') return 'held';
     this.#read(place, aside);
@@ -199,7 +196,6 @@ export class Drain {
     const attempt = new RingAttempt(permit ?? null, context, delivery, startedAt, place, word, large, aside);
     place.track(attempt);
     this.#inFlight++;
-    this.#most = mostBeside(delivery, this.#task);
     if (isDone) this.#settler.skip(attempt);
     else if (fate === 'bounce') this.#settler.bounce(attempt);
     else if (permit === undefined) this.#settler.refuse(attempt);

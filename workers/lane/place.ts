@@ -13,7 +13,6 @@ import {
   startedAtIndex,
   takeProbe,
 } from '../../src/shared/delivery.js';
-import type { DrainTask } from '../../src/shared/lane-task.js';
 import { DONE, READY, RECORD_HEADER_BYTES, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
 import type { RecordAddress } from '../../src/shared/outcome.js';
 import { RingReader } from '../../src/shared/ring.js';
@@ -80,15 +79,6 @@ export class RingAttempt extends Attempt implements Read {
     const { reader } = this.place;
     return decodeRange(codec, reader.bytes, reader.words, payloadStart(this.word), payloadEnd(reader, this.word), mode);
   }
-}
-
-/**
- * One that has ended a thread before runs alone: nobody else shall be caught in it. The others of its lane wait as long as it
- * runs, to its deadline at the most. A lane of its own would only help them where a second thread is free, for a thread runs one
- * drain at a time; and it would take the suspect out of the lane that keeps its key in order.
- */
-export function mostBeside({ kills }: DeliveryHead, { concurrency }: DrainTask): number {
-  return kills > 0 ? 1 : concurrency;
 }
 
 /** The payload of the record `word`, where that does not lie in it. Null: it does. Undefined: it was published after these were handed to the drain. */

@@ -19,6 +19,12 @@ import type { RingAttempt } from './place.js';
 
 const NONE: readonly PendingOutcome[] = [];
 
+/**
+ * The handler has ended in time. To describe its failure may take longer than a short deadline, the first time on a busy
+ * machine; but if its error hangs when it is looked at, its thread is ended so much later, in milliseconds.
+ */
+const MOST_TO_DESCRIBE_MS = 2000;
+
 /** One for each hook on this thread, whatever drains come and go. */
 const reconnectors = new WeakMap<ReconnectHook<unknown>, Reconnector<unknown>>();
 
@@ -90,8 +96,7 @@ export class Settler {
   /** The handler threw, rejected, or never got its payload. */
   fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
-    // It has ended in time. To describe its failure may take longer than all that it did, but is not its deadline's.
-    attempt.place.begin(attempt, this.#outbox.clock.elapsed());
+    attempt.place.begin(attempt, this.#outbox.clock.elapsed() + MOST_TO_DESCRIBE_MS);
     if (attempt.lateThrow === null) this.#fail(attempt, thrown, phase);
     else this.#fail(attempt, attempt.lateThrow.thrown, 'late');
   }
