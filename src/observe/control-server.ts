@@ -40,7 +40,7 @@ export class ControlServer {
   #isGone = false;
   #server: Server | undefined;
   #trouble: BusbarError | undefined;
-  /** Tells our socket from one that took its name. */
+  /** Tells our socket from one that took its name; 0: it is not in its place yet. */
   #inode = 0;
 
   /** @param answer what is asked is not checked yet; it may reject */
@@ -56,7 +56,8 @@ export class ControlServer {
 
   get health(): ControlHealth {
     const error = this.#trouble?.message ?? null;
-    return { listening: !this.#isGone && (this.#server?.listening ?? false), path: this.#path, error };
+    const isInPlace = this.#inode !== 0 && !this.#isGone;
+    return { listening: isInPlace && (this.#server?.listening ?? false), path: this.#path, error };
   }
 
   async open(): Promise<void> {
@@ -82,7 +83,8 @@ export class ControlServer {
     served.add(realPath(this.#folder));
     try {
       await this.#listen();
-      this.#looks = systemClock.every(LOOK_MS, () => void this.#look());
+      // Closed meanwhile, it is looked after no more.
+      if (this.#server !== undefined) this.#looks = systemClock.every(LOOK_MS, () => void this.#look());
     } catch (cause) {
       this.#server?.close();
       this.#server = undefined;
@@ -157,8 +159,9 @@ export class ControlServer {
       server.removeAllListeners('error');
       server.on('error', (error) => this.#fail(`${this.#path} failed: ${error.message}`, error));
       await chmod(path, 0o600);
-      this.#inode = (await lstat(path)).ino;
+      const { ino } = await lstat(path);
       await rename(path, this.#path);
+      this.#inode = ino;
     } finally {
       await rm(cradle, { recursive: true, force: true });
     }
