@@ -8,6 +8,7 @@ import type { LetterHeader } from '../src/shared/logging-task.js';
 import { SteppedClock } from '../src/testing/index.js';
 import { claim } from '../src/transport/claim.js';
 import { Connection } from '../src/transport/connection.js';
+import { InOrder } from '../src/transport/in-order.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import type { TransportHost } from '../src/transport/transport.js';
 import { busbar } from './command-line.js';
@@ -243,6 +244,40 @@ describeWithNats('the JetStream transport', () => {
     expect(asked).toBeGreaterThan(8);
     expect(asked).toBeLessThan(20);
     expect(reports).toHaveLength(1);
+  });
+
+  it('holds what came back until what was before it is here, also when requests end in vain', async () => {
+    let deliveries = 2;
+    const consumerState = () =>
+      Promise.resolve({ unacknowledged: 2, requests: 0, undelivered: 0, deliveredUpTo: 2, settledUpTo: 0, deliveries });
+    const read = (_stream: string, { seq }: { seq: number }) => Promise.resolve({ sequence: seq });
+    const link = { isUp: true, consumerState, read, send: () => true, ask: () => Promise.resolve() };
+    const handed: number[] = [];
+    let asks = 0;
+    const inOrder = new InOrder({
+      ...{ connection: link as unknown as Connection, clock: new SteppedClock(), stream: 's', consumer: 'c' },
+      ...{ subject: 'a', pullMs: 100, report: () => undefined, askNoMore: () => undefined, newAbove: () => undefined },
+      here: { has: () => false, countUpTo: () => 0, wasSettled: () => false },
+      hand: ({ delivery }) => void handed.push(delivery.sequence),
+      ask: () => asks++,
+    });
+    const isAsked = async (times: number): Promise<void> => {
+      while (asks < times && handed.length === 0) await new Promise((resume) => setImmediate(resume));
+    };
+    const comes = (sequence: number): void => {
+      const delivery = { sequence, count: 2, number: ++deliveries };
+      inOrder.came({ delivery, message: { subject: 'a', data: Buffer.of() }, reply: '', data: Buffer.of() });
+    };
+    inOrder.begin();
+    await isAsked(1);
+    comes(2);
+    for (let round = 2; round < 12; round++) {
+      inOrder.ended();
+      await isAsked(round);
+    }
+    expect(handed).toEqual([]);
+    comes(1);
+    expect(handed).toEqual([1, 2]);
   });
 
   it('refuses what the buffer has no room for', async () => {

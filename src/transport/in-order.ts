@@ -20,8 +20,11 @@ type Phase =
   | { readonly kind: 'gathering'; readonly claim: Claim; came: number }
   | { readonly kind: 'flowing' };
 
-/** Rounds that bring nothing of what is missing, until it is given up: the server keeps no such message. */
-const MOST_VAIN_ROUNDS = 2;
+/**
+ * Rounds that bring nothing of what is missing, until it is given up: the server keeps no such message. Many, for one that has too
+ * little of its machine, or stood still, ends requests before it comes to serving them.
+ */
+const MOST_VAIN_ROUNDS = 20;
 
 /** Runs on the main thread. */
 export class InOrder {
