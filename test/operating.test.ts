@@ -45,6 +45,8 @@ describe('an operator', () => {
     for (let n = 0; n < 8; n++) bus.publish('a', n);
     while (bus.breaker('a#s').state !== 'open') await new Promise((resolve) => setTimeout(resolve, 5));
     isBack = true;
+    // What the command reads of the disk has to be there.
+    await bus.errorLogger?.flush();
     expect((await busbar('health', '--dir', dir)).out).toMatch(/breaker a#s is open/);
     expect((await busbar('errors', 'list', '--dir', dir)).out).toMatch(/connection_error s a Error: nobody listens/);
     expect(await busbar('breaker', 'reset', 's', '--dir', dir)).toMatchObject({ exit: 0, out: 'a#s is closed\n' });

@@ -52,7 +52,7 @@ export function markOf(stream: string, consumer: string): string {
  *
  * @param mark see {@link markOf}: to look for it takes a fraction of the time that all tokens take
  */
-export function deliveryOf(reply: string, mark: string): Delivered | undefined {
+export function deliveredOf(reply: string, mark: string): Delivered | undefined {
   const found = reply.indexOf(mark);
   if (found < 0 || !reply.startsWith('$JS.ACK.')) return undefined;
   const first = found + mark.length;

@@ -1,7 +1,7 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
 import type { Incoming } from './connection-words.js';
-import { ACK, type Brought, DeliveredTooOften, deliveryOf, markOf, storedAt, TERM, WORKING } from './delivered.js';
+import { ACK, type Brought, DeliveredTooOften, deliveredOf, markOf, storedAt, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { InOrder } from './in-order.js';
 import { Pull } from './pull.js';
@@ -150,7 +150,7 @@ export class Feed {
 
   #delivered(message: Incoming): void {
     const { reply = '' } = message;
-    const delivery = deliveryOf(reply, this.#mark);
+    const delivery = deliveredOf(reply, this.#mark);
     if (delivery !== undefined) this.#inOrder.came({ delivery, message, reply, data: message.data });
     if (!this.#pull.isRunning) this.ask();
   }
