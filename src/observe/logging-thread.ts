@@ -1,10 +1,11 @@
 // The life of the logging worker's thread: started, asked, replaced when it dies, ended.
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { type Endpoint, type Remote, wrap } from 'comlink';
+import { type Endpoint, type Remote, transferHandlers, wrap } from 'comlink';
 import type { Clock, Timer } from '../shared/clock.js';
 import { BusbarError } from '../shared/errors.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
+import { LETTER_TABLE, type LetterColumns, summariesOf } from '../shared/letter-table.js';
 import type { LoggingQueries, LoggingStart } from '../shared/logging-task.js';
 import { StormGuard } from '../shared/storm-guard.js';
 import { workerFile } from '../shared/worker-file.js';
@@ -12,6 +13,13 @@ import { workerFile } from '../shared/worker-file.js';
 const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (
   worker: unknown,
 ) => Endpoint;
+
+transferHandlers.set(LETTER_TABLE, {
+  // Main sends none.
+  canHandle: (_value): _value is never => false,
+  serialize: (value) => [value, []],
+  deserialize: (columns) => summariesOf(columns as LetterColumns),
+});
 
 /** This many deaths within the window, and the next worker has to wait. */
 const STORM_DEATHS = 5;

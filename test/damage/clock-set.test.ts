@@ -75,7 +75,7 @@ describe('retention by age', () => {
       }),
     );
     expect(letters.retire(NEW_YEAR, NEW_YEAR, true)).toEqual({ count: 0, bytes: 0, age: 1 });
-    expect(letters.list({}).map(({ timestamp }) => timestamp)).toEqual([times[0], times[2], times[3]]);
+    expect([...letters.list({}).columns.timestamps]).toEqual([times[0], times[2], times[3]]);
     segments.close();
   });
 });

@@ -1,10 +1,10 @@
 // The dead-letter queue: an index in memory, lines in segments, and what may be done with letters.
+import { LetterTable } from '../../src/shared/letter-table.js';
 import type { HandedLetter } from '../../src/shared/letter-text.js';
 import type {
   LetterEdit,
   LetterFilter,
   LetterState,
-  LetterSummary,
   LogLimits,
   ReadLetter,
   ReplayOutcomes,
@@ -106,8 +106,11 @@ export class Letters {
     this.#append(heads);
   }
 
-  list(filter: LetterFilter): LetterSummary[] {
-    return rowsOf(this.index, filter).map((row) => this.index.summaryOf(row));
+  list(filter: LetterFilter): LetterTable {
+    const rows = rowsOf(this.index, filter);
+    const table = new LetterTable(rows.length);
+    for (const row of rows) table.add(this.index.summaryOf(row));
+    return table;
   }
 
   ids(filter: LetterFilter): string[] {

@@ -48,7 +48,8 @@ export class Queries implements LoggingQueries {
   }
 
   listLetters(filter: LetterFilter): Promise<LetterSummary[]> {
-    return this.#withLetters((letters) => letters.list(filter));
+    // Comes to main as summaries: what crosses to it there is told in workers/logging.ts.
+    return this.#withLetters((letters) => letters.list(filter) as unknown as LetterSummary[]);
   }
 
   letterIds(filter: LetterFilter): Promise<string[]> {
