@@ -111,8 +111,8 @@ describe('a bus on a full disk', () => {
     let isBroken = true;
     const handler = (payload: unknown) => {
       if (isBroken) throw new Error('broken');
-      bus.setDiskFull(true);
-      handled.push(payload);
+      // Once: a call that comes late must not fill the disk again that has room by then.
+      if (handled.push(payload) === 1) bus.setDiskFull(true);
     };
     await bus.subscribe('a.*', handler, options);
     for (let n = 0; n < 3; n++) bus.publish('a.b', n);

@@ -26,7 +26,8 @@ describe('an operator', () => {
       const category = ['--category', 'connection_error'];
       const list = await busbar('errors', 'list', '--since', '1h', ...category, '--dir', dir, '--json');
       const errors = JSON.parse(list.out);
-      expect(errors[0]).toMatchObject({ category: 'connection_error', message: 'nobody listens' });
+      const one = { category: 'connection_error', message: 'nobody listens' };
+      expect(errors).toContainEqual(expect.objectContaining(one));
       expect(health.exit).toBe(maxRetries === 1 ? 1 : 0);
       expect(health.out).toMatch(
         maxRetries === 1
