@@ -276,6 +276,9 @@ describeWithNats('the JetStream transport', () => {
       await isAsked(round);
     }
     expect(handed).toEqual([]);
+    // All that may come, and is kept from coming again.
+    expect(inOrder.wanted).toBe(3);
+    expect([...inOrder.held].map(({ delivery }) => delivery.sequence)).toEqual([2]);
     comes(1);
     expect(handed).toEqual([1, 2]);
   });

@@ -43,7 +43,7 @@ export class Feed {
     const { stream } = names;
     this.#pull = new Pull({
       ...{ connection, clock, stream, consumer, pullMs },
-      onDelivery: (message) => this.#delivered(message),
+      onDelivery: (message, isLast) => this.#delivered(message, isLast),
       onEnd: (status) => this.#ended(status),
     });
     this.#mark = markOf(stream, consumer);
@@ -148,10 +148,11 @@ export class Feed {
     this.#pull.ask(batch);
   }
 
-  #delivered(message: Incoming): void {
+  #delivered(message: Incoming, isLast: boolean): void {
     const { reply = '' } = message;
     const delivery = deliveredOf(reply, this.#mark);
     if (delivery !== undefined) this.#inOrder.came({ delivery, message, reply, data: message.data });
+    if (isLast) this.#inOrder.ended();
     if (!this.#pull.isRunning) this.ask();
   }
 
@@ -285,6 +286,7 @@ export class Feed {
       entry.heardAt = now;
       connection.send(entry.reply, WORKING);
     }
+    for (const { reply } of this.#inOrder.held) connection.send(reply, WORKING);
   }
 }
 

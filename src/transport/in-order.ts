@@ -53,8 +53,13 @@ export class InOrder {
   get wanted(): number {
     const phase = this.#phase;
     if (phase.kind === 'flowing') return Number.POSITIVE_INFINITY;
-    // One more: when it comes, the server has nothing left of what was before.
-    return phase.kind === 'gathering' ? phase.claim.missing - phase.came + 1 : 0;
+    // All that is held may come again, too; and one more: when that comes, the server has nothing left of what was before.
+    return phase.kind === 'gathering' ? phase.claim.missing - phase.came + this.#held.size + 1 : 0;
+  }
+
+  /** What is held back, which the server is to be told of, or it brings it again and again. */
+  get held(): Iterable<Brought> {
+    return this.#held.values();
   }
 
   /** Anything may be missing: makes sure that it comes first. */
@@ -90,7 +95,7 @@ export class InOrder {
     else if (phase.kind === 'gathering' && !isHere) this.#gathered(phase, sequence);
   }
 
-  /** The server has nothing more to bring now. */
+  /** A request is over: the server has nothing more to bring now, or has brought as many as were asked for. */
   ended(): void {
     if (this.#phase.kind === 'gathering') this.#endRound(this.#phase.came);
   }

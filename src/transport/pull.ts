@@ -10,8 +10,8 @@ export interface PullParts {
   readonly consumer: string;
   /** How long a request lasts, in milliseconds. */
   readonly pullMs: number;
-  /** Something was delivered, by the running request or an earlier one. */
-  readonly onDelivery: (message: Incoming) => void;
+  /** Something was delivered, by the running request or an earlier one; `isLast`: all that the running one asked for has come. */
+  readonly onDelivery: (message: Incoming, isLast: boolean) => void;
   /** The server has ended the running request, before all that was asked for has come. */
   readonly onEnd: (status: number | undefined) => void;
 }
@@ -75,8 +75,9 @@ export class Pull {
     const isRunning = inbox === this.#inbox;
     // A delivery has the subject under which it is stored, whatever the inbox by which it comes.
     if (message.subject !== inbox) {
-      if (isRunning && this.#missing > 0) this.#missing--;
-      this.#parts.onDelivery(message);
+      const isAwaited = isRunning && this.#missing > 0;
+      if (isAwaited) this.#missing--;
+      this.#parts.onDelivery(message, isAwaited && this.#missing === 0);
     } else if (isRunning) {
       this.#missing = 0;
       this.#parts.onEnd(message.headers?.code);
