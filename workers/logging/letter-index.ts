@@ -149,23 +149,23 @@ export class LetterIndex {
 
   #headOf(row: number): LetterHead {
     const c = this.#columns;
-    const at = (column: keyof Columns): number => c[column][row] as number;
-    const from = at('text') + at('idLength');
+    const nameIn = (column: Uint32Array): string => this.nameOf(column[row] as number);
+    const from = (c.text[row] as number) + (c.idLength[row] as number);
     const traits: LetterTraits = {
-      topic: this.nameOf(at('topic')),
-      subscriber_id: this.nameOf(at('subscriber')),
-      pattern: this.nameOf(at('pattern')),
-      error_category: this.nameOf(at('category')) as LetterSummary['error_category'],
-      reason: this.nameOf(at('reason')) as LetterSummary['reason'],
-      signature: this.nameOf(at('signature')),
-      retry_count: at('retries'),
+      topic: nameIn(c.topic),
+      subscriber_id: nameIn(c.subscriber),
+      pattern: nameIn(c.pattern),
+      error_category: nameIn(c.category) as LetterSummary['error_category'],
+      reason: nameIn(c.reason) as LetterSummary['reason'],
+      signature: nameIn(c.signature),
+      retry_count: c.retries[row] as number,
       state: this.stateOf(row) as LetterState,
-      replays: at('replays'),
-      replay_failures: at('failures'),
-      edits: at('edits'),
+      replays: c.replays[row] as number,
+      replay_failures: c.failures[row] as number,
+      edits: c.edits[row] as number,
     };
-    const message_id = this.#texts.toString('utf8', from, from + at('messageIdLength'));
-    return { error_id: this.idOf(row), timestamp: at('timestamp'), message_id, traits };
+    const message_id = this.#texts.toString('utf8', from, from + (c.messageIdLength[row] as number));
+    return { error_id: this.idOf(row), timestamp: c.timestamp[row] as number, message_id, traits };
   }
 
   /** The latest time of a letter that is not in the future; -Infinity: there is none. */
