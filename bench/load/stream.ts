@@ -11,10 +11,10 @@ export interface StreamOptions {
   /** How many receive each message; each of them counts. Default 1. */
   readonly receivers?: number;
   /**
-   * Default false: the sender looks again and again whether there is room. True: it sleeps for a millisecond in between,
-   * and leaves its core to the handlers.
+   * How long the sender sleeps before it looks again whether there is room, in milliseconds, and leaves its core to the handlers.
+   * Default 0: it looks again and again.
    */
-  readonly isRestful?: boolean;
+  readonly restMs?: number;
 }
 
 /**
@@ -24,11 +24,11 @@ export interface StreamOptions {
  * @throws when a message was refused or did not arrive
  */
 export async function stream(send: () => boolean, options: StreamOptions): Promise<number> {
-  const { window, ms, receivers = 1, isRestful = false } = options;
+  const { window, ms, receivers = 1, restMs = 0 } = options;
   const before = receivedSoFar();
   const received = (): number => ((receivedSoFar() - before) | 0) / receivers;
   const rest = (): Promise<unknown> =>
-    new Promise((resume) => (isRestful ? setTimeout(resume, 1) : setImmediate(resume)));
+    new Promise((resume) => (restMs > 0 ? setTimeout(resume, restMs) : setImmediate(resume)));
   const began = performance.now();
   let sent = 0;
   while (performance.now() - began < ms) {

@@ -8,6 +8,8 @@ import { stream } from '../load/stream.js';
 import type { Goal, Open, Row } from '../run/row.js';
 
 const LANES = 2;
+/** The handlers have twice as much before them in each row. */
+const REST_MS = 4;
 const PISCINA_TASK = new URL('../contenders/far-side/burns.js', import.meta.url).href;
 
 export const scaling: readonly Row[] = [
@@ -41,7 +43,7 @@ function busbarLanes(microseconds: number, window: number): Open {
     const steps = stepsFor(microseconds);
     const { bus, close } = await openSubscribed(burns, { threads: LANES }, { lanes: LANES });
     return {
-      measure: () => stream(() => bus.publish('bench', steps), { window, ms: sliceMs, isRestful: true }),
+      measure: () => stream(() => bus.publish('bench', steps), { window, ms: sliceMs, restMs: REST_MS }),
       close,
     };
   };
@@ -79,7 +81,7 @@ function piscinaThreads(microseconds: number, window: number): Open {
       return true;
     };
     const measure = async (): Promise<number> => {
-      const figure = await stream(send, { window, ms: sliceMs, isRestful: true });
+      const figure = await stream(send, { window, ms: sliceMs, restMs: REST_MS });
       await underWay;
       return figure;
     };
