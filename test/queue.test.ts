@@ -192,7 +192,8 @@ describe('a message without a key', () => {
   it.each([[3], [8]])('goes to the lane with the least work, of %s', (count) => {
     fc.assert(
       fc.property(fc.array(fc.nat(20), { minLength: count, maxLength: count }), fc.nat(100), (work, messages) => {
-        const options = { maxQueueSize: 1e6, maxQueueBytes: 1e6, concurrency: 1 } as ResolvedSubscribeOptions;
+        const limits = { maxQueueSize: 1e6, maxQueueBytes: 1e6 };
+        const options = { ...limits, lanes: count, concurrency: 1 } as ResolvedSubscribeOptions;
         const subscription = new LiveSubscription('a', options, null, systemClock, () => undefined);
         const lanes = work.map((unsettled) => ({ unsettled, waitingBytes: 0, state: 'idle', offer: () => true }));
         subscription.lanes.push(...(lanes as unknown as AnyLane[]));
