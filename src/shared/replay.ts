@@ -55,6 +55,10 @@ export function noReplayYet(): ReplayResult {
 
 export function skip({ skipped, skippedBecause }: ReplayResult, ids: readonly string[], why: SkipReason): void {
   if (ids.length === 0) return;
-  skipped.push(...ids);
-  skippedBecause[why] = [...(skippedBecause[why] ?? []), ...ids];
+  skippedBecause[why] ??= [];
+  // One by one: they may be a million, more than fit on the stack.
+  for (const id of ids) {
+    skipped.push(id);
+    skippedBecause[why].push(id);
+  }
 }

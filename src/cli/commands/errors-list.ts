@@ -32,13 +32,15 @@ export function chosen(folder: string, args: Arguments, byDefault: number): Erro
   const limit = args.number('limit', 0) ?? byDefault;
   const reports: ErrorReport[] = [];
   if (limit === 0) return reports;
+  let oldest = Number.POSITIVE_INFINITY;
   let enoughSince = Number.NEGATIVE_INFINITY;
   for (const report of newestReports(folder)) {
     // Lines stand in the order of their writing, which is nearly that of their times.
     if (report.timestamp < Math.max(since - MOST_DELAY_S, enoughSince - MOST_DISORDER_S)) break;
     if (!isChosen(report)) continue;
     reports.push(report);
-    if (reports.length === limit) enoughSince = Math.min(...reports.map(({ timestamp }) => timestamp));
+    oldest = Math.min(oldest, report.timestamp);
+    if (reports.length === limit) enoughSince = oldest;
   }
   return reports.sort((one, other) => other.timestamp - one.timestamp).slice(0, limit);
 }
