@@ -267,13 +267,22 @@ export class Subscriber {
     subscription.isClosed = true;
     this.#parts.pressure.forget(subscription);
     const { retries, settler, notes } = this.#parts;
-    const left = (await Promise.all(subscription.lanes.map((lane: AnyLane) => lane.close()))).flat();
-    const retrying = retries.takeWhere((retry) => retry.subscription === subscription);
-    for (const { delivery } of retrying) subscription.endsWaiting(delivery);
-    left.push(...retrying.map(({ delivery }) => delivery));
+    // Before any lane is closed: one that fell due meanwhile would go to a lane that takes none, or begin one that nobody ends.
+    const retrying = retries.takeWhere((retry) => retry.subscription === subscription).map(({ delivery }) => delivery);
+    for (const delivery of retrying) subscription.endsWaiting(delivery);
+    subscription.settling += retrying.length;
+    const close = async (lane: AnyLane) => {
+      const left = await lane.close();
+      subscription.settling += left.length;
+      return left;
+    };
+    const closed = await Promise.all(subscription.lanes.map(close));
     // Those that go back to a transport go in their order.
-    left.sort((one, other) => one.number - other.number);
-    for (const delivery of left) settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
+    const left = [retrying, ...closed].flat().sort((one, other) => one.number - other.number);
+    for (const delivery of left) {
+      subscription.settling--;
+      settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
+    }
     await this.#tearDown(subscription, threads);
   }
 

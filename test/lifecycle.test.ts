@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
+import { laneOfKey } from '../src/routing/partition.js';
 import { workerExecArgv } from '../src/shared/exec-argv.js';
 import { workerFile } from '../src/shared/worker-file.js';
 import doubles from './fixtures/doubles.js';
@@ -13,7 +14,7 @@ import misbehaves from './fixtures/misbehaves.js';
 import neverSetsUp from './fixtures/never-sets-up.js';
 import publishes from './fixtures/publishes.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, linesOf, makeBus, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, assertAccounting, lettersOf, linesOf, makeBus, startBus, temporaryFolder } from './test-bus.js';
 
 const run = promisify(execFile);
 
@@ -217,13 +218,33 @@ describe('a bus', () => {
     }
   });
 
+  it('loses no retry that falls due while a subscription ends, and leaves none uncounted', async () => {
+    const { bus } = shared;
+    const ledger = join(temporaryFolder(), 'ledger');
+    const retry = { message_processing_error: { maxRetries: 1, backoffMs: 500, jitter: false } };
+    const options = { lanes: 2, breaker: false as const, retry, graceMs: 10 };
+    const subscription = await bus.subscribe('deeds', misbehaves, { subscriberId: 's', ...options });
+    const [one, other] = [0, 1].map((lane) => ['a', 'b', 'c', 'd', 'e'].find((key) => laneOfKey(key, 2) === lane));
+    bus.publish('deeds', { n: 0, ledger, deed: 'throw' }, { key: one as string });
+    while (bus.getHealthStatus().subscriptions[0]?.retrying === 0) await new Promise((resume) => setImmediate(resume));
+    bus.publish('deeds', { n: 1, ledger, deed: 'be in a native call once' }, { key: other as string });
+    while (!linesOf(ledger).includes('start 1 1')) await new Promise((resume) => setTimeout(resume, 5));
+    let isOver = false;
+    const ended = subscription.unsubscribe({ drain: false }).then(() => {
+      isOver = true;
+    });
+    for (; !isOver; await new Promise((resume) => setTimeout(resume, 20))) assertAccounting(bus.getHealthStatus());
+    await ended;
+    expect((await lettersOf(bus)).map(({ reason }) => reason)).toEqual(['shutdown', 'shutdown']);
+  });
+
   it('lets go of a subscription once it has handled what it had', async () => {
     const { bus } = shared;
     const subscription = await bus.subscribe('a', doubles, { subscriberId: 's' });
     for (let n = 0; n < 10; n++) bus.publish('a', n);
     expect(await subscription.unsubscribe()).toBe(true);
     expect(await subscription.unsubscribe()).toBe(false);
-    expect(bus.getHealthStatus().threads.replaced).toBe(0);
+    expect(shared.replaced()).toBe(0);
     expect(bus.getHealthStatus().subscriptions).toEqual([]);
     expect(bus.publish('a', 1)).toBe(true);
     expect(bus.getHealthStatus().unrouted).toBe(1);

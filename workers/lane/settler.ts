@@ -96,7 +96,7 @@ export class Settler {
   /** The handler threw, rejected, or never got its payload. */
   fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
-    attempt.place.begin(attempt, this.#outbox.clock.elapsed() + MOST_TO_DESCRIBE_MS);
+    attempt.place.begin(attempt, attempt.startedAt + MOST_TO_DESCRIBE_MS);
     if (attempt.lateThrow === null) this.#fail(attempt, thrown, phase);
     else this.#fail(attempt, attempt.lateThrow.thrown, 'late');
   }
@@ -127,6 +127,7 @@ export class Settler {
   /** The attempt stays in flight meanwhile: the hook has a deadline as long as its own. */
   async #failReconnected(attempt: RingAttempt, thrown: unknown, failure: Failure): Promise<void> {
     attempt.hasEnded = true;
+    attempt.place.begin(attempt, this.#outbox.clock.elapsed());
     const reconnection = await this.#reconnector?.run(thrown);
     const { isBack = false, trouble } = reconnection ?? {};
     const error = trouble === undefined ? {} : { recovery_error: this.#describer.redacted(trouble) };
