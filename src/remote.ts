@@ -62,6 +62,7 @@ export class Remote {
     if (ticket === undefined) return false;
     this.#tickets.delete(number);
     subscription.routed--;
+    subscription.trails.end(number);
     ticket.release(started);
     return true;
   }

@@ -3,8 +3,10 @@ import { describe, expect, it } from '@jest/globals';
 import { Inflows } from '../src/inflows.js';
 import type { LiveSubscription } from '../src/live-subscription.js';
 import type { Publisher } from '../src/publish.js';
-import type { Remote } from '../src/remote.js';
+import { Remote } from '../src/remote.js';
 import type { Settler } from '../src/settle.js';
+import type { Delivery } from '../src/shared/delivery.js';
+import { Trails } from '../src/trails.js';
 import type { Arrival, Intake } from '../src/transport/transport.js';
 
 describe('an arrival', () => {
@@ -37,5 +39,16 @@ describe('an arrival', () => {
       ['not_retryable', wrong.topic === undefined ? 'BUSBAR_INVALID_OPTION' : 'BUSBAR_INVALID_TOPIC'],
       ['taken', 'good'],
     ]);
+  });
+
+  it('that was put off often is no longer told of once another process has it', () => {
+    const remote = new Remote();
+    const subscription = { routed: 1, trails: new Trails() } as unknown as LiveSubscription;
+    const delivery = { number: 1, started: 20 } as Delivery;
+    remote.expect(1, { settle: () => undefined, release: () => undefined });
+    for (let times = 0; times < 20; times++) subscription.trails.putOff(delivery);
+    expect(subscription.trails.putOffOften).toBe(1);
+    expect(remote.release(subscription, delivery)).toBe(true);
+    expect(subscription.trails.putOffOften).toBe(0);
   });
 });

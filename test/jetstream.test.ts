@@ -5,11 +5,9 @@ import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import { withStableId } from '../src/shared/letter-id.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
-import { SteppedClock } from '../src/testing/index.js';
-import { claim } from '../src/transport/claim.js';
 import { Connection } from '../src/transport/connection.js';
-import { InOrder } from '../src/transport/in-order.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
+import { Names } from '../src/transport/subjects.js';
 import type { TransportHost } from '../src/transport/transport.js';
 import { busbar } from './command-line.js';
 import takesItsTime from './fixtures/takes-its-time.js';
@@ -32,8 +30,10 @@ describeWithNats('the JetStream transport', () => {
   };
 
   beforeAll(async () => {
-    const users = '{user: all, password: all}, {user: none, password: none, permissions: {publish: {deny: [">"]}}}';
-    server = await NatsServer.start({ config: `authorization: {users: [${users}]}` });
+    const denies = (user: string, subject: string): string =>
+      `{user: ${user}, password: ${user}, permissions: {publish: {deny: ["${subject}"]}}}`;
+    const users = ['{user: all, password: all}', denies('none', '>'), denies('lasting', '$JS.API.STREAM.UPDATE.>')];
+    server = await NatsServer.start({ config: `authorization: {users: [${users.join(', ')}]}` });
   });
 
   afterEach(async () => {
@@ -45,6 +45,13 @@ describeWithNats('the JetStream transport', () => {
   });
 
   const connection = { user: 'all', pass: 'all' };
+
+  const linked = (): Promise<Connection> => {
+    const ignore = (): void => undefined;
+    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
+    const options = { servers: [server.url], credentials: connection, name: 'link', ...limits };
+    return Connection.open(options, { down: ignore, up: ignore, error: ignore });
+  };
 
   it('refuses bad options, and says what was wrong with them', () => {
     const code = 'BUSBAR_INVALID_OPTION';
@@ -85,6 +92,28 @@ describeWithNats('the JetStream transport', () => {
     expect(await code({ connection, stream: 'S1', partitions: 2 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
     expect(await code({ connection, stream: 'S2', replicas: 3 })).toBe('BUSBAR_TRANSPORT_SETTINGS');
   });
+
+  it('sets the limit of a stream of letters that has none, where it may, and starts also where it may not', async () => {
+    const limitOf = async (user: string): Promise<unknown> => {
+      const bus = await start({ connection: { user, pass: user }, stream: 'OLDER' });
+      await bus.stop();
+      return (await link.ensureStream({ name: 'OLDER_DEAD' }))['max_bytes'];
+    };
+    const link = await linked();
+    await link.ensureStream({
+      ...{
+        name: 'OLDER_DEAD',
+        subjects: [new Names('OLDER').letters],
+        storage: 'file',
+        num_replicas: 1,
+        retention: 'limits',
+      },
+      ...{ max_msgs_per_subject: 1, max_msgs: 1_000_000, max_age: 30 * 86_400_000_000_000, max_bytes: -1 },
+    });
+    expect(await limitOf('lasting')).toBe(-1);
+    expect(await limitOf('all')).toBe(256 * 2 ** 20);
+    await link.close();
+  }, 20_000);
 
   it('keeps what is published without a connection, reports the loss, opens its breaker, and goes on', async () => {
     const folder = temporaryFolder();
@@ -182,12 +211,7 @@ describeWithNats('the JetStream transport', () => {
   });
 
   it('lists what is left while letters are removed, and does not wait for those', async () => {
-    const ignore = (): void => undefined;
-    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
-    const link = await Connection.open(
-      { servers: [server.url], credentials: connection, name: 'scan', ...limits },
-      { down: ignore, up: ignore, error: ignore },
-    );
+    const link = await linked();
     await link.ensureStream({ name: 'SCAN', subjects: ['scan'] });
     // More than are brought at once.
     await Promise.all(Array.from({ length: 1500 }, () => link.write('scan', 'x')));
@@ -217,70 +241,6 @@ describeWithNats('the JetStream transport', () => {
     expect(JSON.parse(listed.out)).toMatchObject({ letters: [{ topic: 'job', subscriber_id: 'worker' }] });
     expect(await busbar('dlq', 'replay', '--all', ...where)).toEqual({ exit: 0, out: '1 replayed\n', err: '' });
     expect((await busbar('dlq', 'list', ...where)).out).toBe('no letters\n');
-  });
-
-  it('asks servers less and less often that do not answer what is left to be handled', async () => {
-    const clock = new SteppedClock();
-    let asked = 0;
-    const consumerState = (): Promise<never> => {
-      asked++;
-      return Promise.reject(new Error('no leader'));
-    };
-    const link = { isUp: true, consumerState } as unknown as Connection;
-    const reports: unknown[] = [];
-    const here = { has: () => false, countUpTo: () => 0, wasSettled: () => false };
-    const names = { stream: 's', consumer: 'c', subject: 'a', pullMs: 100 };
-    const report = (thrown: unknown): void => void reports.push(thrown);
-    let isOver = false;
-    const claimed = claim({ connection: link, clock, ...names, here, report }, () => isOver);
-    for (let step = 0; step < 400; step++) {
-      await new Promise((resume) => setImmediate(resume));
-      clock.step(25);
-    }
-    isOver = true;
-    clock.step(1000);
-    expect(await claimed).toBeUndefined();
-    // In ten seconds.
-    expect(asked).toBeGreaterThan(8);
-    expect(asked).toBeLessThan(20);
-    expect(reports).toHaveLength(1);
-  });
-
-  it('holds what came back until what was before it is here, also when requests end in vain', async () => {
-    let deliveries = 2;
-    const consumerState = () =>
-      Promise.resolve({ unacknowledged: 2, requests: 0, undelivered: 0, deliveredUpTo: 2, settledUpTo: 0, deliveries });
-    const read = (_stream: string, { seq }: { seq: number }) => Promise.resolve({ sequence: seq });
-    const link = { isUp: true, consumerState, read, send: () => true, ask: () => Promise.resolve() };
-    const handed: number[] = [];
-    let asks = 0;
-    const inOrder = new InOrder({
-      ...{ connection: link as unknown as Connection, clock: new SteppedClock(), stream: 's', consumer: 'c' },
-      ...{ subject: 'a', pullMs: 100, report: () => undefined, askNoMore: () => undefined, newAbove: () => undefined },
-      here: { has: () => false, countUpTo: () => 0, wasSettled: () => false },
-      hand: ({ delivery }) => void handed.push(delivery.sequence),
-      ask: () => asks++,
-    });
-    const isAsked = async (times: number): Promise<void> => {
-      while (asks < times && handed.length === 0) await new Promise((resume) => setImmediate(resume));
-    };
-    const comes = (sequence: number): void => {
-      const delivery = { sequence, count: 2, number: ++deliveries };
-      inOrder.came({ delivery, message: { subject: 'a', data: Buffer.of() }, reply: '', data: Buffer.of() });
-    };
-    inOrder.begin();
-    await isAsked(1);
-    comes(2);
-    for (let round = 2; round < 12; round++) {
-      inOrder.ended();
-      await isAsked(round);
-    }
-    expect(handed).toEqual([]);
-    // All that may come, and is kept from coming again.
-    expect(inOrder.wanted).toBe(3);
-    expect([...inOrder.held].map(({ delivery }) => delivery.sequence)).toEqual([2]);
-    comes(1);
-    expect(handed).toEqual([1, 2]);
   });
 
   it('refuses what the buffer has no room for', async () => {

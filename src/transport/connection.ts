@@ -129,6 +129,14 @@ export class Connection {
     return made.config as unknown as Settings;
   }
 
+  /** Gives a stream that has no limit in bytes this one, unless it holds more. */
+  async limitBytes(name: string, max_bytes: number): Promise<void> {
+    await this.#ask(`limiting stream ${name}`, async () => {
+      const { streams } = this.#manager;
+      if ((await streams.info(name)).state.bytes <= max_bytes) await streams.update(name, { max_bytes });
+    });
+  }
+
   /** Makes the durable pull consumer unless it is there, and returns its settings, and whether it was made now. */
   async ensureConsumer(
     stream: string,

@@ -1,14 +1,16 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
 import type { Incoming } from './connection-words.js';
-import { ACK, type Brought, DeliveredTooOften, deliveredOf, markOf, storedAt, TERM, WORKING } from './delivered.js';
+import { ACK, type Brought, deliveredOf, markOf, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
-import { InOrder } from './in-order.js';
+import { handOver } from './hand-over.js';
+import { InOrder, upTo } from './in-order.js';
+import { pastOf, returnedOf } from './past.js';
 import { Pull } from './pull.js';
 import { RecentAnswers, Remembered } from './remembered.js';
-import type { Arrival, Settlement, Ticket } from './transport.js';
+import type { Settlement, Ticket } from './transport.js';
 import { Unsettled } from './unsettled.js';
-import { decodeMessage, isOpening, rawMessage, wasSentAgain } from './wire.js';
+import { isOpening } from './wire.js';
 
 /** How soon to try again to make sure of a lease, in milliseconds. */
 const ASSURE_AGAIN_MS = 100;
@@ -34,6 +36,8 @@ export class Feed {
   readonly #inOrder: InOrder;
   #isAsking = false;
   #isClosed = false;
+  /** What still comes is for the next holder: its predecessors may be, too. */
+  #isLeaving = false;
   readonly #timer: Timer;
   #onSettled: (() => void)[] = [];
 
@@ -58,6 +62,7 @@ export class Feed {
         wasSettled: (sequence) => this.#settled.has(sequence),
       },
       hand: (brought) => this.#take(brought),
+      dropped: (brought) => this.#leave(brought),
       askNoMore: () => this.#pull.open(),
       ask: () => this.ask(),
       // Else the first messages would come before the mark is raised, and wait for that.
@@ -70,8 +75,11 @@ export class Feed {
     return this.#unsettled.size;
   }
 
-  /** Those of what came, is not settled, and may not have started. Each is told once. */
+  /** Those of what came that are not settled, and may not have started; each once. From now on nothing more is handed over. */
   returnable(): Ticket[] {
+    this.#isLeaving = true;
+    this.#takeDoubtful();
+    this.#tellSettled();
     const entries = [...this.#unsettled.values()].filter(({ isAskedBack }) => !isAskedBack);
     for (const entry of entries) entry.isAskedBack = true;
     return entries;
@@ -176,6 +184,10 @@ export class Feed {
       return;
     }
     if (sequence <= this.#highest && this.#hasCome(brought)) return;
+    if (this.#isLeaving) {
+      this.#leave(brought);
+      return;
+    }
     const isSure = sequence <= lease.mark && lease.isTrusted;
     if (!isSure || this.#inDoubt.size > 0) {
       this.#inDoubt.set(sequence, brought);
@@ -224,28 +236,23 @@ export class Feed {
     for (const brought of doubtful) this.#take(brought);
   }
 
-  #hand({ delivery, message, reply, data }: Brought): void {
-    const { intake, names, clock, maxDeliver, consumer, lease } = this.#parts;
+  #hand(brought: Brought): void {
+    const { delivery, message, reply } = brought;
     const { sequence } = delivery;
-    const returned = lease.returned.get(sequence);
-    const vanished = Math.max(0, delivery.count - 1 - (returned?.deliveries ?? 0));
-    // A server that was killed may have forgotten that it delivered this before, or that it stored it before.
-    const mayBeRepeated = (returned === undefined && sequence <= this.#highest) || wasSentAgain(data);
-    const started = Math.max(vanished + (returned?.started ?? 0), mayBeRepeated ? 1 : 0);
+    const past = pastOf(brought, this.#parts.lease.returned, this.#highest);
     if (sequence > this.#highest) this.#highest = sequence;
-    const entry = new Unsettled(this, delivery, vanished, reply, clock.elapsed());
+    const entry = new Unsettled(this, delivery, past.vanished, reply, this.#parts.clock.elapsed());
     this.#unsettled.set(sequence, entry);
-    const topic = this.#onlyTopic ?? names.topicOf(message.subject);
-    let arrival: Arrival;
-    try {
-      arrival = decodeMessage(topic, data, started);
-    } catch (thrown) {
-      const raw = rawMessage(topic, data, `${names.stream}-${sequence}`, storedAt(reply), started);
-      intake.giveUp(raw, entry, 'not_retryable', thrown);
-      return;
-    }
-    if (vanished < maxDeliver) intake.take(arrival, entry);
-    else intake.giveUp(arrival, entry, 'poison', new DeliveredTooOften(consumer, vanished));
+    const topic = this.#onlyTopic ?? this.#parts.names.topicOf(message.subject);
+    handOver(this.#parts, topic, brought, past, entry);
+  }
+
+  /** It came, and no handler sees it here. */
+  #leave(brought: Brought): void {
+    const { sequence, count } = brought.delivery;
+    const { returned } = this.#parts.lease;
+    if (isOpening(brought.data) || this.#settled.has(sequence)) return;
+    returned.set(sequence, returnedOf(count, pastOf(brought, returned, this.#highest)));
   }
 
   /** @internal called by a ticket */
@@ -257,7 +264,8 @@ export class Feed {
   /** @internal called by a ticket. The next holder takes it back from the server. */
   release(entry: Unsettled, started: number): void {
     if (!this.#unsettled.delete(entry.sequence)) return;
-    this.#parts.lease.returned.set(entry.sequence, { deliveries: entry.deliveries - entry.vanished, started });
+    const { sequence, deliveries, vanished } = entry;
+    this.#parts.lease.returned.set(sequence, returnedOf(deliveries, { vanished, started }));
     this.#tellSettled();
   }
 
@@ -288,8 +296,4 @@ export class Feed {
     }
     for (const { reply } of this.#inOrder.held) connection.send(reply, WORKING);
   }
-}
-
-function upTo(sequence: number, map: ReadonlyMap<number, unknown>): number {
-  return [...map.keys()].filter((one) => one <= sequence).length;
 }

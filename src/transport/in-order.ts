@@ -5,6 +5,8 @@ import type { Brought } from './delivered.js';
 export interface InOrderParts extends ClaimParts {
   /** Takes what is next in order; and what is here already, at any time. */
   readonly hand: (brought: Brought) => void;
+  /** What was held back is not any more: it comes again, and no handler saw it. */
+  readonly dropped: (brought: Brought) => void;
   /** Takes back all that was asked for: what comes of it all the same is told here. */
   readonly askNoMore: () => void;
   /** There may be something to ask for: see `wanted`. */
@@ -43,7 +45,7 @@ export class InOrder {
       ...parts,
       here: {
         has: (sequence) => this.#held.has(sequence) || here.has(sequence),
-        countUpTo: (sequence) => this.#countUpTo(sequence) + here.countUpTo(sequence),
+        countUpTo: (sequence) => upTo(sequence, this.#held) + here.countUpTo(sequence),
         wasSettled: (sequence) => here.wasSettled(sequence),
       },
     };
@@ -72,6 +74,7 @@ export class InOrder {
   halt(): void {
     this.#claims++;
     this.#phase = { kind: 'halted' };
+    for (const brought of this.#held.values()) this.#parts.dropped(brought);
     this.#held.clear();
   }
 
@@ -139,10 +142,11 @@ export class InOrder {
     for (const [, brought] of inOrder) this.#parts.hand(brought);
     this.#parts.ask();
   }
+}
 
-  #countUpTo(sequence: number): number {
-    let count = 0;
-    for (const one of this.#held.keys()) if (one <= sequence) count++;
-    return count;
-  }
+/** How many of these sequences there are up to that one. */
+export function upTo(sequence: number, map: ReadonlyMap<number, unknown>): number {
+  let count = 0;
+  for (const one of map.keys()) if (one <= sequence) count++;
+  return count;
 }

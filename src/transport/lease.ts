@@ -21,7 +21,7 @@ export interface LeaseRecord {
 export interface Returned {
   /** Deliveries to processes that stopped in order. */
   readonly deliveries: number;
-  /** Attempts that may have been started so far. */
+  /** Attempts that may have been started so far, but for those that vanished with their process. */
   readonly started: number;
 }
 

@@ -1,5 +1,5 @@
 // The streams and consumers that one bus needs: makes them, and refuses those that are not what was asked for.
-import { show } from '../shared/errors.js';
+import { BusbarError, show } from '../shared/errors.js';
 import type { Connection } from './connection.js';
 import type { Settings } from './connection-words.js';
 import type { ResolvedJetStreamOptions } from './jetstream-options.js';
@@ -38,7 +38,7 @@ export async function ensureStreams(
     max_age: maxAgeMs * NANOSECONDS,
     duplicate_window: duplicateWindowMs * NANOSECONDS,
   });
-  await ensureStream(connection, {
+  await ensureLetterStream(connection, {
     ...kept,
     name: names.letterStream,
     subjects: [names.letters],
@@ -81,6 +81,23 @@ export async function ensureConsumer(
 
 async function ensureStream(connection: Connection, asked: Settings & { readonly name: string }): Promise<void> {
   compare(`stream ${asked.name}`, asked, await connection.ensureStream(asked));
+}
+
+/** An earlier version set no limit in bytes: it is set now, where the letters are within it and the server lets this user. */
+async function ensureLetterStream(
+  connection: Connection,
+  asked: Settings & { readonly name: string; readonly max_bytes: number },
+): Promise<void> {
+  const { name, max_bytes } = asked;
+  const given = await connection.ensureStream(asked);
+  const isLimited = !isSame(given['max_bytes'], -1);
+  compare(`stream ${name}`, isLimited ? asked : { ...asked, max_bytes: -1 }, given);
+  if (isLimited) return;
+  try {
+    await connection.limitBytes(name, max_bytes);
+  } catch (thrown) {
+    if (!(thrown instanceof BusbarError && thrown.code === 'BUSBAR_TRANSPORT_PERMISSION')) throw thrown;
+  }
 }
 
 /** A server that does not know a setting ignores it in silence: only what comes back tells. */
