@@ -40,6 +40,25 @@ describe('the error logger', () => {
     await logger.close();
     await logging.close();
   });
+
+  it('keeps its totals and its schema whatever numbers and names a report has', async () => {
+    const logger = new ErrorLogger({ logDir: temporaryFolder() });
+    for (const retry_count of [-1, 1.5, 2 ** 32, Number.NaN])
+      expect(logger.logError({ ...REPORT, retry_count })).toBe(false);
+    expect(logger.logError({ ...REPORT, error_id: 'most', retry_count: 2 ** 32 - 1 })).toBe(true);
+    for (const repeats of [Number.POSITIVE_INFINITY, Number.NaN, -7, 0, 1.5, null, '3'])
+      expect(logger.logError({ ...REPORT, error_id: 'bad', context: { repeats, rollup: repeats } })).toBe(true);
+    expect(logger.logError({ ...REPORT, error_id: 'good', context: { repeats: 3 } })).toBe(true);
+    const context = { topic: 5, code: 7n, message: false, phase: { a: 1 }, signature: null, more: { a: null } };
+    expect(logger.logError({ ...REPORT, error_id: 'odd', context } as unknown as ErrorReport)).toBe(true);
+    // Those that were refused are told of with the next one.
+    expect((await logger.getErrorStatistics()).totalErrors).toBe(4 + 1 + 7 + 3 + 1);
+    const contextOf = new Map((await logger.recentErrors()).map((report) => [report.error_id, report.context]));
+    expect(contextOf.get('bad')).toEqual({});
+    expect(contextOf.get('good')).toEqual({ repeats: 3 });
+    expect(contextOf.get('odd')).toEqual({ topic: '5', code: '7', message: 'false', more: { a: null } });
+    await logger.close();
+  });
 });
 
 describe('the dead-letter queue', () => {
@@ -58,6 +77,9 @@ describe('the dead-letter queue', () => {
     ];
     const reports = [
       { retry_count: '1' },
+      { retry_count: -1 },
+      { retry_count: 1.5 },
+      { retry_count: 2 ** 32 },
       { timestamp: Number.NaN },
       { timestamp: 1_790_000_000_000 },
       { category: 'x' },

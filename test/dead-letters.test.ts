@@ -3,7 +3,13 @@ import { readdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { DeadLetterQueue, type DeadLetterQueueOptions, type ErrorReport, type LetterFilter } from '../src/index.js';
+import {
+  DeadLetterQueue,
+  type DeadLetterQueueOptions,
+  ErrorLogger,
+  type ErrorReport,
+  type LetterFilter,
+} from '../src/index.js';
 import { closed, queueOn, REPORT, segmentsOf } from './letter-queues.js';
 import { linesOf, temporaryFolder } from './test-bus.js';
 
@@ -29,6 +35,22 @@ describe('a dead letter', () => {
       message: { id: 'm', topic: 'a.b', payload: { n: 1 }, key: 'k', priority: 'normal', headers: { h: 'v' } },
     });
     expect([statSync(segment).mode & 0o777, statSync(folder).mode & 0o777]).toEqual([0o600, 0o700]);
+  });
+
+  it('says nothing secret of its error, neither what busbar knows nor what its queue or another user of the log names', async () => {
+    const folder = temporaryFolder();
+    const queue = queueOn(join(folder, 'dead_letter'), { redact: { patterns: ['card-[0-9]+'] } });
+    const logger = new ErrorLogger({ logDir: folder, redact: { patterns: ['badge-[0-9]+'] } });
+    const message = 'no postgres://app:hunter2@db/x with password=hunter3, card-17, badge-18';
+    const id = await queue.addMessage({ topic: 'a', payload: 'card-17' }, { ...REPORT, message });
+    const letter = await queue.show(id);
+    expect(letter?.message.payload).toBe('card-17');
+    expect(letter?.error.message).toMatch(/^no postgres:.* with password=.*redacted/);
+    expect(letter?.error.message).not.toMatch(/hunter|17|18/);
+    await logger.close();
+    expect(() => queueOn(folder, { redact: { patterns: ['('] } })).toThrow(
+      expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }),
+    );
   });
 
   it('is in one queue by whatever name of its folder, and two that would share a log are refused at once', async () => {

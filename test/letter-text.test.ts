@@ -10,6 +10,7 @@ import {
 import type { LetterHeader } from '../src/shared/logging-task.js';
 import { Codec } from '../src/shared/message.js';
 import { allocateRing, RingReader, RingWriter } from '../src/shared/ring.js';
+import { memoryInUse } from './heap.js';
 
 const TEXTS = ['', 'plain-1.>', 'a "quoted\\ one', 'line\nbreak\u0000\u007f', 'é', 'ключ 👋', 'lone \ud800', '}{,:[]'];
 
@@ -70,4 +71,10 @@ it.each(TEXTS)('as JSON, with %j everywhere, and the same behind the ring', (tex
     );
     expect(handed.codec).toBe(Codec.JSON);
   }
+});
+
+it('keeps no long names in memory', () => {
+  const { heap } = memoryInUse();
+  for (let n = 0; n < 50; n++) letterText(letterOf('', { signature: `${Buffer.alloc(400_000, 'x')}${n}` }), FRESH);
+  expect(memoryInUse().heap - heap).toBeLessThan(5_000_000);
 });

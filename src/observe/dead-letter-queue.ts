@@ -18,6 +18,7 @@ import type { Headers, Priority } from '../shared/message.js';
 import type { Moment } from '../shared/moment.js';
 import { assertKnown, fields, flag, positive } from '../shared/option-checks.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
+import { createRedactor, type RedactOptions } from '../shared/redact.js';
 import type { ReplayOptions, ReplayResult } from '../shared/replay.js';
 import type { DeadLetterReason } from '../shared/report.js';
 import { copyOf } from '../shared/views.js';
@@ -41,6 +42,8 @@ export interface DeadLetterQueueOptions {
   readonly maxAgeMs?: number;
   /** True: this process holds the folder for a moment only, and a bus that starts meanwhile waits. Default false. */
   readonly brief?: boolean;
+  /** What is secret in the messages of reports, beyond what busbar knows. */
+  readonly redact?: RedactOptions;
 }
 
 /** What {@link DeadLetterQueue.edit} may change; what is not named stays as it is. */
@@ -81,15 +84,16 @@ export class DeadLetterQueue {
     clock = systemClock,
     elsewhere: () => LetterStore | undefined = () => undefined,
   ) {
-    const known = ['storageDir', 'maxLetters', 'maxBytes', 'maxAgeMs', 'brief'];
+    const known = ['storageDir', 'maxLetters', 'maxBytes', 'maxAgeMs', 'brief', 'redact'];
     assertKnown('options', fields('options', options, '{ storageDir }'), known);
-    const { storageDir, maxLetters, maxBytes, maxAgeMs, brief = false } = options;
+    const { storageDir, maxLetters, maxBytes, maxAgeMs, brief = false, redact = {} } = options;
     if (typeof storageDir !== 'string' || storageDir === '') {
       throw invalidOption('storageDir', 'the path of a folder', storageDir);
     }
     for (const [name, value] of Object.entries({ maxLetters, maxBytes, maxAgeMs }))
       if (value !== undefined) positive(name, value);
     flag('brief', brief);
+    createRedactor(redact);
     const letterFolder = resolve(storageDir);
     const folder = basename(letterFolder) === 'dead_letter' ? dirname(letterFolder) : letterFolder;
     const limits = {
@@ -97,7 +101,7 @@ export class DeadLetterQueue {
       ...(maxBytes === undefined ? {} : { maxLetterBytes: maxBytes }),
       ...(maxAgeMs === undefined ? {} : { maxLetterAgeMs: maxAgeMs }),
     };
-    this.#logging = Logging.of(folder, letterFolder, limits, {}, null, systemClock, brief);
+    this.#logging = Logging.of(folder, letterFolder, limits, redact, null, systemClock, brief);
     this.#target = target;
     this.#clock = clock;
     this.#elsewhere = elsewhere;
@@ -105,14 +109,14 @@ export class DeadLetterQueue {
 
   /**
    * Resolves with the letter's error_id once it survives a power cut. What cannot be encoded is kept as far as it can be. The
-   * report may leave out what {@link ErrorLogger.logError} lets it leave out.
+   * report may leave out what {@link ErrorLogger.logError} lets it leave out; secrets are taken out of what it says.
    *
    * @throws BUSBAR_INVALID_OPTION
    */
   async addMessage(message: GivenUpMessage, report: GivenReport, reason: DeadLetterReason = 'manual'): Promise<string> {
     this.#assertOpen();
     const { codec, bytes } = encodeOrLess(message.payload);
-    const header = headerOf(message, report, reason, codec, this.#clock.now() / 1000);
+    const header = headerOf(message, report, reason, codec, this.#clock.now() / 1000, this.#logging.redactor);
     const elsewhere = this.#elsewhere();
     if (elsewhere !== undefined) {
       await new Promise<void>((done) => elsewhere.letter(header, bytes, done));

@@ -5,7 +5,8 @@ import type { LetterHeader } from '../shared/logging-task.js';
 import type { CodecId, Headers, Priority } from '../shared/message.js';
 import { isSeconds } from '../shared/moment.js';
 import { assertPublishOptions } from '../shared/publish-options.js';
-import { type DeadLetterReason, ErrorCategory, isCategory } from '../shared/report.js';
+import type { Redactor } from '../shared/redact.js';
+import { type DeadLetterReason, ErrorCategory, isCategory, isRetryCount } from '../shared/report.js';
 import type { GivenReport } from './given-report.js';
 import { assertReason } from './letter-choice.js';
 
@@ -37,6 +38,7 @@ export function headerOf(
   reason: DeadLetterReason,
   codec: CodecId,
   now: number,
+  redactor: Redactor,
 ): LetterHeader {
   const { id = nanoid(), topic, key = null, priority = 'normal', headers = null, published_at = now } = message;
   assertPublishOptions({ id, priority, ...(key === null ? {} : { key }), ...(headers === null ? {} : { headers }) });
@@ -68,7 +70,7 @@ export function headerOf(
     started: retry_count + 1,
     failed: retry_count + 1,
     history: [first],
-    error: { name: report.exception_type, message: report.message },
+    error: { name: redactor.text(report.exception_type), message: redactor.text(report.message) },
   };
 }
 
@@ -85,7 +87,8 @@ function assertReport(report: unknown): void {
   if (!isCategory(category))
     throw invalidOption('report.category', `one of ${Object.values(ErrorCategory).join(', ')}`, category);
   assertSeconds('report.timestamp', timestamp);
-  assertNumber('report.retry_count', retry_count);
+  if (!isRetryCount(retry_count))
+    throw invalidOption('report.retry_count', 'a whole number from 0 to 4294967295', retry_count);
   assertText('report.message', message);
   assertText('report.exception_type', exception_type);
   if (typeof context !== 'object' || context === null) throw invalidOption('report.context', 'an object', context);
@@ -97,8 +100,4 @@ function assertText(name: string, value: unknown): void {
 
 function assertSeconds(name: string, value: unknown): void {
   if (!isSeconds(value)) throw invalidOption(name, 'seconds (not milliseconds) since 1970', value);
-}
-
-function assertNumber(name: string, value: unknown): void {
-  if (!Number.isFinite(value)) throw invalidOption(name, 'a finite number', value);
 }

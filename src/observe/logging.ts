@@ -12,7 +12,7 @@ import {
   Status,
 } from '../shared/logging-task.js';
 import type { LoggingTesting } from '../shared/logging-testing.js';
-import type { RedactOptions } from '../shared/redact.js';
+import { createRedactor, type RedactOptions, type Redactor } from '../shared/redact.js';
 import type { ErrorReport } from '../shared/report.js';
 import { allocateRing, RingWriter } from '../shared/ring.js';
 import { LetterQueue } from './letter-queue.js';
@@ -42,6 +42,7 @@ export class Logging {
   #letterFolder: string | undefined;
   #limits: Partial<LogLimits> = {};
   #redact: RedactOptions = {};
+  #redactor: Redactor | undefined;
   readonly #reports: ReportQueue;
   readonly #letters: LetterQueue;
   readonly #thread: LoggingThread;
@@ -121,6 +122,12 @@ export class Logging {
     return this.#letterFolder !== undefined;
   }
 
+  /** For what is secret for any of its users. */
+  get redactor(): Redactor {
+    this.#redactor ??= createRedactor(this.#redact);
+    return this.#redactor;
+  }
+
   /** @internal One user more. A worker that runs is replaced when it has to do what it was not told at its start. */
   join(letterFolder: string | undefined, limits: Partial<LogLimits>, redact: RedactOptions): void {
     this.#users++;
@@ -128,6 +135,7 @@ export class Logging {
     this.#letterFolder ??= letterFolder;
     this.#limits = { ...this.#limits, ...limits, ...this.#limits };
     this.#redact = unionOf(this.#redact, redact);
+    this.#redactor = undefined;
     const isOther = JSON.stringify([this.letterFolder, this.#limits, this.#redact]) !== before;
     if (isOther && this.#opening !== undefined) void this.#begin(() => this.#thread.restart());
   }

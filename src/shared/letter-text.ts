@@ -65,8 +65,11 @@ function historyEntry({ category, signature, count, first, last }: LetterHeader[
 /** As JSON, what many letters share. */
 const names = new Map<string, string>();
 const MOST_NAMES = 256;
+/** Longer ones are not kept: a program may have given any. In characters. */
+const LONGEST_NAME = 256;
 
 function name(value: string): string {
+  if (value.length > LONGEST_NAME) return text(value);
   let known = names.get(value);
   if (known === undefined) {
     known = text(value);

@@ -86,6 +86,17 @@ export interface ErrorReportContext {
   [detail: string]: unknown;
 }
 
+const MOST_RETRIES = 0xffff_ffff;
+
+export function isRetryCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_RETRIES;
+}
+
+/** How many failures a report stands for, as `context.repeats` says it. */
+export function isRepeats(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1;
+}
+
 /** For the user's code: what it does to the copy, it does not do to what is logged. */
 export function copyOfReport(report: ErrorReport): ErrorReport {
   return { ...report, context: { ...report.context } };

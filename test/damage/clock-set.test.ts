@@ -6,6 +6,7 @@ import { FRESH, letterText } from '../../src/shared/letter-text.js';
 import type { LogLimits } from '../../src/shared/logging-task.js';
 import { Codec } from '../../src/shared/message.js';
 import { Minutes } from '../../src/shared/minutes.js';
+import { createRedactor } from '../../src/shared/redact.js';
 import { Erasure } from '../../workers/logging/erasure.js';
 import { Letters } from '../../workers/logging/letters.js';
 import { Rollup } from '../../workers/logging/rollup.js';
@@ -69,7 +70,7 @@ describe('retention by age', () => {
     const times = [NEW_YEAR + 500 * DAY, NEW_YEAR - 31 * DAY, 100, NEW_YEAR - 29 * DAY];
     letters.add(
       times.map((at) => {
-        const header = headerOf({ topic: 'a', payload: null }, REPORT, 'manual', Codec.JSON, at);
+        const header = headerOf({ topic: 'a', payload: null }, REPORT, 'manual', Codec.JSON, at, createRedactor());
         const { head, tail } = letterText(header, FRESH);
         return { codec: Codec.JSON, head: Buffer.from(head), tail: Buffer.from(tail), payload: Buffer.from('null') };
       }),

@@ -6,6 +6,7 @@ import { headerOf } from '../../src/observe/given-up.js';
 import { FRESH, letterText } from '../../src/shared/letter-text.js';
 import type { LogLimits } from '../../src/shared/logging-task.js';
 import { Codec } from '../../src/shared/message.js';
+import { createRedactor } from '../../src/shared/redact.js';
 import { Erasure } from '../../workers/logging/erasure.js';
 import { Letters } from '../../workers/logging/letters.js';
 import { Segments } from '../../workers/logging/segments.js';
@@ -31,7 +32,7 @@ it('is twice maxBytes and 64 MiB at the most, whatever is added, changed and rem
   for (let round = 0; round < 60; round++) {
     const group = Array.from({ length: 8 }, () => {
       const payload = Buffer.alloc(1000 + Math.floor(random() * 150_000), 'x');
-      const header = headerOf({ topic: 'a', payload }, REPORT, 'manual', Codec.BUFFER, round);
+      const header = headerOf({ topic: 'a', payload }, REPORT, 'manual', Codec.BUFFER, round, createRedactor());
       const { head, tail } = letterText(header, FRESH);
       return { codec: header.payload_codec, head: Buffer.from(head), tail: Buffer.from(tail), payload };
     });

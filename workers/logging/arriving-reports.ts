@@ -1,6 +1,6 @@
 // Error reports as they come out of the ring, without the secrets of a program that handed them in.
 import type { Redactor } from '../../src/shared/redact.js';
-import type { ErrorReport } from '../../src/shared/report.js';
+import { type ErrorReport, isRepeats } from '../../src/shared/report.js';
 import { type ReadReport, readReports } from '../../src/shared/report-reader.js';
 import { RingReader } from '../../src/shared/ring.js';
 import { asBuffer } from '../../src/shared/views.js';
@@ -79,6 +79,6 @@ function redacted(report: ErrorReport, redactor: Redactor): ErrorReport {
 
 /** How many it stands for: it may tell of several that found no room, or repeat others. */
 export function repeatsOf(report: ErrorReport): number {
-  const { repeats } = report.context as { repeats?: unknown };
-  return typeof repeats === 'number' && repeats > 0 ? repeats : 1;
+  const { repeats } = report.context;
+  return isRepeats(repeats) ? repeats : 1;
 }

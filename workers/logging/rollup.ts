@@ -1,5 +1,5 @@
 // Keeps a storm of identical failures from filling the log: the first ones in full, then one line for many.
-import type { ErrorReport } from '../../src/shared/report.js';
+import { type ErrorReport, isRepeats } from '../../src/shared/report.js';
 
 /** Reports of one signature written in full before the rest is rolled up. */
 const IN_FULL = 10;
@@ -35,7 +35,7 @@ export class Rollup {
     }
     group.heardOf = now;
     const { repeats } = report.context;
-    const isCounted = typeof repeats === 'number';
+    const isCounted = isRepeats(repeats);
     if (!isCounted && ++group.seen <= IN_FULL) return true;
     if (group.count === 0) group.first = report.timestamp;
     group.count += isCounted ? repeats : 1;
