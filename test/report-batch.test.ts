@@ -70,6 +70,24 @@ describe('a batch of reports', () => {
     expect(read().flat()[0]?.report.message).toBe('room again');
   });
 
+  it('takes what fits an empty ring at one byte a character, and says of what does not that it never will', () => {
+    for (const character of ['x', 'é']) {
+      const { writer, read } = ringOf(1024 * 1024);
+      const batch = new ReportBatch(writer);
+      const report = reportOf({ message: character.repeat(520_000) });
+      const next = reportOf({ message: '👋'.repeat(20_000) });
+      expect([batch.add(report, true), batch.add(next, true)]).toEqual([true, true]);
+      batch.send();
+      const arrived = read().map((record) => record.map((one) => one.report));
+      expect(arrived).toEqual([[report], [next]]);
+    }
+    const batch = new ReportBatch(ringOf(1024 * 1024).writer);
+    for (const message of ['x'.repeat(530_000), '👋'.repeat(140_000)])
+      expect([batch.add(reportOf({ message }), true), batch.wasTooLarge]).toEqual([false, true]);
+    while (batch.add(reportOf({ message: 'x'.repeat(3000) }), true));
+    expect(batch.wasTooLarge).toBe(false);
+  });
+
   it('takes a context whose getters throw, come back, or that is no plain object', () => {
     const { writer, read } = ringOf(64 * 1024);
     const batch = new ReportBatch(writer);
@@ -123,5 +141,34 @@ describe('the way to the log', () => {
     queue.add(reportOf(), true, '');
     queue.tell();
     expect(counts()).toEqual([1]);
+  });
+
+  it('tells what found no room also when its context throws, and does not wait for what can never go', () => {
+    const { writer, read } = ringOf(64 * 1024);
+    const queue = new ReportQueue(writer, new Doorbell(Doorbell.allocate()), systemClock);
+    const refused = (more: Partial<ErrorReport>, times: number): void => {
+      for (let n = 0; n < times; n++) expect(queue.add(reportOf(more), false, '')).toBe(false);
+    };
+    refused({ message: 'x'.repeat(100_000), context: { signature: 'v1:large', repeats: 5 } }, 2);
+    while (queue.add(reportOf({ message: 'x'.repeat(3000), context: {} }), true, ''));
+    const throws = {
+      get: () => {
+        throw new Error('caught');
+      },
+      enumerable: true,
+    };
+    refused({ context: Object.defineProperty({ signature: 'v1:trap' }, 'trap', throws) }, 3);
+    refused({ context: Object.defineProperty({}, 'signature', throws) }, 4);
+    refused({ context: { signature: 'v1:odd', repeats: Number.POSITIVE_INFINITY } }, 1);
+    // With the one that ended the loop.
+    expect(queue.lost).toBe(2 * 5 + 1 + 3 + 4 + 1);
+    read();
+    queue.tell();
+    const told = read().flat();
+    expect(told.map(({ report }) => [report.exception_type, report.context])).toEqual([
+      ['LostReports', { repeats: 2 * 5 + 1 + 4 }],
+      ['TimeoutError', { signature: 'v1:trap', trap: '[threw]', repeats: 3 }],
+      ['TimeoutError', { signature: 'v1:odd', repeats: 1 }],
+    ]);
   });
 });

@@ -44,6 +44,8 @@ export class ReportBatch {
   #text = '';
   #count = 0;
   #isBusy = false;
+  /** The last one that was refused would find no room in an empty ring either. */
+  wasTooLarge = false;
   /** Of the context before, and their indices: most contexts have the same ones in the same order. */
   readonly #names: string[] = new Array(MOST_FIELDS).fill('');
   readonly #indices: number[] = new Array(MOST_FIELDS).fill(OTHER_NAME);
@@ -64,6 +66,7 @@ export class ReportBatch {
    * copy. False: there is no room. Never throws.
    */
   add(report: ErrorReport, isRedacted: boolean): boolean {
+    this.wasTooLarge = false;
     // A getter may come back here while its own report is being written.
     if (this.#isBusy) return false;
     this.#isBusy = true;
@@ -102,11 +105,11 @@ export class ReportBatch {
       const at = this.#at;
       const text = this.#text;
       this.#write(report, isRedacted);
-      if (this.#hasRoom()) {
+      if (this.#hasRoom() || (this.#count === 0 && this.#hasRoomAlone())) {
         this.#count++;
         return true;
       }
-      needed = this.#needed;
+      needed = this.#count === 0 && isLatin1(this.#text) ? this.#neededAsLatin1 : this.#needed;
       this.#at = at;
       this.#text = text;
       // Behind others it had no room; by itself it is larger than usual.
@@ -115,7 +118,8 @@ export class ReportBatch {
   }
 
   #begin(bytes: number): boolean {
-    const start = bytes <= this.#ring.largestRecord ? this.#ring.claim(bytes) : -1;
+    this.wasTooLarge = bytes > this.#ring.largestRecord;
+    const start = this.wasTooLarge ? -1 : this.#ring.claim(bytes);
     if (start < 0) return false;
     this.#start = start;
     this.#end = start + bytes;
@@ -125,11 +129,20 @@ export class ReportBatch {
 
   /** With the numbers of one report more, and two bytes for each character. */
   get #needed(): number {
-    return this.#at + MOST_NUMBER_BYTES + this.#text.length * 2 - this.#start;
+    return this.#neededAsLatin1 + this.#text.length;
+  }
+
+  get #neededAsLatin1(): number {
+    return this.#at + MOST_NUMBER_BYTES + this.#text.length - this.#start;
   }
 
   #hasRoom(): boolean {
     return this.#start + this.#needed <= this.#end;
+  }
+
+  /** None is put behind it: that could need two bytes for each character of both. */
+  #hasRoomAlone(): boolean {
+    return this.#start + this.#neededAsLatin1 <= this.#end && isLatin1(this.#text);
   }
 
   #write(report: ErrorReport, isRedacted: boolean): void {

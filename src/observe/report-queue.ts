@@ -2,7 +2,9 @@
 import { nanoid } from 'nanoid';
 import type { Clock, Timer } from '../shared/clock.js';
 import type { Doorbell } from '../shared/doorbell.js';
-import type { ErrorReport } from '../shared/report.js';
+import { peek } from '../shared/hostile.js';
+import { createRedactor } from '../shared/redact.js';
+import { type ErrorReport, isRepeats } from '../shared/report.js';
 import type { RingWriter } from '../shared/ring.js';
 import { Repeats } from './repeats.js';
 import { ReportBatch } from './report-batch.js';
@@ -15,7 +17,7 @@ const RUN_ENDS = Promise.resolve();
 const MOST_SIGNATURES = 100;
 
 interface Lost {
-  /** The first of them. */
+  /** The first of them, with a plain copy of its context: a program's own may throw when it is read. */
   readonly report: ErrorReport;
   readonly isRedacted: boolean;
   count: number;
@@ -27,6 +29,7 @@ export class ReportQueue {
   readonly #bell: Doorbell;
   readonly #clock: Clock;
   readonly #repeats = new Repeats();
+  readonly #redactor = createRedactor();
   readonly #lostOf = new Map<string, Lost>();
   /** Lost and not told, of no signature. */
   #others = 0;
@@ -51,7 +54,7 @@ export class ReportQueue {
    */
   add(report: ErrorReport, isRedacted: boolean, key: string): boolean {
     if (key !== '') this.#repeats.add(key, report);
-    if (this.#others > 0 && this.#batch.add(lossReport(report, this.#others), true)) this.#others = 0;
+    this.#tellOthers(report);
     if (this.#batch.add(report, isRedacted)) {
       this.#sendSoon();
       return true;
@@ -87,13 +90,22 @@ export class ReportQueue {
     for (const report of this.#repeats.take()) this.add(report, true, '');
     for (const [signature, { report, isRedacted, count }] of this.#lostOf) {
       const all = { ...report, error_id: nanoid(), context: { ...report.context, repeats: count } };
-      if (!this.#batch.add(all, isRedacted)) {
+      const isTold = this.#batch.add(all, isRedacted);
+      if (!isTold && !this.#batch.wasTooLarge) {
         this.#tellLater();
         break;
       }
       this.#lostOf.delete(signature);
+      if (isTold) continue;
+      this.#others += count;
+      this.#tellOthers(report);
     }
     this.#send();
+  }
+
+  /** @param like a report like them */
+  #tellOthers(like: ErrorReport): void {
+    if (this.#others > 0 && this.#batch.add(lossReport(like, this.#others), true)) this.#others = 0;
   }
 
   #sendSoon(): void {
@@ -116,15 +128,22 @@ export class ReportQueue {
   }
 
   #lose(report: ErrorReport, isRedacted: boolean): void {
-    const { repeats, signature } = report.context;
-    const count = typeof repeats === 'number' ? repeats : 1;
+    const repeats = peek(report.context, 'repeats');
+    const signature = peek(report.context, 'signature');
+    const count = isRepeats(repeats) ? repeats : 1;
     this.lost += count;
     const known = typeof signature === 'string' ? this.#lostOf.get(signature) : undefined;
     if (known !== undefined) known.count += count;
     else if (typeof signature === 'string' && signature !== '' && this.#lostOf.size < MOST_SIGNATURES) {
-      this.#lostOf.set(signature, { report, isRedacted, count });
+      this.#lostOf.set(signature, { report: { ...report, context: this.#plain(report.context) }, isRedacted, count });
     } else this.#others += count;
     this.#tellLater();
+  }
+
+  #plain(context: ErrorReport['context']): ErrorReport['context'] {
+    const plain = this.#redactor.value(context);
+    // Of what cannot be read there is a text.
+    return typeof plain === 'object' ? { ...plain } : {};
   }
 
   #tellLater(): void {
