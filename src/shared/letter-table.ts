@@ -4,23 +4,25 @@ import type { LetterSummary } from './logging-task.js';
 /** Under this name both ends tell Comlink of it. */
 export const LETTER_TABLE = 'busbar.letters';
 
-const NAMES = ['topic', 'subscriber_id', 'pattern', 'error_category', 'reason', 'signature', 'state'] as const;
-const NUMBERS = ['retry_count', 'replays', 'replay_failures', 'edits', 'bytes'] as const;
-const WIDTH = NAMES.length + NUMBERS.length;
+/** Values of a letter: the numbers of its names and its state, then what are numbers themselves; see `summariesOf`. */
+const WIDTH = 12;
 
 export interface LetterColumns {
   readonly ids: string[];
   readonly messageIds: string[];
   readonly timestamps: Float64Array<ArrayBuffer>;
-  /** Of each letter: the numbers of its {@link NAMES}, then its {@link NUMBERS}. */
+  /** So many of each letter: {@link WIDTH}. */
   readonly values: Uint32Array<ArrayBuffer>;
   readonly names: string[];
 }
 
-/** Belongs to the logging worker. */
+/** Of each letter first what {@link add} takes, then its names, its state, and its numbers, in order. Belongs to the logging worker. */
 export class LetterTable {
   readonly columns: LetterColumns;
-  readonly #numbers = new Map<string, number>();
+  /** By the numbers that names have where they come from. */
+  readonly #numbers = new Map<number, number>();
+  readonly #states = new Map<string, number>();
+  #at = 0;
 
   /** @param rows how many will be added */
   constructor(rows: number) {
@@ -29,22 +31,34 @@ export class LetterTable {
     this.columns = { ids: [], messageIds: [], timestamps, values, names: [] };
   }
 
-  add(letter: LetterSummary): void {
-    const { ids, messageIds, timestamps, values } = this.columns;
-    const row = ids.length;
-    ids.push(letter.error_id);
-    messageIds.push(letter.message_id);
-    timestamps[row] = letter.timestamp;
-    let at = row * WIDTH;
-    for (const name of NAMES) values[at++] = this.#number(letter[name]);
-    for (const name of NUMBERS) values[at++] = letter[name];
+  add(id: string, messageId: string, timestamp: number): void {
+    const { ids, messageIds, timestamps } = this.columns;
+    timestamps[ids.length] = timestamp;
+    ids.push(id);
+    messageIds.push(messageId);
   }
 
-  #number(name: string): number {
-    const known = this.#numbers.get(name);
-    if (known !== undefined) return known;
-    this.#numbers.set(name, this.columns.names.length);
-    return this.columns.names.push(name) - 1;
+  /** @param nameOf the name that has this number where it comes from */
+  addName(own: number, nameOf: (own: number) => string): void {
+    let number = this.#numbers.get(own);
+    if (number === undefined) {
+      number = this.columns.names.push(nameOf(own)) - 1;
+      this.#numbers.set(own, number);
+    }
+    this.addNumber(number);
+  }
+
+  addState(state: string): void {
+    let number = this.#states.get(state);
+    if (number === undefined) {
+      number = this.columns.names.push(state) - 1;
+      this.#states.set(state, number);
+    }
+    this.addNumber(number);
+  }
+
+  addNumber(value: number): void {
+    this.columns.values[this.#at++] = value;
   }
 }
 

@@ -137,6 +137,11 @@ export class LetterIndex {
     return this.#texts.toString('utf8', from, from + (this.#columns.idLength[row] as number));
   }
 
+  messageIdOf(row: number): string {
+    const from = (this.#columns.text[row] as number) + (this.#columns.idLength[row] as number);
+    return this.#texts.toString('utf8', from, from + (this.#columns.messageIdLength[row] as number));
+  }
+
   placeOf(row: number): Place {
     const { segment, offset, length } = this.#columns;
     return { segment: segment[row] as number, offset: offset[row] as number, length: length[row] as number };
@@ -150,7 +155,6 @@ export class LetterIndex {
   #headOf(row: number): LetterHead {
     const c = this.#columns;
     const nameIn = (column: Uint32Array): string => this.nameOf(column[row] as number);
-    const from = (c.text[row] as number) + (c.idLength[row] as number);
     const traits: LetterTraits = {
       topic: nameIn(c.topic),
       subscriber_id: nameIn(c.subscriber),
@@ -164,8 +168,12 @@ export class LetterIndex {
       replay_failures: c.failures[row] as number,
       edits: c.edits[row] as number,
     };
-    const message_id = this.#texts.toString('utf8', from, from + (c.messageIdLength[row] as number));
-    return { error_id: this.idOf(row), timestamp: c.timestamp[row] as number, message_id, traits };
+    return {
+      error_id: this.idOf(row),
+      timestamp: c.timestamp[row] as number,
+      message_id: this.messageIdOf(row),
+      traits,
+    };
   }
 
   /** The latest time of a letter that is not in the future; -Infinity: there is none. */

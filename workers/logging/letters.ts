@@ -1,5 +1,5 @@
 // The dead-letter queue: an index in memory, lines in segments, and what may be done with letters.
-import { LetterTable } from '../../src/shared/letter-table.js';
+import type { LetterTable } from '../../src/shared/letter-table.js';
 import type { HandedLetter } from '../../src/shared/letter-text.js';
 import type {
   LetterEdit,
@@ -26,6 +26,7 @@ import {
   writeLetter,
   writeState,
 } from './letter-line.js';
+import { tableOf } from './letter-list.js';
 import { LineBatch } from './line-batch.js';
 import type { Damage } from './repair.js';
 import { beyondLimits, type Retired } from './retention.js';
@@ -107,10 +108,7 @@ export class Letters {
   }
 
   list(filter: LetterFilter): LetterTable {
-    const rows = rowsOf(this.index, filter);
-    const table = new LetterTable(rows.length);
-    for (const row of rows) table.add(this.index.summaryOf(row));
-    return table;
+    return tableOf(this.index, rowsOf(this.index, filter));
   }
 
   ids(filter: LetterFilter): string[] {
