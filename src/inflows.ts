@@ -1,17 +1,20 @@
 // What a transport brings to the subscriptions of a bus: opened, paused and closed with them. In memory there is none.
+import type { RetrySchedule } from './failure/retries.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Publisher } from './publish.js';
 import type { Remote } from './remote.js';
 import { assertTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
+import type { Retry } from './settle-parts.js';
 import type { Delivery } from './shared/delivery.js';
 import { assertPublishOptions } from './shared/publish-options.js';
-import type { Arrival, Inflow, Intake } from './transport/transport.js';
+import type { Arrival, Inflow, Intake, Ticket } from './transport/transport.js';
 
 export interface InflowParts {
   readonly remote: Remote | null;
   readonly publisher: Publisher;
   readonly settler: Settler;
+  readonly retries: RetrySchedule<Retry>;
 }
 
 /** Belongs to one bus. Runs on the main thread. */
@@ -59,10 +62,20 @@ export class Inflows {
 }
 
 /** Where a subscription takes in what the transport brings. */
-function intakeOf(subscription: LiveSubscription, { publisher, settler }: InflowParts, remote: Remote): Intake {
+function intakeOf(subscription: LiveSubscription, parts: InflowParts, remote: Remote): Intake {
+  const { publisher, settler, retries } = parts;
   const { pattern, subscriberId, options } = subscription;
   const giveUp: Intake['giveUp'] = (arrival, ticket, reason, thrown) => {
     settler.refuse(subscription, publisher.arrived(subscription, arrival, ticket), reason, thrown);
+  };
+  // What failed is tried again here, where its attempts are counted.
+  const isOneOf = (delivery: Delivery, tickets: ReadonlySet<Ticket>): boolean =>
+    delivery.failed === 0 && remote.isHeldBy(delivery, tickets);
+  const takePutOff = (tickets: ReadonlySet<Ticket>): Delivery[] => {
+    const isPutOff = (retry: Retry): boolean => retry.subscription === subscription && isOneOf(retry.delivery, tickets);
+    const taken = retries.takeWhere(isPutOff).map(({ delivery }) => delivery);
+    for (const delivery of taken) subscription.endsWaiting(delivery);
+    return taken;
   };
   return {
     pattern,
@@ -76,9 +89,16 @@ function intakeOf(subscription: LiveSubscription, { publisher, settler }: Inflow
     },
     giveUp,
     giveBack: async (tickets) => {
-      // What failed is tried again here, where its attempts are counted.
-      const isWanted = (delivery: Delivery): boolean => delivery.failed === 0 && remote.isHeldBy(delivery, tickets);
-      for (const delivery of await subscription.takeUnstarted(isWanted)) remote.release(subscription, delivery);
+      const isWanted = (delivery: Delivery): boolean => isOneOf(delivery, tickets);
+      const taken = await subscription.takeWaiting(isWanted, () => takePutOff(tickets));
+      for (const delivery of taken) remote.release(subscription, delivery);
+    },
+    giveBackPutOff: (tickets) => {
+      if (tickets.size === 0) return;
+      for (const delivery of takePutOff(tickets)) {
+        subscription.release(delivery.number);
+        remote.release(subscription, delivery);
+      }
     },
   };
 }

@@ -235,13 +235,18 @@ export class LiveSubscription {
     return this.lanes.flatMap(({ backlog, parking }) => [...backlog.takeExpired(now), ...parking.takeExpired(now)]);
   }
 
-  /** Takes out those of which this is true and that have not started. Resolves once what runs now has ended. */
-  async takeUnstarted(isWanted: (delivery: Delivery) => boolean): Promise<Delivery[]> {
+  /**
+   * Takes out those of which this is true and that do not run. Resolves once what runs now has ended.
+   *
+   * @param takePutOff takes those among them that wait for their next attempt
+   */
+  async takeWaiting(isWanted: (delivery: Delivery) => boolean, takePutOff: () => Delivery[]): Promise<Delivery[]> {
     const taken: Delivery[] = [];
     const takeFrom = ({ backlog, parking }: AnyLane): void => {
-      taken.push(...backlog.takeWhere(isWanted), ...parking.takeWhere(isWanted));
+      taken.push(...backlog.takeWhere(isWanted), ...parking.takeWhere(isWanted), ...takePutOff());
     };
     await Promise.all(this.lanes.map((lane) => lane.whileAllWaits(() => takeFrom(lane))));
+    // Not before: what waits behind one of them in another lane is taken, too, and does not go on.
     for (const { number } of taken) this.release(number);
     return taken;
   }

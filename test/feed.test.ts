@@ -47,7 +47,13 @@ function feeds(unacknowledged: number, mark: number) {
     ...{ consumer: 'c', subject: 'x', pullMs: 500, ackWaitMs: 10_000, window: 100, maxDeliver: 10 },
     names: { stream: 's', topicOf: (subject: string) => subject } as unknown as FeedParts['names'],
     intake: {
-      ...{ pattern: 'a', subscriberId: 's', room: 100, giveBack: async () => undefined },
+      ...{
+        pattern: 'a',
+        subscriberId: 's',
+        room: 100,
+        giveBack: async () => undefined,
+        giveBackPutOff: () => undefined,
+      },
       take: ({ id, started }) => void seen.push(`${id} after ${started}`),
       giveUp: ({ id }, _ticket, reason) => void seen.push(`${id} ${reason}`),
     },
@@ -70,7 +76,7 @@ describe("a partition's feed", () => {
     for (const sequence of [7, 8, 9]) comes(sequence, 1);
     expect(seen).toEqual(['m7 after 1', 'm8 after 1']);
     await feed.pause();
-    for (const ticket of feed.returnable()) ticket.release(1);
+    for (const ticket of feed.returnable(false)) ticket.release(1);
     await feed.settled();
     marking.isDone();
     await turns();

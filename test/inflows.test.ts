@@ -1,11 +1,13 @@
 // What a transport brings may be of any size: who sent it knows other limits than ours.
 import { describe, expect, it } from '@jest/globals';
+import { RetrySchedule } from '../src/failure/retries.js';
 import { Inflows } from '../src/inflows.js';
 import type { LiveSubscription } from '../src/live-subscription.js';
 import type { Publisher } from '../src/publish.js';
 import { Remote } from '../src/remote.js';
 import type { Settler } from '../src/settle.js';
 import type { Delivery } from '../src/shared/delivery.js';
+import { SteppedClock } from '../src/testing/index.js';
 import { Trails } from '../src/trails.js';
 import type { Arrival, Intake } from '../src/transport/transport.js';
 
@@ -29,6 +31,7 @@ describe('an arrival', () => {
       settler: {
         refuse: (_: unknown, __: unknown, reason: string, { code }: { code: string }) => seen.push([reason, code]),
       } as unknown as Settler,
+      retries: new RetrySchedule(new SteppedClock(), () => undefined),
     });
     const subscription = { pattern: 'a', subscriberId: 's', options: { maxQueueSize: 1 }, isClosed: false };
     await inflows.open(subscription as unknown as LiveSubscription);

@@ -1,7 +1,7 @@
 // What JetStream makes of trouble: no connection, wrong permissions, other settings, messages that nobody can handle.
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
+import { deadLetter, type HandlerContext, MessageBus, retryLater } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import { withStableId } from '../src/shared/letter-id.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
@@ -196,6 +196,27 @@ describeWithNats('the JetStream transport', () => {
     expect(succeeded(first) + succeeded(second)).toBe(200);
     expect(second.getHealthStatus().errorsRecovered).toBe(0);
   });
+
+  it('gives a partition away though its messages are put off again and again', async () => {
+    const options = { connection, stream: 'PUTOFF', partitions: 4 };
+    const [first, second] = [await start(options), await start(options)];
+    let isReady = false;
+    const putOff = (): void => {
+      if (!isReady) throw retryLater(20);
+    };
+    const keys: unknown[] = [];
+    const see = (_payload: unknown, { key }: HandlerContext): void => void keys.push(key);
+    await first.subscribe('put.off', putOff, { subscriberId: 'putoff' });
+    await Promise.all(Array.from({ length: 16 }, (_, n) => first.publishAsync('put.off', n, { key: `k${n}` })));
+    while (first.getHealthStatus().subscriptions[0]?.retrying !== 16)
+      await new Promise((resume) => setTimeout(resume, 5));
+    await second.subscribe('put.off', see, { subscriberId: 'putoff' });
+    while (keys.length === 0) await new Promise((resume) => setTimeout(resume, 5));
+    isReady = true;
+    await Promise.all([first.idle(), second.idle()]);
+    const succeeded = [first, second].map((bus) => bus.getHealthStatus().subscriptions[0]?.succeeded ?? 0);
+    expect(succeeded).toEqual([16 - keys.length, keys.length]);
+  }, 20_000);
 
   it('counts a failure of a replay where the failures of its kind are counted', async () => {
     const bus = await start({ connection, stream: 'AGAIN' });

@@ -75,12 +75,12 @@ export class Feed {
     return this.#unsettled.size;
   }
 
-  /** Those of what came that are not settled, and may not have started; each once. From now on nothing more is handed over. */
-  returnable(): Ticket[] {
+  /** What came, is not settled, and was, or was not, told here before. From now on nothing more is handed over. */
+  returnable(wasTold: boolean): Ticket[] {
     this.#isLeaving = true;
     this.#takeDoubtful();
     this.#tellSettled();
-    const entries = [...this.#unsettled.values()].filter(({ isAskedBack }) => !isAskedBack);
+    const entries = [...this.#unsettled.values()].filter(({ isAskedBack }) => isAskedBack === wasTold);
     for (const entry of entries) entry.isAskedBack = true;
     return entries;
   }

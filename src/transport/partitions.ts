@@ -5,7 +5,7 @@ import type { Listening } from './connection-words.js';
 import { Feed } from './feed.js';
 import { type Lease, type LeaseParts, type ReadLease, readLease, takeLease } from './lease.js';
 import type { Names } from './subjects.js';
-import type { Inflow, Intake } from './transport.js';
+import type { Inflow, Intake, Ticket } from './transport.js';
 
 export interface PartitionsParts {
   readonly connection: Connection;
@@ -216,11 +216,16 @@ export class Partitions implements Inflow {
   /** Of the partitions that others shall have, nothing is started any more. */
   async #returnUnstarted(): Promise<void> {
     if (this.#isReturning) return;
+    const { intake } = this.#parts;
     const leaving = this.#partitions.filter(({ isChanging }) => isChanging);
-    const tickets = new Set(leaving.flatMap(({ held }) => (held === undefined ? [] : held.feed.returnable())));
+    const returnable = (wasTold: boolean): Set<Ticket> =>
+      new Set(leaving.flatMap(({ held }) => held?.feed.returnable(wasTold) ?? []));
+    // Else one that is put off again and again would keep its partition here for good.
+    intake.giveBackPutOff(returnable(true));
+    const tickets = returnable(false);
     if (tickets.size === 0) return;
     this.#isReturning = true;
-    await this.#parts.intake.giveBack(tickets);
+    await intake.giveBack(tickets);
     this.#isReturning = false;
   }
 

@@ -35,8 +35,10 @@ export interface Intake {
   take(arrival: Arrival, ticket: Ticket): void;
   /** Gives a message up that must not, or cannot, be handled. */
   giveUp(arrival: Arrival, ticket: Ticket, reason: 'poison' | 'not_retryable', thrown: unknown): void;
-  /** Releases those of these tickets whose deliveries were never tried here. Resolves once what runs now has ended. */
+  /** Releases those of these tickets whose deliveries have not failed here. Resolves once what runs now has ended. */
   giveBack(tickets: ReadonlySet<Ticket>): Promise<void>;
+  /** As `giveBack`, for tickets that were asked for before: those that were put off since, and wait. Stops nothing. */
+  giveBackPutOff(tickets: ReadonlySet<Ticket>): void;
 }
 
 /** A subscription's hold on the transport. */

@@ -20,7 +20,7 @@ export class Unsettled implements Ticket {
   deliveries: number;
   /** Those among them that ended with their process. */
   readonly vanished: number;
-  /** Set once it was asked back: if it is still here, it has started. */
+  /** Set once it was asked back: if it is still here, it has started, and may have been put off since. */
   isAskedBack = false;
 
   constructor(feed: TakesBack, { sequence, count }: Delivered, vanished: number, reply: string, heardAt: number) {
