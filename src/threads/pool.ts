@@ -64,6 +64,7 @@ export class Pool {
   #closing = false;
   readonly #size: number;
   #replacing: Timer | undefined;
+  #warmed: Promise<unknown> = Promise.resolve();
   /** Threads that ended and were replaced. */
   threadsReplaced = 0;
 
@@ -138,11 +139,16 @@ export class Pool {
     this.#handlers.splice(0, this.#handlers.length, ...handlers);
   }
 
-  /** Loads a handler on the threads that are idle. Nobody waits for it: one that fails tells so when it is needed. */
+  /** Loads a handler on the threads that are idle. One that fails tells so when it is needed. */
   warm(task: LoadTask): void {
-    for (let idle = this.#piscina.threads.length - this.#busy; idle > 0; idle--) {
-      this.#piscina.run(task).catch(() => undefined);
-    }
+    const idle = Math.max(0, this.#piscina.threads.length - this.#busy);
+    const tasks = Array.from({ length: idle }, () => this.#piscina.run(task));
+    this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
+  }
+
+  /** Resolves once all that was to be loaded by {@link warm} is. Never rejects. */
+  get warmed(): Promise<unknown> {
+    return this.#warmed;
   }
 
   /** A module that ends its thread at import would have threads made and ended without end: then they load nothing early. */

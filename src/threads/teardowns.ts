@@ -44,8 +44,11 @@ export class Teardowns {
     const key = handlerKey(source);
     while (this.#heard < Atomics.load(this.#setUps, 0) && !isOver) await this.#change();
     const left = (): number => alive().filter((id) => this.#standing.get(key)?.has(id)).length;
-    if (left() > 0) this.#tell({ kind: 'tear-down', key, redact });
-    while (left() > 0 && !isOver) await this.#change();
+    // Again and again: one may be set up meanwhile. Those on which it stands no longer take no notice.
+    while (left() > 0 && !isOver) {
+      this.#tell({ kind: 'tear-down', key, redact });
+      await this.#change();
+    }
     timer.cancel();
     const unsettled = left();
     this.#standing.delete(key);
