@@ -28,6 +28,7 @@ export class Teardowns {
    * Has all threads take a handler down that have set it up, and waits for them, for `graceMs` at the most.
    *
    * @param alive the ids of the threads that live: one that was ended takes nothing down
+   * @param warmed resolves once no thread loads early any more: it would set up late what nobody needs
    * @returns what teardowns threw, and one error more if some have not settled
    */
   async run(
@@ -35,14 +36,20 @@ export class Teardowns {
     graceMs: number,
     redact: RedactOptions,
     alive: () => readonly number[],
+    warmed: Promise<unknown>,
   ): Promise<BusbarError[]> {
     let isOver = false;
     const timer = systemClock.after(graceMs, () => {
       isOver = true;
       this.#tellChange();
     });
+    let isWarm = false;
+    void warmed.then(() => {
+      isWarm = true;
+      this.#tellChange();
+    });
     const key = handlerKey(source);
-    while (this.#heard < Atomics.load(this.#setUps, 0) && !isOver) await this.#change();
+    while (!(isWarm && this.#heard === Atomics.load(this.#setUps, 0)) && !isOver) await this.#change();
     const left = (): number => alive().filter((id) => this.#standing.get(key)?.has(id)).length;
     // Again and again: one may be set up meanwhile. Those on which it stands no longer take no notice.
     while (left() > 0 && !isOver) {

@@ -6,7 +6,6 @@ import { BusbarError } from '../shared/errors.js';
 import { type HandlerSource, handlerKey, type LaneTaskResult } from '../shared/lane-task.js';
 import type { RedactOptions } from '../shared/redact.js';
 import { ErrorCategory } from '../shared/report.js';
-import { within } from '../shared/within.js';
 import { Lane } from './lane.js';
 import type { LaneSurroundings } from './lane-contract.js';
 import { LOAD_TIMEOUT_MS } from './lane-thread.js';
@@ -124,9 +123,7 @@ export class Threads {
    */
   async tearDown(handler: HandlerSource, graceMs: number, redact: RedactOptions): Promise<readonly BusbarError[]> {
     for (const other of this.#handlers.values()) if (handlerKey(other) === handlerKey(handler)) return [];
-    // One that is loaded late would be set up when nobody needs it any more.
-    await within(systemClock, graceMs, () => this.#pool.warmed, undefined, true);
-    return this.#teardowns.run(handler, graceMs, redact, () => this.#pool.threadIds);
+    return this.#teardowns.run(handler, graceMs, redact, () => this.#pool.threadIds, this.#pool.warmed);
   }
 
   /** Reads all that workers have told so far. */
