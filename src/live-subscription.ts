@@ -241,11 +241,12 @@ export class LiveSubscription {
    * @param takePutOff takes those among them that wait for their next attempt
    */
   async takeWaiting(isWanted: (delivery: Delivery) => boolean, takePutOff: () => Delivery[]): Promise<Delivery[]> {
-    const taken: Delivery[] = [];
+    const some: Delivery[][] = [];
     const takeFrom = ({ backlog, parking }: AnyLane): void => {
-      taken.push(...backlog.takeWhere(isWanted), ...parking.takeWhere(isWanted), ...takePutOff());
+      some.push(backlog.takeWhere(isWanted), parking.takeWhere(isWanted), takePutOff());
     };
     await Promise.all(this.lanes.map((lane) => lane.whileAllWaits(() => takeFrom(lane))));
+    const taken = some.flat();
     // Not before: what waits behind one of them in another lane is taken, too, and does not go on.
     for (const { number } of taken) this.release(number);
     return taken;

@@ -120,9 +120,11 @@ class Queue {
 
   /** Takes out all of which this is true. */
   takeWhere(isWanted: (item: Delivery) => boolean): Delivery[] {
-    const taken = [...this].filter(isWanted);
+    const taken: Delivery[] = [];
+    const left: Delivery[] = [];
+    for (const item of this) (isWanted(item) ? taken : left).push(item);
     if (taken.length === 0) return taken;
-    this.#items = [...this].filter((item) => !isWanted(item));
+    this.#items = left;
     this.#start = 0;
     return taken;
   }

@@ -185,10 +185,12 @@ export class Parking {
     const taken: Delivery[] = [];
     for (const { bounced, behind } of this.#streams.values()) {
       for (const list of [bounced, behind]) {
-        const left = list.filter((delivery) => !isWanted(delivery));
-        if (left.length === list.length) continue;
-        for (const delivery of list) if (isWanted(delivery)) taken.push(delivery);
-        list.splice(0, list.length, ...left);
+        let left = 0;
+        for (const delivery of list) {
+          if (isWanted(delivery)) taken.push(delivery);
+          else list[left++] = delivery;
+        }
+        list.length = left;
       }
     }
     this.#forget(taken);

@@ -1,7 +1,7 @@
 // Tells a drain whose event loop stands still (a loop in what a settled handler left behind) from one that has nothing to do.
 
-/** A longer gap between two looks says that main was busy, not how long the drain had time, in milliseconds. */
-const LONGEST_GAP_MS = 100;
+/** A longer gap between two looks says that main was busy or stood still, not how long a thread had time, in milliseconds. */
+export const LONGEST_GAP_MS = 100;
 
 /** Belongs to one lane. Runs on the main thread. Real time: a stepped clock gives no thread time to run. */
 export class Pulse {

@@ -1,8 +1,6 @@
 // Time in which nobody looked at deadlines: what ran past its own meanwhile may have had none of that time either.
 import type { Suspect } from './lane-ring.js';
-
-/** A longer gap between two looks says that the process may have stood still, or the whole machine, in milliseconds. */
-const LONGEST_GAP_MS = 100;
+import { LONGEST_GAP_MS } from './pulse.js';
 
 /**
  * Belongs to one lane. Runs on the main thread. Times as `Clock.elapsed()`, in milliseconds. A thread that did not run could
