@@ -1,6 +1,6 @@
 // An error report that a program hands in: checked, so that what is no report never reaches the logging worker.
 import { isSeconds } from '../shared/moment.js';
-import { type ErrorReport, isCategory, isRepeats, isRetryCount, isSeverity } from '../shared/report.js';
+import { CONTEXT_TEXTS, type ErrorReport, isCategory, isRepeats, isRetryCount, isSeverity } from '../shared/report.js';
 
 /**
  * A report as a program hands it in: what says nothing when it is left out may be left out. `retry_count` is a whole number
@@ -55,19 +55,6 @@ function checked(given: Partial<Record<keyof ErrorReport, unknown>>): ErrorRepor
   };
 }
 
-/** What the log knows as text. */
-const TEXTS = [
-  'message',
-  'subscriber_id',
-  'pattern',
-  'topic',
-  'message_id',
-  'delivery_id',
-  'phase',
-  'code',
-  'signature',
-] as const;
-
 /** As the log's schema has it. */
 function asInLog(context: Record<string, unknown>): ErrorReport['context'] {
   const { message, subscriber_id, pattern, topic, message_id, delivery_id, phase, code, signature } = context;
@@ -91,7 +78,7 @@ function asInLog(context: Record<string, unknown>): ErrorReport['context'] {
 /** A copy: what can be told as text is, and what makes no sense is left out. */
 function corrected(context: Record<string, unknown>): ErrorReport['context'] {
   const copy = { ...context };
-  for (const name of TEXTS) if (!isText(copy[name])) copy[name] = textOf(copy[name]);
+  for (const name of CONTEXT_TEXTS) if (!isText(copy[name])) copy[name] = textOf(copy[name]);
   if ('repeats' in copy && !isRepeats(copy['repeats'])) copy['repeats'] = undefined;
   if ('rollup' in copy && !isRollup(copy['rollup'])) copy['rollup'] = undefined;
   return copy;

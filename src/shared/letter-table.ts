@@ -16,12 +16,11 @@ export interface LetterColumns {
   readonly names: string[];
 }
 
-/** Of each letter first what {@link add} takes, then its names, its state, and its numbers, in order. Belongs to the logging worker. */
+/** Of each letter first what {@link add} takes, then its names, the state last, and its numbers, in order. Belongs to the logging worker. */
 export class LetterTable {
   readonly columns: LetterColumns;
-  /** By the numbers that names have where they come from. */
-  readonly #numbers = new Map<number, number>();
-  readonly #states = new Map<string, number>();
+  /** Of names, by their keys. */
+  readonly #numbers = new Map<number | string, number>();
   #at = 0;
 
   /** @param rows how many will be added */
@@ -38,21 +37,12 @@ export class LetterTable {
     messageIds.push(messageId);
   }
 
-  /** @param nameOf the name that has this number where it comes from */
-  addName(own: number, nameOf: (own: number) => string): void {
-    let number = this.#numbers.get(own);
+  /** @param key stands for this name, and for no other, among all that are added */
+  addName(key: number | string, name: string): void {
+    let number = this.#numbers.get(key);
     if (number === undefined) {
-      number = this.columns.names.push(nameOf(own)) - 1;
-      this.#numbers.set(own, number);
-    }
-    this.addNumber(number);
-  }
-
-  addState(state: string): void {
-    let number = this.#states.get(state);
-    if (number === undefined) {
-      number = this.columns.names.push(state) - 1;
-      this.#states.set(state, number);
+      number = this.columns.names.push(name) - 1;
+      this.#numbers.set(key, number);
     }
     this.addNumber(number);
   }

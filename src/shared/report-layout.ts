@@ -19,7 +19,7 @@
 //             length of its value
 //
 // Lengths are LEB128, in UTF-16 units.
-import { ErrorCategory, ErrorSeverity } from './report.js';
+import { CONTEXT_TEXTS, ErrorCategory, ErrorSeverity } from './report.js';
 
 export const BATCH_HEADER_BYTES = 8;
 export const REPORT_HEADER_BYTES = 24;
@@ -30,18 +30,7 @@ export const CATEGORIES = Object.values(ErrorCategory);
 export const SEVERITIES = Object.values(ErrorSeverity);
 
 /** Names of texts that busbar's own reports have in their context; at most 255. */
-export const FIELD_NAMES: readonly string[] = [
-  'message',
-  'subscriber_id',
-  'pattern',
-  'topic',
-  'message_id',
-  'delivery_id',
-  'phase',
-  'code',
-  'signature',
-  'verdict',
-];
+export const FIELD_NAMES: readonly string[] = [...CONTEXT_TEXTS, 'verdict'];
 export const OTHER_NAME = 255;
 
 /** Most fields of a context that are written one by one. */

@@ -92,6 +92,19 @@ export function isRetryCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_RETRIES;
 }
 
+/** What a report's context has as text, where it has it. */
+export const CONTEXT_TEXTS = [
+  'message',
+  'subscriber_id',
+  'pattern',
+  'topic',
+  'message_id',
+  'delivery_id',
+  'phase',
+  'code',
+  'signature',
+] as const;
+
 /** How many failures a report stands for, as `context.repeats` says it. */
 export function isRepeats(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1;

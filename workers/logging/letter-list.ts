@@ -8,11 +8,12 @@ export function tableOf(index: LetterIndex, rows: readonly number[]): LetterTabl
   const names = [c.topic, c.subscriber, c.pattern, c.category, c.reason, c.signature];
   const numbers = [c.retries, c.replays, c.failures, c.edits, c.length];
   const table = new LetterTable(rows.length);
-  const nameOf = (number: number): string => index.nameOf(number);
   for (const row of rows) {
     table.add(index.idOf(row), index.messageIdOf(row), c.timestamp[row] as number);
-    for (const column of names) table.addName(column[row] as number, nameOf);
-    table.addState(index.stateOf(row));
+    for (const column of names) table.addName(column[row] as number, index.nameOf(column[row] as number));
+    const state = index.stateOf(row);
+    // A text, to be told from the numbers of the others.
+    table.addName(state, state);
     for (const column of numbers) table.addNumber(column[row] as number);
   }
   return table;
