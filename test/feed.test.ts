@@ -110,6 +110,19 @@ describe("a partition's feed", () => {
     feed.close();
   });
 
+  it('is not waited for once it is closed: what it had comes to another process', async () => {
+    const { feed, seen, comes } = feeds(0, 9000);
+    feed.start();
+    await turns();
+    comes(7, 1);
+    expect(seen).toHaveLength(1);
+    await feed.pause();
+    const settled = feed.settled();
+    feed.close();
+    await settled;
+    await feed.settled();
+  });
+
   it('asks servers less and less often that do not answer what is left to be handled', async () => {
     const clock = new SteppedClock();
     let asked = 0;

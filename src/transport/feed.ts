@@ -109,16 +109,17 @@ export class Feed {
 
   /** Resolves once everything that came is settled, or will come elsewhere. */
   settled(): Promise<void> {
-    if (this.#unsettled.size === 0 && this.#inDoubt.size === 0) return Promise.resolve();
-    return new Promise((done) => this.#onSettled.push(done));
+    const settled = new Promise<void>((done) => this.#onSettled.push(done));
+    this.#tellSettled();
+    return settled;
   }
 
   #tellSettled(): void {
-    if (this.#unsettled.size > 0 || this.#inDoubt.size > 0) return;
+    if (!this.#isClosed && (this.#unsettled.size > 0 || this.#inDoubt.size > 0)) return;
     for (const done of this.#onSettled.splice(0)) done();
   }
 
-  /** What is still to be settled is no longer extended. */
+  /** What is still to be settled is no longer extended, nor waited for: it comes to whoever has the partition next. */
   close(): void {
     this.#isAsking = false;
     this.#isClosed = true;

@@ -56,6 +56,8 @@ export class Partitions implements Inflow {
   #isPaused = false;
   #looking: Promise<void> | undefined;
   #isReturning = false;
+  /** Partitions on their way to others. */
+  readonly #leaving = new Set<Promise<void>>();
 
   constructor(parts: PartitionsParts) {
     this.#parts = parts;
@@ -119,6 +121,8 @@ export class Partitions implements Inflow {
     this.#timer.cancel();
     await this.#looking;
     await this.#giveBack(this.#partitions);
+    // Those that were given away before may still be on their way.
+    await Promise.all(this.#leaving);
     await this.#listening.drain();
     this.#say(`-${this.#parts.instance}`);
   }
@@ -208,12 +212,18 @@ export class Partitions implements Inflow {
   async #giveBack(partitions: readonly Partition[]): Promise<void> {
     const leaving = partitions.filter(({ held, isChanging }) => held !== undefined && !isChanging);
     for (const partition of leaving) partition.isChanging = true;
+    const released = this.#releaseAll(leaving).finally(() => this.#leaving.delete(released));
+    this.#leaving.add(released);
+    await released;
+  }
+
+  async #releaseAll(leaving: readonly Partition[]): Promise<void> {
     await Promise.all(leaving.map(({ held }) => held?.feed.pause()));
     void this.#returnUnstarted();
     await Promise.all(leaving.map((partition) => this.#release(partition)));
   }
 
-  /** Of the partitions that others shall have, nothing is started any more. */
+  /** Of the partitions that others shall have, nothing is started any more. Never rejects. */
   async #returnUnstarted(): Promise<void> {
     if (this.#isReturning) return;
     const { intake } = this.#parts;
@@ -225,8 +235,14 @@ export class Partitions implements Inflow {
     const tickets = returnable(false);
     if (tickets.size === 0) return;
     this.#isReturning = true;
-    await intake.giveBack(tickets);
-    this.#isReturning = false;
+    try {
+      await intake.giveBack(tickets);
+    } catch (thrown) {
+      // What is not given back is settled here.
+      this.#parts.report(thrown, { group: this.#parts.group });
+    } finally {
+      this.#isReturning = false;
+    }
   }
 
   async #release(partition: Partition): Promise<void> {
