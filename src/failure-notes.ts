@@ -131,12 +131,14 @@ export class FailureNotes {
   }
 
   killed(delivery: Delivery, cause: KillCause, ranMs: number, timeoutMs: number): Failure {
+    const late = (): Error =>
+      new BusbarError(
+        'BUSBAR_HANDLER_TIMEOUT',
+        `the handler ran past ${Math.round(timeoutMs)} ms; its thread was ended after ${Math.round(ranMs)} ms`,
+      );
     const error = {
-      deadline: () =>
-        new BusbarError(
-          'BUSBAR_HANDLER_TIMEOUT',
-          `the handler ran past ${Math.round(timeoutMs)} ms; its thread was ended after ${Math.round(ranMs)} ms`,
-        ),
+      deadline: late,
+      'never-settled': late,
       exited: () =>
         new BusbarError(
           'BUSBAR_WORKER_LOST',

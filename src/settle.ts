@@ -59,7 +59,8 @@ export class Settler {
     if (delivery.failed === 0 || subscription.breaker?.state === 'half_open') {
       if (countsForBreaker(failure.category)) subscription.breaker?.failureOfLostThread();
     }
-    subscription.suspect(delivery);
+    // What only waits in vain is in nobody's way.
+    if (cause !== 'never-settled') subscription.suspect(delivery);
     if (cause === 'exited') delivery.kills++;
     if (delivery.kills < POISON_KILLS) {
       this.#fail(subscription, delivery, failure);

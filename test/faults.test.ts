@@ -212,14 +212,20 @@ describe('with several handlers at once in a lane', () => {
     expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 5, deadLettered: 1 });
   });
 
-  it('the one that exits is found by running the suspects one at a time', async () => {
-    const scene = await setScene({ concurrency: 4 });
-    await scene.act('wait', 'wait', 'exit', 'wait', 'wait', 'wait', 'wait', 'wait');
-    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', message: { payload: { n: 2 } } }]);
-    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 7, deadLettered: 1 });
+  it('those that never settle are named, and those beside them run once', async () => {
+    const scene = await setScene({ concurrency: 4, ...DEADLINE, graceMs: 500 });
+    const waits = Array<string>(30).fill('wait');
+    await scene.act('never settle', ...waits, 'never settle', ...waits);
+    for (let n = 0; n < 62; n++) expect([n, scene.starts(n)]).toEqual([n, n === 0 || n === 31 ? 2 : 1]);
+    const letters = (await lettersOf(scene.bus)).map(({ message, error_category, failed }) => [
+      (message.payload as Deed).n,
+      error_category,
+      failed,
+    ]);
+    expect(letters.sort()).toEqual([0, 31].map((n) => [n, 'timeout_error', 2]));
   });
 
-  it('the one that has ended a thread runs alone from then on, so that nobody is caught in it again', async () => {
+  it('the one that exits is found by running the suspects one at a time, and runs alone from then on, so that nobody is caught in it again', async () => {
     const retry = { connection_error: { maxRetries: 3, backoffMs: 0 } };
     const scene = await setScene({ concurrency: 4, retry });
     await scene.act('wait', 'wait', 'wait', 'exit', ...Array<string>(20).fill('wait'));

@@ -1,4 +1,4 @@
-// The thread under a lane: what handlers leave behind on it, whether its loop stands still, and what it loads.
+// The thread under a lane: what handlers leave behind on it, and what it loads.
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,10 +8,8 @@ import { AttemptContext, type ContextOutlet } from '../src/shared/context.js';
 import { type Delivery, type DeliveryHead, markProbe } from '../src/shared/delivery.js';
 import { logFields } from '../src/shared/log-fields.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
-import type { LaneRing, Suspect } from '../src/threads/lane-ring.js';
+import type { LaneRing } from '../src/threads/lane-ring.js';
 import { LaneRings } from '../src/threads/lane-rings.js';
-import { Pulse } from '../src/threads/pulse.js';
-import { Reprieve } from '../src/threads/reprieve.js';
 import leavesThingsBehind from './fixtures/leaves-things-behind.js';
 import misbehaves from './fixtures/misbehaves.js';
 import returnsThenables, { returnThenable } from './fixtures/returns-thenables.js';
@@ -168,55 +166,6 @@ describe('a lane whose handler cannot be set up on the thread that takes over', 
   });
 });
 
-describe('a pulse', () => {
-  it('stands still for as long as a loop that has a reason to turn does not', () => {
-    const pulse = new Pulse();
-    expect([1000, 1025, 1050].map((now) => pulse.look(7, true, now))).toEqual([0, 25, 50]);
-    expect(pulse.look(8, true, 1075)).toBe(0);
-    expect(pulse.look(8, true, 1100)).toBe(25);
-    expect(pulse.look(8, false, 1125)).toBe(0);
-    expect(pulse.look(8, true, 1150)).toBe(25);
-    pulse.reset();
-    expect(pulse.look(8, true, 1175)).toBe(0);
-  });
-
-  it('is not judged by the time in which main did not look', () => {
-    const pulse = new Pulse();
-    pulse.look(1, true, 1000);
-    pulse.look(1, true, 1010);
-    expect(pulse.look(1, true, 60_000)).toBe(110);
-  });
-});
-
-describe('a reprieve', () => {
-  const overdue = (...startedAt: number[]): Suspect[] => startedAt.map((at) => ({ startedAt: at }) as Suspect);
-
-  it('is not for what ran past its deadline while main looked on', () => {
-    const reprieve = new Reprieve(50);
-    reprieve.reset(1000);
-    for (const elapsed of [1025, 1125, 1150]) expect(reprieve.spares([], elapsed)).toBe(false);
-    expect(reprieve.spares(overdue(1010), 1250)).toBe(false);
-  });
-
-  it('gives what could not hear its signal, for the process stood still, its grace from now on, and once', () => {
-    const reprieve = new Reprieve(50);
-    reprieve.reset(1000);
-    expect(reprieve.spares(overdue(1010, 1020), 1101)).toBe(true);
-    expect(reprieve.spares(overdue(1010, 1020), 1151)).toBe(true);
-    expect(reprieve.spares(overdue(1010, 1020), 1152)).toBe(false);
-    expect(reprieve.spares(overdue(1010), 9000)).toBe(false);
-    expect(reprieve.spares(overdue(1010, 8000), 9500)).toBe(false);
-    expect(reprieve.spares(overdue(8000), 10_000)).toBe(true);
-  });
-
-  it('begins with the drain, and not with the last look at the one before', () => {
-    const reprieve = new Reprieve(50);
-    reprieve.reset(1000);
-    reprieve.reset(5000);
-    expect(reprieve.spares(overdue(5000), 5025)).toBe(false);
-  });
-});
-
 describe('what is logged', () => {
   it('is copied whatever it is, and bounded', () => {
     const hostile = {
@@ -261,7 +210,7 @@ describe('the places of probes', () => {
     const ring = rings.rings[1] as LaneRing;
     ring.walk((word) => words.push(word) > 0);
     for (const word of words.slice(1)) markProbe(ring.writer, word);
-    const culprit = { ring, word: words[1] as number, sequence: 1, startedAt: 0, timeouts: 0 };
+    const culprit = { ring, word: words[1] as number, sequence: 1, startedAt: 0, timeouts: 0, runsAgain: false };
     expect([rings.takeProbes([culprit]), rings.takeProbes([])]).toEqual([1, 0]);
   });
 });

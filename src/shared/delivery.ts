@@ -157,6 +157,18 @@ export function timeoutsOf({ words }: RecordMemory, headerWord: number): number 
   return (words[headerWord + RECORD_HEADER_BYTES / 4 + 3] as number) >>> 24;
 }
 
+/** An attempt at the delivery whose record header is at `headerWord` has come to nothing, and is charged to nobody. */
+export function countStart({ words }: RecordMemory, headerWord: number): void {
+  const word = headerWord + RECORD_HEADER_BYTES / 4 + 2;
+  words[word] = (words[word] as number) + 1;
+}
+
+/** True: not each attempt that was started before has failed. */
+export function hasRunForFree({ words }: RecordMemory, headerWord: number): boolean {
+  const word = headerWord + RECORD_HEADER_BYTES / 4 + 2;
+  return (words[word] as number) > ((words[word + 1] as number) & 0xffff);
+}
+
 const PROBE_BIT = HOLDS_PROBE << 8;
 
 /** Says in the record whose header is at `headerWord` that its attempt holds a place among the breaker's probes. */

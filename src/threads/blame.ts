@@ -1,19 +1,30 @@
 // Who is to blame when a lane's thread has ended.
+import type { KillCause } from './lane-contract.js';
 import type { Suspect } from './lane-ring.js';
 import type { Patience } from './patience.js';
 import type { ThreadEnd } from './pool.js';
+
+/** How main came to end a thread for a deadline. */
+export interface Ending {
+  /** `Clock.elapsed()`. */
+  readonly at: number;
+  /** Its event loop turned until then: nobody blocked it, and those in time had nothing to do with those that were not. */
+  readonly isTurning: boolean;
+}
 
 /** What becomes of the attempts that were under way. */
 export interface Judgement {
   /** They have ended the thread. */
   readonly culprits: readonly Suspect[];
+  /** How. */
+  readonly cause: KillCause;
   /** One of them has. They run again one at a time, and then it shows. */
   readonly suspected: readonly Suspect[];
   /** They run again where they are, for free. */
   readonly innocent: readonly Suspect[];
 }
 
-const NOBODY: Judgement = { culprits: [], suspected: [], innocent: [] };
+const NOBODY: Judgement = { culprits: [], cause: 'deadline', suspected: [], innocent: [] };
 
 /** Belongs to one lane. Decides; has no effects. Times as `Clock.elapsed()`, in milliseconds. */
 export class Blame {
@@ -28,16 +39,21 @@ export class Blame {
   }
 
   /**
-   * One attempt in flight is the culprit. Of several, any may have blocked or ended the thread, and those past their
-   * deadline may have been kept from ending by another.
+   * One attempt in flight is the culprit. Of several, those past their deadline are, where nothing blocked their thread;
+   * else any may have blocked or ended it, and those past their deadline may have been kept from ending by another.
    *
-   * @param killedAt when the thread was ended for a deadline
+   * @param ending null: main has ended the thread for no deadline, or not at all
    */
-  judge(end: ThreadEnd, suspects: readonly Suspect[], killedAt: number): Judgement {
-    // Ended by main for no deadline.
-    if (end === 'stuck' || (end === 'killed' && killedAt === 0)) return { ...NOBODY, innocent: suspects };
-    if (suspects.length > 1) return { ...NOBODY, suspected: suspects };
-    const isGuilty = end !== 'killed' || suspects.some((suspect) => this.isOverdue(suspect, killedAt));
-    return isGuilty ? { ...NOBODY, culprits: suspects } : { ...NOBODY, innocent: suspects };
+  judge(end: ThreadEnd, suspects: readonly Suspect[], ending: Ending | null): Judgement {
+    if (end !== 'killed') {
+      if (end === 'stuck') return { ...NOBODY, innocent: suspects };
+      return suspects.length > 1 ? { ...NOBODY, suspected: suspects } : { ...NOBODY, cause: end, culprits: suspects };
+    }
+    if (ending === null) return { ...NOBODY, innocent: suspects };
+    if (suspects.length > 1 && !ending.isTurning) return { ...NOBODY, suspected: suspects };
+    const isGuilty = (suspect: Suspect): boolean => this.isOverdue(suspect, ending.at);
+    const innocent = suspects.filter((suspect) => !isGuilty(suspect));
+    const cause = ending.isTurning ? 'never-settled' : 'deadline';
+    return { ...NOBODY, culprits: suspects.filter(isGuilty), cause, innocent };
   }
 }

@@ -15,8 +15,8 @@ import type { Pool } from './pool.js';
 import type { RateLimit } from './rate-limit.js';
 import type { Turns } from './turns.js';
 
-/** Why a delivery's thread ended under it. */
-export type KillCause = 'deadline' | 'exited' | 'out-of-memory';
+/** Why a delivery's thread ended under it. `never-settled`: past its deadline, though nothing blocked the thread. */
+export type KillCause = 'deadline' | 'never-settled' | 'exited' | 'out-of-memory';
 
 /** What a lane tells its subscription. All deliveries given here own their bytes. */
 export interface LaneEvents {

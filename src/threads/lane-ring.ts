@@ -1,7 +1,9 @@
 // One ring of a lane as main sees it: what is in it, what has begun, and how it is mended.
 import {
+  countStart,
   DELIVERY_HEADER_BYTES,
   type Delivery,
+  hasRunForFree,
   type LaneNames,
   ownDelivery,
   readDelivery,
@@ -27,9 +29,6 @@ import { MOST_ASIDE } from '../shared/order.js';
 import { allocateRing, RingReader, RingWriter } from '../shared/ring.js';
 import { RunningWord } from '../shared/running.js';
 
-/** The delivery's word in which its attempts are counted. */
-const STARTED_COUNT = 2;
-
 /** A record whose handler had begun when its thread ended. */
 export interface Suspect {
   readonly ring: LaneRing;
@@ -39,6 +38,8 @@ export interface Suspect {
   readonly startedAt: number;
   /** Attempts of its delivery that timed out. */
   readonly timeouts: number;
+  /** Attempts of its delivery before this one came to nothing, through no fault of its own or as it wished. */
+  readonly runsAgain: boolean;
 }
 
 /** What became of the deliveries of a lane, or of one of its rings. */
@@ -185,9 +186,7 @@ export class LaneRing {
 
   /** Gives an innocent back to the lane: it runs again, and only `started` tells. */
   absolve({ word }: Suspect): void {
-    const count = (word << 2) + RECORD_HEADER_BYTES;
-    const index = (count >> 2) + STARTED_COUNT;
-    this.writer.words[index] = (this.writer.words[index] as number) + 1;
+    countStart(this.writer, word);
     this.#setState(word, READY);
   }
 
@@ -205,7 +204,7 @@ export class LaneRing {
     const all: Delivery[] = [];
     this.walk((word, sequence, state) => {
       if (state === DONE) return true;
-      const delivery = this.take({ ring: this, word, sequence, startedAt: 0, timeouts: 0 }, names);
+      const delivery = this.take(this.#suspect(word, sequence), names);
       // Its handler was at work.
       if (state === STARTED) delivery.started++;
       all.push(delivery);
@@ -267,7 +266,15 @@ export class LaneRing {
   }
 
   #suspect(word: number, sequence: number, startedAt = this.writer.doubles[startedAtIndex(word)] as number): Suspect {
-    return { ring: this, word, sequence, startedAt, timeouts: timeoutsOf(this.writer, word) };
+    const { writer } = this;
+    return {
+      ring: this,
+      word,
+      sequence,
+      startedAt,
+      timeouts: timeoutsOf(writer, word),
+      runsAgain: hasRunForFree(writer, word),
+    };
   }
 
   #setState(word: number, state: number): void {

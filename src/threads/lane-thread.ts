@@ -1,6 +1,8 @@
 // The thread that a lane's drain runs on, as main sees it: whether it lives, and how it is ended.
-import { systemClock } from '../shared/clock.js';
-import type { Blame } from './blame.js';
+import { systemClock, type Timer } from '../shared/clock.js';
+import type { Blame, Ending } from './blame.js';
+import type { LaneOptions } from './lane-contract.js';
+import type { Suspect } from './lane-ring.js';
 import type { LaneRings } from './lane-rings.js';
 import type { LaneSignals } from './lane-signals.js';
 import { EXITED, STUCK } from './pool.js';
@@ -11,30 +13,54 @@ import { Reprieve } from './reprieve.js';
 const LEAVE_MS = 200;
 /** A handler's module that is not loaded after this time is not going to be, in milliseconds. */
 export const LOAD_TIMEOUT_MS = 30_000;
+/** A loop that has not turned for so long while several handlers are under way is blocked by one of them, in milliseconds. */
+const BLOCKED_MS = 250;
+/** While a thread is to end soon, it is looked at this often, in milliseconds, also where time is stepped. */
+const LOOK_AGAIN_MS = 20;
 
 /** Belongs to one lane. Runs on the main thread. */
 export class LaneThread {
   readonly #rings: LaneRings;
   readonly #signals: LaneSignals;
   readonly #blame: Blame;
+  /** Of a loop on which nothing runs, and of one on which several handlers do. */
   readonly #pulse = new Pulse();
+  readonly #busyPulse = new Pulse();
   readonly #reprieve: Reprieve;
+  readonly #graceMs: number;
+  readonly #isConcurrent: boolean;
+  readonly #lookAgain: () => void;
   #kill = new AbortController();
-  /** `Clock.elapsed()` when it was ended for a deadline; 0: it was not. */
-  killedAt = 0;
+  /** Null: it was not ended for a deadline. */
+  ending: Ending | null = null;
+  /** `Clock.elapsed()` when it was first to end for a deadline; null: it is not. */
+  #dueSince: number | null = null;
+  #nextLook: Timer | undefined;
 
-  /** @param graceMs from the deadline to the end of the thread */
-  constructor(rings: LaneRings, signals: LaneSignals, blame: Blame, graceMs: number) {
+  /** @param lookAgain calls {@link check}, if the drain runs still */
+  constructor(
+    rings: LaneRings,
+    signals: LaneSignals,
+    blame: Blame,
+    { graceMs, shape }: LaneOptions,
+    lookAgain: () => void,
+  ) {
     this.#rings = rings;
     this.#signals = signals;
     this.#blame = blame;
+    this.#graceMs = graceMs;
+    this.#isConcurrent = shape.concurrency > 1;
+    this.#lookAgain = lookAgain;
     this.#reprieve = new Reprieve(graceMs);
   }
 
   /** For the next drain. Aborting it ends the thread. */
   begin(elapsed: number): AbortSignal {
     this.#kill = new AbortController();
+    this.ending = null;
+    this.#dueSince = null;
     this.#pulse.reset();
+    this.#busyPulse.reset();
     this.#reprieve.reset(elapsed);
     return this.#kill.signal;
   }
@@ -55,13 +81,35 @@ export class LaneThread {
     const started = this.#rings.started();
     const overdue = started.filter((attempt) => this.#blame.isOverdue(attempt, elapsed));
     const isSpared = this.#reprieve.spares(overdue, elapsed);
+    const stoodMs = this.#busyPulse.look(this.#signals.beat, started.length > 0, systemClock.elapsed());
     if (overdue.length > 0) {
       if (isSpared) return;
-      this.killedAt = elapsed;
+      const isTurning = this.#isConcurrent && stoodMs <= BLOCKED_MS;
+      if (isTurning && started.length > 1 && this.#isAwaited(started, overdue, elapsed, stoodMs)) return;
+      this.ending = { at: elapsed, isTurning };
       this.#kill.abort();
     } else if (this.#standsStill(started.length > 0)) {
       this.#kill.abort(STUCK);
     }
+  }
+
+  /**
+   * True: others beside the overdue ones may come to their ends, and nothing new begins meanwhile. Within the grace they
+   * may all; after it, they run again for free, but for those that have before: they would never come to an end.
+   */
+  #isAwaited(started: readonly Suspect[], overdue: readonly Suspect[], elapsed: number, stoodMs: number): boolean {
+    const isNew = this.#dueSince === null;
+    this.#dueSince ??= elapsed;
+    if (isNew) this.#signals.askToLeave();
+    const isGraceOver = elapsed - this.#dueSince > this.#graceMs;
+    const areOthersAwaited = started.some((one) => !overdue.includes(one) && (one.runsAgain || !isGraceOver));
+    // Its loop has turned since the last look, and so after their deadlines: nobody has kept them from ending.
+    if (!isNew && !areOthersAwaited && stoodMs === 0) return false;
+    this.#nextLook ??= systemClock.after(LOOK_AGAIN_MS, () => {
+      this.#nextLook = undefined;
+      this.#lookAgain();
+    });
+    return true;
   }
 
   /** A handler that runs has its deadline. Without one, work that lies there or a thread that is asked for wakes the drain. */

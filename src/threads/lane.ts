@@ -56,7 +56,8 @@ export class Lane implements TurnTaker {
       this.refill();
     });
     this.#blame = new Blame(new Patience(options.deadline, options.graceMs));
-    this.#thread = new LaneThread(this.#queue.rings, this.#signals, this.#blame, options.graceMs);
+    const lookAgain = (): void => this.checkDeadlines(surroundings.clock.elapsed());
+    this.#thread = new LaneThread(this.#queue.rings, this.#signals, this.#blame, options, lookAgain);
   }
 
   get state(): LaneState {
@@ -245,8 +246,7 @@ export class Lane implements TurnTaker {
   /** The thread is gone: names the culprit, hands over those that may be it, absolves the others. */
   #lost(end: ThreadEnd): void {
     const suspects = this.#queue.rings.repair();
-    const { culprits, suspected, innocent } = this.#blame.judge(end, suspects, this.#thread.killedAt);
-    const cause = end === 'killed' || end === 'stuck' ? 'deadline' : end;
+    const { culprits, cause, suspected, innocent } = this.#blame.judge(end, suspects, this.#thread.ending);
     const now = this.#surroundings.clock.elapsed();
     for (const one of innocent) one.ring.absolve(one);
     // An innocent may hold a probe, whose place would otherwise be taken for lost only after a minute.
@@ -255,7 +255,6 @@ export class Lane implements TurnTaker {
     const taken = culprits.map((culprit) => [this.#queue.rings.take(culprit), now - culprit.startedAt] as const);
     const caught = suspected.map((suspect) => this.#queue.rings.take(suspect));
     this.#queue.rings.releaseDone();
-    this.#thread.killedAt = 0;
     for (const delivery of caught) this.parking.whileDeciding(delivery, () => this.#events.suspected(delivery));
     for (const [delivery, age] of taken) {
       const ranMs = Math.max(0, age);

@@ -12,6 +12,7 @@ import { DONE, KIND, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.
 import { FollowingClock } from '../../src/shared/stepped-time.js';
 import { listenToExit } from './exit.js';
 import { faulty } from './faults.js';
+import { Heartbeat } from './heartbeat.js';
 import { enterAttempt, listenToLateThrows } from './late.js';
 import { Lingering } from './lingering.js';
 import type { LoadedHandler } from './load.js';
@@ -49,6 +50,7 @@ export class Drain {
   readonly #settler: Settler;
   readonly #order: OrderKeeper;
   readonly #lingering: Lingering;
+  readonly #heartbeat: Heartbeat;
   /** The timeout now, where it is fitted to what handlers take. */
   readonly #timeout: Int32Array | null;
   #inFlight = 0;
@@ -73,6 +75,7 @@ export class Drain {
     this.#outbox = new Outbox(task, this.#mainBell, this.#clock, () => this.#turn.beat());
     this.#order = new OrderKeeper(task.order, task.parked, task.concurrency);
     this.#lingering = new Lingering(this.#clock, task.graceMs, () => this.#mustEndThread());
+    this.#heartbeat = new Heartbeat(this.#turn, () => !task.isSerial && this.#inFlight > 0);
     this.#settler = new Settler(
       task,
       handler.options,
@@ -116,6 +119,7 @@ export class Drain {
       this.#turn.beat();
       const why = this.#work();
       this.#outbox.ring();
+      this.#heartbeat.keep();
       switch (why) {
         case 'full':
           await this.#oneEnds();
