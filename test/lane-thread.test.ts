@@ -23,7 +23,7 @@ describe('a thread', () => {
   it('on which a settled handler left a loop is ended, and no message is charged for it', async () => {
     const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
-    const options = { timeoutMs: 150, graceMs: 50, breaker: false as const };
+    const options = { timeoutMs: 300, graceMs: 50, breaker: false as const };
     await bus.subscribe('deeds', misbehaves, { subscriberId: 's', ...options });
     await bus.subscribe('others', misbehaves, { subscriberId: 's', ...options });
     bus.publish('deeds', { n: 0, ledger, deed: 'loop after the end' });

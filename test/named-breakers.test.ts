@@ -45,8 +45,12 @@ describe('ctx.breaker', () => {
     expect((await call('up')).filter((answer) => typeof answer === 'number')).toHaveLength(8);
     bus.breaker('db').forceOpen();
     for (const refused of await call('up')) expect(refused).toContain('circuit breaker "db" is open');
-    expect(changes[0]).toBe('db: closed > open');
-    expect(changes.at(-1)).toBe('db: disabled > forced_open');
+    expect(changes).toEqual([
+      'db: closed > open',
+      'db: open > closed',
+      'db: closed > disabled',
+      'db: disabled > forced_open',
+    ]);
   });
 
   it('makes a breaker with the defaults for a name that nobody configured, also for a plain function', async () => {
@@ -91,9 +95,9 @@ describe('a subscription’s breaker', () => {
     await bus.subscribe('numbers', doubles, { subscriberId: 's', breaker: { name: 'db' } });
     bus.breaker('db').forceOpen();
     bus.publish('numbers', 1);
-    await new Promise((resume) => setTimeout(resume, 60));
-    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 0, pending: 1 });
-    expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ breaker: 'forced_open', held: true });
+    const health = () => bus.getHealthStatus().subscriptions[0];
+    while (health()?.held !== true) await new Promise((resume) => setTimeout(resume, 5));
+    expect(health()).toMatchObject({ breaker: 'forced_open', succeeded: 0, pending: 1 });
     bus.breaker('db').reset();
     await bus.idle();
     expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, pending: 0 });

@@ -92,8 +92,8 @@ export class CircuitBreaker implements Breaker {
    */
   async execute<T>(run: () => T | Promise<T>): Promise<T> {
     const permit = this.#breaker.enter();
-    if (permit === undefined) throw new BreakerOpenError(this.name, this.#breaker.retryAfterMs);
     this.#announce();
+    if (permit === undefined) throw new BreakerOpenError(this.name, this.#breaker.retryAfterMs);
     try {
       const value = await run();
       this.#breaker.success(permit);
@@ -109,20 +109,17 @@ export class CircuitBreaker implements Breaker {
 
   /** Refuses every call until `reset()`. */
   forceOpen(): void {
-    this.#breaker.forceOpen();
-    this.#announce();
+    this.#change(() => this.#breaker.forceOpen());
   }
 
   /** Lets every call through and counts nothing until `reset()`. */
   disable(): void {
-    this.#breaker.disable();
-    this.#announce();
+    this.#change(() => this.#breaker.disable());
   }
 
   /** Closes it and forgets what was counted. */
   reset(): void {
-    this.#breaker.reset();
-    this.#announce();
+    this.#change(() => this.#breaker.reset());
   }
 
   /**
@@ -138,6 +135,13 @@ export class CircuitBreaker implements Breaker {
   off(_event: 'stateChange', listener: (state: CircuitState, previous: CircuitState) => void): this {
     this.#listeners.delete(listener);
     return this;
+  }
+
+  /** Other threads may have changed it since the last look: that is told first. */
+  #change(change: () => void): void {
+    this.#announce();
+    change();
+    this.#announce();
   }
 
   #announce(): void {

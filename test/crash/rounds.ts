@@ -19,6 +19,8 @@ export interface CrashResult {
   readonly faults: readonly string[];
 }
 
+/** A replay is let go on until it has told so much, up to this many lines: on a busy machine that takes long. */
+const MOST_LINES = 40;
 /** Every `REPLAY_EVERY`th round kills a replay instead; every `CLEAR_EVERY`th removes all letters, which may not come back. */
 const REPLAY_EVERY = 4;
 const CLEAR_EVERY = 10;
@@ -39,7 +41,12 @@ export async function crashRounds(rounds: number, seed: number, folder: string):
   for (let round = 1; round <= rounds; round++) {
     const isReplay = round % REPLAY_EVERY === 0;
     const program = isReplay ? 'replays-letters' : 'adds-letters';
-    const output = await runAndKill(program, [isReplay ? folder : letterFolder, String(round)], random);
+    const output = await runAndKill(
+      program,
+      [isReplay ? folder : letterFolder, String(round)],
+      random,
+      isReplay ? MOST_LINES : 1,
+    );
     const handled = new Set<string>();
     for (const line of output) {
       const [word = '', rest = ''] = line.split(' ');
@@ -78,7 +85,7 @@ export async function crashRounds(rounds: number, seed: number, folder: string):
   return { rounds, accepted, resolved, tornTails, faults };
 }
 
-async function runAndKill(program: string, args: string[], random: () => number): Promise<string[]> {
+async function runAndKill(program: string, args: string[], random: () => number, mostLines: number): Promise<string[]> {
   const file = fileURLToPath(new URL(`./${program}.js`, import.meta.url));
   const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -87,10 +94,11 @@ async function runAndKill(program: string, args: string[], random: () => number)
   let output = '';
   let timer: NodeJS.Timeout | undefined;
   const kill = (): void => void child.kill('SIGKILL');
+  const lines = 1 + Math.floor(random() * mostLines);
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();
     // Once it works, or now and then while it starts.
-    timer ??= setTimeout(kill, random() * 250);
+    if (output.split('\n').length > lines) timer ??= setTimeout(kill, random() * 250);
   });
   if (random() < 0.15) timer = setTimeout(kill, random() * 500);
   await new Promise((closed) => child.once('close', closed));
