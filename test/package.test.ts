@@ -59,7 +59,10 @@ describe('the package', () => {
   it('holds what runs, its types and its papers, and nothing else', () => {
     const paths = packed.files.map(({ path }) => path);
     const isWanted = (path: string): boolean =>
-      /^dist\/src\/.*\.(js|d\.ts)$/.test(path) ||
+      /^dist\/src\/.*\.d\.ts$/.test(path) ||
+      /^dist\/src\/(index|cli\/main|shared\/(handler|chunk-[A-Z0-9]+)|testing\/index|transport\/jetstream)\.js$/.test(
+        path,
+      ) ||
       /^dist\/workers\/(lane|logging)\.cjs$/.test(path) ||
       /^src\/schemas\/[a-z-]+\.schema\.json$/.test(path) ||
       ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json'].includes(path);
@@ -85,6 +88,20 @@ describe('the package', () => {
       `import { MessageBus } from 'busbar';\nimport handler from './handler.mjs';\n${PROGRAM}`,
     );
     expect(run(process.execPath, 'app.mjs')).toBe('21\n101 101\n');
+  });
+
+  it('has entries that are one program, of which a handler loads the least', () => {
+    const program = `
+      import { createRequire } from 'node:module';
+      import * as handler from 'busbar/handler';
+      const { cache } = createRequire(import.meta.url);
+      console.log(Object.keys(cache));
+      const { BusbarError, defineHandler } = await import('busbar');
+      const { SteppedClock } = await import('busbar/testing');
+      console.log(Object.keys(cache).some((file) => file.includes('piscina')), defineHandler === handler.defineHandler);
+      try { new SteppedClock({ startAt: NaN }); } catch ({ constructor }) { console.log(constructor === BusbarError); }`;
+    writeFileSync(join(folder, 'entries.mjs'), program);
+    expect(run(process.execPath, 'entries.mjs')).toBe('[]\ntrue true\ntrue\n');
   });
 
   it('runs a publisher and a worker handler as CommonJS', () => {

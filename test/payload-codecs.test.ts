@@ -1,9 +1,10 @@
 // Payloads as JSON or in a codec of the user's: what handlers get, what letters say, what happens when a codec throws.
 import { describe, expect, it } from '@jest/globals';
 import { codecOf } from '../src/handler-source.js';
-import { EncodedPayload, MessageBus } from '../src/index.js';
+import { MessageBus } from '../src/index.js';
 import { resolveBusOptions, resolveSubscribeOptions } from '../src/resolve-options.js';
 import { decodePayload, encodeAs } from '../src/shared/codec.js';
+import { EncodedPayload } from '../src/shared/encoded-payload.js';
 import echoes from './fixtures/echoes.js';
 import { lineCodec } from './fixtures/line-codec.js';
 import readsLines from './fixtures/reads-lines.js';
