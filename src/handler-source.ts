@@ -16,8 +16,12 @@ export function sourceOf(handler: unknown, options: ResolvedSubscribeOptions): H
     throw invalidOption('bytes', "'copy' for a function that runs on the main thread", options.bytes);
   }
   if (options.validate === undefined) {
-    const { codec } = options;
-    return { ...moduleOf(handler, options.export), codec: typeof codec === 'object' ? codec.name : null };
+    const { codec, setupTimeoutMs } = options;
+    return {
+      ...moduleOf(handler, options.export),
+      codec: typeof codec === 'object' ? codec.name : null,
+      setupTimeoutMs,
+    };
   }
   // A schema cannot cross threads.
   throw invalidOption('validate', "an option of defineHandler in the handler's own module", 'one of subscribe');
@@ -44,7 +48,7 @@ export function codecOf(
   throw invalidOption('codec', `left out beside a defineHandler value, which has the codec ${own.name}`, codec);
 }
 
-function moduleOf(handler: unknown, exportName: string): Omit<HandlerSource, 'codec'> {
+function moduleOf(handler: unknown, exportName: string): Pick<HandlerSource, 'url' | 'exportName'> {
   if (isHandlerDefinition(handler)) {
     const own = handler.options.export ?? 'default';
     if (exportName !== 'default' && exportName !== own) {

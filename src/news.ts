@@ -49,6 +49,10 @@ export class News {
           subscription,
           `a lane's thread was ended, and still runs ${ms} ms later, in a native call; the lane is held until it is gone`,
         ),
+      unloaded: ({ error }) => {
+        const lost = new BusbarError('BUSBAR_HANDLER_LOAD', error.message, { cause: error.cause ?? error });
+        settler.report(notes.incident(`subscription ${subscription.options.breakerName}`, lost, 'setup'));
+      },
       storm: (deaths) =>
         this.#threadTrouble(
           subscription,

@@ -121,6 +121,11 @@ export interface SubscribeOptions {
   /** How much longer before its thread is ended, in milliseconds, 0 or more. Default 1000. */
   readonly graceMs?: number;
   /**
+   * How long a handler's module may take on a thread to load and to be set up, in milliseconds, more than 0. Then the thread is
+   * ended: `subscribe` rejects with BUSBAR_HANDLER_LOAD, and later a lane stands still for as long. Default 30 000.
+   */
+  readonly setupTimeoutMs?: number;
+  /**
    * Asynchronous handlers that may run at the same time in each lane, 1 to 1024; never two of the same key, and 1 where
    * `ordering` is 'strict'. Default 1.
    */

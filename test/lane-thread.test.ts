@@ -12,6 +12,7 @@ import type { LaneRing } from '../src/threads/lane-ring.js';
 import { LaneRings } from '../src/threads/lane-rings.js';
 import leavesThingsBehind from './fixtures/leaves-things-behind.js';
 import misbehaves from './fixtures/misbehaves.js';
+import neverSetsUp from './fixtures/never-sets-up.js';
 import returnsThenables, { returnThenable } from './fixtures/returns-thenables.js';
 import setsUp, { mood } from './fixtures/sets-up.js';
 import { shareBus } from './shared-bus.js';
@@ -149,7 +150,46 @@ describe('a thread', () => {
   });
 });
 
+describe('a handler whose set-up hangs', () => {
+  it('is refused after its time, which costs the lanes nothing where a thread stands by', async () => {
+    const bus = await startBus({ spareThreads: 1 });
+    await bus.subscribe('set-up', setsUp, { subscriberId: 's' });
+    let isOver = false;
+    const refused = bus.subscribe('never', neverSetsUp, { subscriberId: 's', setupTimeoutMs: 500 }).catch((error) => {
+      isOver = true;
+      return error;
+    });
+    expect([await bus.request('set-up', 1), isOver]).toEqual([1, false]);
+    expect(await refused).toMatchObject({
+      code: 'BUSBAR_HANDLER_LOAD',
+      message: expect.stringMatching(/never-sets-up.js was not loaded and set up within 500 ms/),
+    });
+    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error' }]);
+    expect(await bus.request('set-up', 2)).toBe(2);
+  });
+});
+
 describe('a lane whose handler cannot be set up on the thread that takes over', () => {
+  it('has it ended there when it hangs, says so, and stands still for as long', async () => {
+    const bus = await startBus({ retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    await bus.subscribe('set-up', setsUp, { subscriberId: 's', breaker: false, setupTimeoutMs: 300 });
+    writeFileSync(mood, 'hang');
+    bus.publish('set-up', -1);
+    bus.publish('set-up', 1);
+    const isHeld = (): boolean => bus.getHealthStatus().subscriptions[0]?.held === true;
+    while (!isHeld()) await new Promise((resume) => setTimeout(resume, 5));
+    rmSync(mood);
+    await bus.idle();
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 1 });
+    expect(await bus.errorLogger?.recentErrors()).toContainEqual(
+      expect.objectContaining({
+        category: 'configuration_error',
+        component: 'subscription set-up#s',
+        message: expect.stringMatching(/sets-up.js was not loaded and set up within 300 ms/),
+      }),
+    );
+  });
+
   it('tries again soon, and works when what set-up needs is back', async () => {
     const clock = new SteppedClock();
     const bus = await startBus({ clock, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });

@@ -20,7 +20,7 @@ describe('a thread with several attempts, some of them overdue', () => {
     const started = attempts.map((attempt) => ({ startedAt: 0, timeouts: 0, runsAgain: false, ...attempt }) as Suspect);
     const rings = { started: () => started, unsettled: 9 } as unknown as LaneRings;
     const blame = new Blame(new Patience(rule, graceMs));
-    const options = { graceMs, shape: { concurrency: 4 } } as LaneOptions;
+    const options = { graceMs, shape: { concurrency: 4 }, handler: { setupTimeoutMs: 1 } } as LaneOptions;
     const signals = new LaneSignals();
     const thread = new LaneThread(rings, signals, blame, options, () => undefined);
     const kill = thread.begin(0);

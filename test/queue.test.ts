@@ -178,7 +178,7 @@ describe('a turn', () => {
     const options = { names: { instance: 'i', pattern: 'a' }, shape, order: null, rate: null, breaker: null, deadline };
     const surroundings = { pool: { run: () => runs++ }, turns: new Turns(1), clock: systemClock };
     const lane = new Lane(
-      { ...options, graceMs: 1 } as unknown as LaneOptions,
+      { ...options, graceMs: 1, handler: { setupTimeoutMs: 1 } } as unknown as LaneOptions,
       surroundings as unknown as LaneSurroundings,
       {} as LaneEvents,
     );

@@ -154,7 +154,7 @@ export interface HandlerOptions {
    * something else, and may give `next` another payload.
    */
   readonly middleware?: readonly Middleware[];
-  /** Runs once on each thread before the first delivery; 30 s after its module began to load it must be done. */
+  /** Runs once on each thread before the first delivery; `setupTimeoutMs` after its module began to load it must be done. */
   readonly setup?: () => void | Promise<void>;
   /**
    * Runs once on each thread that was set up, when the last subscription of this handler is unsubscribed or the bus stops: after

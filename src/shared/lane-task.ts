@@ -15,10 +15,12 @@ export interface HandlerSource {
   readonly exportName: string;
   /** The name of the codec that its definition must have; null: none. */
   readonly codec: string | null;
+  /** A thread on which it takes longer than this to load and set up is ended, in milliseconds. */
+  readonly setupTimeoutMs: number;
 }
 
 /** The same for the same handler. */
-export function handlerKey({ url, exportName, codec }: HandlerSource): string {
+export function handlerKey({ url, exportName, codec }: Omit<HandlerSource, 'setupTimeoutMs'>): string {
   return `${url}#${exportName} ${codec ?? ''}`;
 }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../shared/clock.js';
 import type { DeadlineRule } from '../shared/deadline.js';
 import type { Delivery, LaneNames } from '../shared/delivery.js';
 import type { LaneTesting } from '../shared/fault-plan.js';
-import type { HandlerSource } from '../shared/lane-task.js';
+import type { HandlerSource, LoadFailure } from '../shared/lane-task.js';
 import type { LaneOrder } from '../shared/order.js';
 import type { ReadOutcome } from '../shared/outcome.js';
 import type { RedactOptions } from '../shared/redact.js';
@@ -36,6 +36,8 @@ export interface LaneEvents {
   heard(): void;
   /** The lane's thread was told to end `ms` ago, and has not: the lane stands still until it has. */
   lingers(ms: number): void;
+  /** The lane's handler could not be loaded on its thread: it stands still before it tries again. */
+  unloaded(failure: LoadFailure): void;
   /** The lane's thread keeps dying without a culprit: it stands still until `retryMs` have passed. */
   storm(deaths: number, retryMs: number): void;
 }

@@ -55,6 +55,11 @@ export class LaneSignals {
     return Atomics.load(this.#turn, Turn.BEAT);
   }
 
+  /** False: its handler loads still. */
+  get hasBegun(): boolean {
+    return this.beat !== 0;
+  }
+
   /** True: the thread is wanted back. */
   get isAsked(): boolean {
     return Atomics.load(this.#turn, Turn.LEAVE) === 1 || Atomics.load(this.#turn, Turn.SHARE) === 1;

@@ -11,8 +11,6 @@ import { Reprieve } from './reprieve.js';
 
 /** A drain that has nothing in flight leaves within this time when asked, in milliseconds, or is ended. */
 const LEAVE_MS = 200;
-/** A handler's module that is not loaded after this time is not going to be, in milliseconds. */
-export const LOAD_TIMEOUT_MS = 30_000;
 /** A loop that has not turned for so long while several handlers are under way is blocked by one of them, in milliseconds. */
 const BLOCKED_MS = 250;
 /** While a thread is to end soon, it is looked at this often, in milliseconds, also where time is stepped. */
@@ -29,6 +27,7 @@ export class LaneThread {
   readonly #reprieve: Reprieve;
   readonly #graceMs: number;
   readonly #isConcurrent: boolean;
+  readonly #setupTimeoutMs: number;
   readonly #lookAgain: () => void;
   #kill = new AbortController();
   /** Null: it was not ended for a deadline. */
@@ -42,7 +41,7 @@ export class LaneThread {
     rings: LaneRings,
     signals: LaneSignals,
     blame: Blame,
-    { graceMs, shape }: LaneOptions,
+    { graceMs, shape, handler }: LaneOptions,
     lookAgain: () => void,
   ) {
     this.#rings = rings;
@@ -50,6 +49,7 @@ export class LaneThread {
     this.#blame = blame;
     this.#graceMs = graceMs;
     this.#isConcurrent = shape.concurrency > 1;
+    this.#setupTimeoutMs = handler.setupTimeoutMs;
     this.#lookAgain = lookAgain;
     this.#reprieve = new Reprieve(graceMs);
   }
@@ -117,7 +117,7 @@ export class LaneThread {
     const isExpected = !isRunning && (this.#rings.unsettled > 0 || this.#signals.isAsked);
     const { beat } = this.#signals;
     const stoodMs = this.#pulse.look(beat, isExpected, systemClock.elapsed());
-    return beat === 0 ? stoodMs > LOAD_TIMEOUT_MS : this.#blame.patience.isOver(stoodMs, 0);
+    return beat === 0 ? stoodMs > this.#setupTimeoutMs : this.#blame.patience.isOver(stoodMs, 0);
   }
 
   /** An idle drain leaves when asked; one whose handler runs has to be ended. Not to be awaited: its task tells. */

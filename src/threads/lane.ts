@@ -1,21 +1,23 @@
 // The main half of a lane: feeds its rings, gives it a thread, collects its outcomes, and mends it when a thread dies.
 import { systemClock } from '../shared/clock.js';
 import type { Delivery } from '../shared/delivery.js';
-import type { LaneTaskResult } from '../shared/lane-task.js';
+import type { LaneTaskResult, LoadFailure } from '../shared/lane-task.js';
 import { within } from '../shared/within.js';
 import type { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
 import { drainTask } from './drain-task.js';
+import { holdInquest } from './inquest.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
 import { LaneOutcomes } from './lane-outcomes.js';
 import { LaneQueue } from './lane-queue.js';
 import type { LaneAccount } from './lane-ring.js';
 import { LaneSignals } from './lane-signals.js';
 import { LaneThread } from './lane-thread.js';
+import { lostWhileLoading } from './lost-while-loading.js';
 import type { Parking } from './parking.js';
 import { Patience } from './patience.js';
 import { type ThreadEnd, ThreadLost } from './pool.js';
-import { STORM_DEATHS, STORM_WINDOW_MS, Standstill } from './standstill.js';
+import { STORM_DEATHS, STORM_WINDOW_MS, Standstill, UNLOADED_MS } from './standstill.js';
 import type { TurnTaker } from './turns.js';
 
 /** A thread that was told to end has ended by then, or is in a long native call, in milliseconds. */
@@ -240,32 +242,26 @@ export class Lane implements TurnTaker {
   #gaveBack(result: LaneTaskResult): void {
     this.#state = 'idle';
     if (result.kind === 'held') this.#standStill('held');
-    else if (result.kind === 'not-loaded' && !this.#died()) this.#standStill('unloaded');
+    else if (result.kind === 'not-loaded') this.#notLoaded(result.failure);
   }
 
   /** The thread is gone: names the culprit, hands over those that may be it, absolves the others. */
   #lost(end: ThreadEnd): void {
-    const suspects = this.#queue.rings.repair();
-    const { culprits, cause, suspected, innocent } = this.#blame.judge(end, suspects, this.#thread.ending);
+    const { rings } = this.#queue;
+    const breaker = this.#options.breaker?.local;
     const now = this.#surroundings.clock.elapsed();
-    for (const one of innocent) one.ring.absolve(one);
-    // An innocent may hold a probe, whose place would otherwise be taken for lost only after a minute.
-    const probes = this.#queue.rings.takeProbes(culprits);
-    for (let probe = 0; probe < probes; probe++) this.#options.breaker?.local.releaseProbe();
-    const taken = culprits.map((culprit) => [this.#queue.rings.take(culprit), now - culprit.startedAt] as const);
-    const caught = suspected.map((suspect) => this.#queue.rings.take(suspect));
-    this.#queue.rings.releaseDone();
-    for (const delivery of caught) this.parking.whileDeciding(delivery, () => this.#events.suspected(delivery));
-    for (const [delivery, age] of taken) {
-      const ranMs = Math.max(0, age);
-      this.#blame.patience.add(ranMs);
-      const timeoutMs = this.#blame.patience.timeoutMs(delivery.timeouts);
-      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, cause, ranMs, timeoutMs));
-    }
+    const found = holdInquest(rings, this.#blame, end, this.#thread.ending, breaker, now);
+    for (const delivery of found.suspected)
+      this.parking.whileDeciding(delivery, () => this.#events.suspected(delivery));
+    for (const { delivery, ranMs, timeoutMs } of found.killed)
+      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, found.cause, ranMs, timeoutMs));
     // Not before: what goes on in the meantime would ask for a turn that this lane still has.
     this.#state = 'idle';
-    const isExplained = end === 'killed' || this.#outcomes.hadAbandoned;
-    if (end === 'stuck' || (suspects.length === 0 && !isExplained)) this.#died();
+    const { handler } = this.#options;
+    // Its threads would take the time of others for as long again and again.
+    if (!this.#signals.hasBegun && end === 'stuck')
+      this.#notLoaded(lostWhileLoading(handler, end), handler.setupTimeoutMs);
+    else if (end === 'stuck' || (found.isNobody && end !== 'killed' && !this.#outcomes.hadAbandoned)) this.#died();
     this.#events.heard();
   }
 
@@ -277,9 +273,14 @@ export class Lane implements TurnTaker {
     return true;
   }
 
-  #standStill(reason: 'held' | 'storm' | 'unloaded'): void {
-    this.#state = reason === 'storm' ? 'storm' : 'held';
-    this.#standstill.begin(reason);
+  #notLoaded(failure: LoadFailure, retryMs = UNLOADED_MS): void {
+    this.#events.unloaded(failure);
+    if (!this.#died()) this.#standStill('held', retryMs);
+  }
+
+  #standStill(reason: 'held' | 'storm', unloadedMs = 0): void {
+    this.#state = reason;
+    this.#standstill.begin(reason, unloadedMs);
   }
 
   #wake(): void {

@@ -92,6 +92,11 @@ export class Pool {
     this.#piscina.on('workerDestroy', () => this.#ended());
   }
 
+  /** Threads that have no task, but for those that warm up. */
+  get idle(): number {
+    return Math.max(0, this.#piscina.threads.length - this.#busy);
+  }
+
   /** Ids of the threads that live now. */
   get threadIds(): number[] {
     return this.#piscina.threads.map(({ threadId }) => threadId).filter((id) => id >= 0);
@@ -141,8 +146,10 @@ export class Pool {
 
   /** Loads a handler on the threads that are idle. One that fails tells so when it is needed. */
   warm(task: LoadTask): void {
-    const idle = Math.max(0, this.#piscina.threads.length - this.#busy);
-    const tasks = Array.from({ length: idle }, () => this.#piscina.run(task));
+    const { setupTimeoutMs } = task.handler;
+    const tasks = Array.from({ length: this.idle }, () =>
+      this.#piscina.run(task, { signal: AbortSignal.timeout(setupTimeoutMs) }),
+    );
     this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
   }
 
@@ -164,8 +171,7 @@ export class Pool {
   /** Piscina begins a thread for each task that finds none: the idle ones are given one first. */
   #replace(): void {
     const { length } = this.#piscina.threads;
-    const idle = Math.max(0, length - this.#busy);
-    for (let tasks = length < this.#size ? idle + this.#size - length : 0; tasks > 0; tasks--) {
+    for (let tasks = length < this.#size ? this.idle + this.#size - length : 0; tasks > 0; tasks--) {
       this.#piscina.run({ kind: 'nothing' }).catch(() => undefined);
     }
   }

@@ -11,7 +11,7 @@ export const STORM_DEATHS = 5;
 export const STORM_WINDOW_MS = 60_000;
 
 /** A handler that could not be loaded is loaded again after this time, in milliseconds; a few of these make a storm. */
-const UNLOADED_MS = 2000;
+export const UNLOADED_MS = 2000;
 
 /** Belongs to one lane. Runs on the main thread. */
 export class Standstill {
@@ -27,10 +27,10 @@ export class Standstill {
     this.#over = over;
   }
 
-  /** `unloaded`: the handler could not be loaded; what its set-up needs may be back soon. */
-  begin(reason: 'held' | 'storm' | 'unloaded'): void {
+  /** @param unloadedMs the handler could not be loaded, and is not tried again before; 0: it is the breaker that is open */
+  begin(reason: 'held' | 'storm', unloadedMs: number): void {
     if (reason === 'storm') this.#wait('storm', STORM_WINDOW_MS);
-    else if (reason === 'unloaded') this.#wait('held', UNLOADED_MS);
+    else if (unloadedMs > 0) this.#wait('held', unloadedMs);
     else this.#wait('held', Math.min(this.#breaker?.retryAfterMs || HELD_POLL_MS, HELD_POLL_MS));
   }
 

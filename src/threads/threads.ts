@@ -2,15 +2,14 @@
 import { availableParallelism } from 'node:os';
 import { type Clock, sharedClock, systemClock, type Timer } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
-import { BusbarError } from '../shared/errors.js';
+import type { BusbarError } from '../shared/errors.js';
 import { type HandlerSource, handlerKey, type LaneTaskResult } from '../shared/lane-task.js';
 import type { RedactOptions } from '../shared/redact.js';
-import { ErrorCategory } from '../shared/report.js';
 import { Lane } from './lane.js';
 import type { LaneSurroundings } from './lane-contract.js';
-import { LOAD_TIMEOUT_MS } from './lane-thread.js';
+import { lostWhileLoading } from './lost-while-loading.js';
 import type { MainLane } from './main-lane.js';
-import { Pool, type PoolOptions, ThreadLost } from './pool.js';
+import { Pool, type PoolOptions, type ThreadLost } from './pool.js';
 import { Teardowns } from './teardowns.js';
 import { Turns, type TurnTaker } from './turns.js';
 
@@ -99,19 +98,26 @@ export class Threads {
             return false;
           }
           const kill = new AbortController();
-          const timer = systemClock.after(LOAD_TIMEOUT_MS, () => kill.abort(), true);
+          const timer = systemClock.after(handler.setupTimeoutMs, () => kill.abort(), true);
           try {
             const result = await this.#pool.run({ kind: 'load', handler, redact }, kill.signal);
             if (result.kind === 'loaded') this.#pool.warm({ kind: 'load', handler, redact });
             resolve(result);
           } catch (lost) {
-            resolve(this.#isStopped ? null : { kind: 'not-loaded', failure: lostWhileLoading(handler.url, lost) });
+            resolve(
+              this.#isStopped
+                ? null
+                : { kind: 'not-loaded', failure: lostWhileLoading(handler, (lost as ThreadLost).end) },
+            );
           }
           timer.cancel();
           return false;
         },
       };
-      this.#turns.request(turn);
+      // A thread that stands by can do it without taking time from lanes, however long it takes.
+      const free = this.#options.threads - this.#turns.running.size;
+      if (this.#pool.idle > free) void turn.take();
+      else this.#turns.request(turn);
     });
   }
 
@@ -201,15 +207,4 @@ export class Threads {
       this.#watch = undefined;
     });
   }
-}
-
-function lostWhileLoading(
-  url: string,
-  lost: unknown,
-): { category: ErrorCategory; error: { name: string; message: string } } {
-  const end = lost instanceof ThreadLost ? lost.end : String(lost);
-  const what =
-    end === 'killed' ? `did not load within ${LOAD_TIMEOUT_MS} ms` : `ended its thread while loading (${end})`;
-  const { name, message } = new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} ${what}`);
-  return { category: ErrorCategory.CONFIGURATION_ERROR, error: { name, message } };
 }
