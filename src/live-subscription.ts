@@ -181,9 +181,9 @@ export class LiveSubscription {
     let deliveries = this.retrying;
     let bytes = this.#retryingBytes;
     for (const lane of this.lanes) {
-      const running = lane.state === 'draining' ? this.options.concurrency : 0;
-      deliveries += Math.max(0, lane.unsettled - running);
-      bytes += lane.waitingBytes;
+      const waiting = lane.waiting;
+      deliveries += waiting.deliveries;
+      bytes += waiting.bytes;
     }
     return { deliveries, bytes };
   }
@@ -219,7 +219,8 @@ export class LiveSubscription {
     const expired = this.takeExpired();
     const evicted: Delivery[] = [];
     while (!fits()) {
-      const victim = evictFor(newcomer, this.lanes, this.options.overflow);
+      // What is in quarantine has begun before, and must show whether it is to blame.
+      const victim = evictFor(newcomer, this.lanes.slice(0, this.options.lanes), this.options.overflow);
       if (victim === undefined) {
         const isDefault = this.options.overflow === undefined;
         return { isAccepted: isDefault && this.#limit.expands(this.depth(), bytes, elapsed), evicted, expired };

@@ -2,10 +2,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Clock, systemClock } from '../src/shared/clock.js';
 import type { Delivery } from '../src/shared/delivery.js';
+import { ENDED, STATE } from '../src/shared/layout.js';
 import { PRIORITIES } from '../src/shared/message.js';
 import { RingReader } from '../src/shared/ring.js';
+import { RunningWord } from '../src/shared/running.js';
 import type { LaneOptions } from '../src/threads/lane-contract.js';
 import { LaneQueue } from '../src/threads/lane-queue.js';
+import { LaneRing } from '../src/threads/lane-ring.js';
 import { RateLimit } from '../src/threads/rate-limit.js';
 
 const deliveryOf = (number: number, priority: string): Delivery => {
@@ -123,5 +126,24 @@ describe('what waits behind full rings', () => {
       );
       expect([at, goOn(queue)]).toEqual([at, 3]);
     }
+  });
+});
+
+describe('a record whose handler had ended when its thread died, and whose outcome found no room', () => {
+  it.each([1, 2])('runs again, and tells so, where %s may run at a time', (concurrency) => {
+    const names = { instance: 'i', pattern: 'a' };
+    const ring = new LaneRing({ ringBytes: 65_536, concurrency, depth: 9 });
+    for (const number of [0, 1]) ring.write(deliveryOf(number, 'normal'), names, 0);
+    const reader = new RingReader(ring.memory);
+    const word = reader.next();
+    const running = new RunningWord(ring.memory);
+    running.begin(0, 1);
+    running.suspend(0);
+    Atomics.store(reader.words, word + STATE, ENDED);
+    expect([ring.started(), ring.repair()]).toEqual([[], []]);
+    expect(ring.takeAll(names).map(({ number, started }) => [number, started])).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
   });
 });

@@ -165,13 +165,12 @@ describe('a full queue', () => {
     while (bus.getHealthStatus().subscriptions[0]?.retrying !== 1) await new Promise((resume) => setImmediate(resume));
     for (const n of range(1, 20)) expect(publish(n)).toBe(true);
     await bus.idle();
-    const { succeeded, dropped } = accountOf(bus, 's');
-    expect([succeeded + dropped, dropped]).toEqual([20, 20 - succeeded]);
-    expect(dropped).toBeGreaterThanOrEqual(10);
+    // The one that waits for its retry is one of the eight; what is parked never was in a ring, where one would run.
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 8, dropped: 12 });
     const done = linesOf(ledger)
       .filter((line) => line.endsWith('done'))
       .map((line) => Number(line.split(' ')[1]));
-    expect(done).toEqual([0, ...range(21 - succeeded, 20)]);
+    expect(done).toEqual([0, ...range(13, 20)]);
   });
 });
 

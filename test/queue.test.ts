@@ -195,7 +195,7 @@ describe('a message without a key', () => {
         const limits = { maxQueueSize: 1e6, maxQueueBytes: 1e6 };
         const options = { ...limits, lanes: count, concurrency: 1 } as ResolvedSubscribeOptions;
         const subscription = new LiveSubscription('a', options, null, systemClock, () => undefined);
-        const lanes = work.map((unsettled) => ({ unsettled, waitingBytes: 0, state: 'idle', offer: () => true }));
+        const lanes = work.map((unsettled) => ({ unsettled, waiting: { deliveries: 0, bytes: 0 }, offer: () => true }));
         subscription.lanes.push(...(lanes as unknown as AnyLane[]));
         for (let n = 0; n < messages; n++) {
           const least = Math.min(...lanes.map(({ unsettled }) => unsettled));

@@ -19,7 +19,8 @@
 //   byte 0    LENGTH      writer   header and body in bytes, unpadded; negative: padding of -LENGTH bytes
 //   byte 4    KIND        writer   what the body is; in a lane ring the GENERATION (see PARKED) when it was written
 //   byte 8    SEQUENCE    writer   WRITTEN before this record
-//   byte 12   STATE       reader   READY 0, STARTED 1, DONE 2 (lanes with concurrency only; the writer sets READY)
+//   byte 12   STATE       reader   READY 0, STARTED 1, DONE 2 (these in lanes with concurrency only; the writer sets READY),
+//                                  ENDED 3: its handler has ended, and what it came to waits for room in the outbox
 //   byte 16   body
 //
 // A DOORBELL wakes its one sleeper:
@@ -62,6 +63,7 @@ export const RECORD_HEADER_BYTES = 16;
 export const READY = 0;
 export const STARTED = 1;
 export const DONE = 2;
+export const ENDED = 3;
 
 export const CHIME = 0;
 export const SLEEPING = 32;

@@ -18,6 +18,13 @@ import type { Turns } from './turns.js';
 /** Why a delivery's thread ended under it. `never-settled`: past its deadline, though nothing blocked the thread. */
 export type KillCause = 'deadline' | 'never-settled' | 'exited' | 'out-of-memory';
 
+/** What waits in a lane. */
+export interface Waiting {
+  readonly deliveries: number;
+  /** Of their payloads, and of those that run. */
+  readonly bytes: number;
+}
+
 /** What a lane tells its subscription. All deliveries given here own their bytes. */
 export interface LaneEvents {
   /** The delivery is main's again. */

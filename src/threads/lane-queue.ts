@@ -2,7 +2,7 @@
 import type { Delivery } from '../shared/delivery.js';
 import type { RecordAddress } from '../shared/outcome.js';
 import { Backlog } from './backlog.js';
-import type { LaneOptions } from './lane-contract.js';
+import type { LaneOptions, Waiting } from './lane-contract.js';
 import type { LaneAccount } from './lane-ring.js';
 import { LaneRings } from './lane-rings.js';
 import type { Parking } from './parking.js';
@@ -24,6 +24,7 @@ export class LaneQueue {
   readonly rings: LaneRings;
   readonly parking: Parking;
   readonly #rate: RateLimit | null;
+  readonly #concurrency: number;
   readonly #owner: LaneQueueOwner;
   /** Always the same one: who waits for the rate limit, waits once. */
   readonly #onRate: () => void;
@@ -32,6 +33,7 @@ export class LaneQueue {
 
   constructor({ names, shape, order, rate }: LaneOptions, owner: LaneQueueOwner) {
     this.#rate = rate;
+    this.#concurrency = shape.concurrency;
     this.#owner = owner;
     this.#onRate = () => owner.onRate();
     this.rings = new LaneRings(names, shape, order);
@@ -43,15 +45,17 @@ export class LaneQueue {
     return this.rings.unsettled + this.backlog.size + this.parking.size;
   }
 
+  /** What does not run: of what lies in the rings as many do as may, when somebody reads. */
+  waiting(isRead: boolean): Waiting {
+    const inRings = Math.max(0, this.rings.unsettled - (isRead ? this.#concurrency : 0));
+    const bytes = this.rings.waitingBytes + this.backlog.bytes + this.parking.bytes;
+    return { deliveries: inRings + this.backlog.size + this.parking.size, bytes };
+  }
+
   /** Of one moment. */
   account(): LaneAccount {
     const { succeeded, unsettled } = this.rings.account();
     return { succeeded, unsettled: unsettled + this.backlog.size + this.parking.size };
-  }
-
-  /** Bytes of their payloads. */
-  get bytes(): number {
-    return this.rings.waitingBytes + this.backlog.bytes + this.parking.bytes;
   }
 
   /** Takes the delivery if a ring has room for it, and none waits that must come first. Copies its bytes. */

@@ -16,6 +16,7 @@ import {
 import {
   aligned,
   DONE,
+  ENDED,
   HEAD,
   LENGTH,
   READY,
@@ -163,8 +164,9 @@ export class LaneRing {
       return true;
     });
     this.walk((word, sequence, state) => {
-      if (state !== STARTED) return true;
-      suspects.push(this.#suspect(word, sequence));
+      if (state === STARTED) suspects.push(this.#suspect(word, sequence));
+      // Nobody was told what it came to: it runs again, and is to know that.
+      if (state === ENDED) this.absolve({ word });
       return true;
     });
     const control = new Int32Array(this.memory);
@@ -185,7 +187,7 @@ export class LaneRing {
   }
 
   /** Gives an innocent back to the lane: it runs again, and only `started` tells. */
-  absolve({ word }: Suspect): void {
+  absolve({ word }: Pick<Suspect, 'word'>): void {
     countStart(this.writer, word);
     this.#setState(word, READY);
   }

@@ -7,7 +7,7 @@ import type { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
 import { drainTask } from './drain-task.js';
 import { holdInquest } from './inquest.js';
-import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings } from './lane-contract.js';
+import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings, Waiting } from './lane-contract.js';
 import { LaneOutcomes } from './lane-outcomes.js';
 import { LaneQueue } from './lane-queue.js';
 import type { LaneAccount } from './lane-ring.js';
@@ -71,9 +71,9 @@ export class Lane implements TurnTaker {
     return this.#queue.unsettled;
   }
 
-  /** Bytes of their payloads. */
-  get waitingBytes(): number {
-    return this.#queue.bytes;
+  /** What of it does not run. */
+  get waiting(): Waiting {
+    return this.#queue.waiting(this.#state === 'draining');
   }
 
   /** As {@link unsettled}, and how many have succeeded, of one moment: the worker goes on counting. */

@@ -15,7 +15,7 @@ import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import { isExpired } from './expiry.js';
-import type { LaneEvents, LaneState, LaneSurroundings } from './lane-contract.js';
+import type { LaneEvents, LaneState, LaneSurroundings, Waiting } from './lane-contract.js';
 import { MainAttempt } from './main-attempt.js';
 import { outcome } from './main-outcome.js';
 import { Parking } from './parking.js';
@@ -92,8 +92,8 @@ export class MainLane {
     return this.#running.size + this.backlog.size + this.parking.size;
   }
 
-  get waitingBytes(): number {
-    return this.backlog.bytes + this.parking.bytes;
+  get waiting(): Waiting {
+    return { deliveries: this.backlog.size + this.parking.size, bytes: this.backlog.bytes + this.parking.bytes };
   }
 
   get inFlight(): number {

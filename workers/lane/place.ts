@@ -13,7 +13,7 @@ import {
   startedAtIndex,
   takeProbe,
 } from '../../src/shared/delivery.js';
-import { DONE, READY, RECORD_HEADER_BYTES, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
+import { DONE, ENDED, RECORD_HEADER_BYTES, SEQUENCE, STARTED, STATE } from '../../src/shared/layout.js';
 import type { RecordAddress } from '../../src/shared/outcome.js';
 import { RingReader } from '../../src/shared/ring.js';
 import { RunningWord } from '../../src/shared/running.js';
@@ -148,8 +148,8 @@ export class Place {
   /** The handler has ended, but its outcome waits for room: a death of this thread is not its doing. */
   suspend(attempt: RingAttempt): void {
     if (attempt.permit?.isProbe === true) takeProbe(this.reader, attempt.word);
-    if (this.#running !== null) this.#running.suspend(this.#sequenceOf(attempt));
-    else Atomics.store(this.reader.words, attempt.word + STATE, READY);
+    this.#running?.suspend(this.#sequenceOf(attempt));
+    Atomics.store(this.reader.words, attempt.word + STATE, ENDED);
   }
 
   /** The attempt's outcome is with main, or it succeeded: its record, and those done before, may go. */
