@@ -8,6 +8,7 @@ import { RetryBudget } from './failure/budget.js';
 import { ErrorRecoveryManager } from './failure/recovery.js';
 import { RetrySchedule } from './failure/retries.js';
 import { FailureNotes } from './failure-notes.js';
+import { KeptHere } from './kept-here.js';
 import type { LiveSubscription } from './live-subscription.js';
 import { DeadLetterQueue } from './observe/dead-letter-queue.js';
 import { ErrorLogger } from './observe/error-logger.js';
@@ -123,14 +124,14 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   return {
     ...shared,
     ...{ notes, counters, escalation, recovery, subscriber, logging },
-    transportHost: hostOf(instance, notes, reporter, events),
+    transportHost: hostOf(instance, notes, reporter, events, new KeptHere({ notes, events, logging })),
     requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:
       logging &&
       new DeadLetterQueue(
         { storageDir: logging.letterFolder },
-        new Republisher({ publisher, replies, replays, find: (...names) => subscriber.find(...names) }),
+        new Republisher({ publisher, replies, replays, remote, notes, find: (...names) => subscriber.find(...names) }),
         clock,
         () => remote?.transport?.letters,
       ),
@@ -138,12 +139,20 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
 }
 
 /** What a transport is given. */
-function hostOf(instance: string, notes: FailureNotes, reporter: Reporter, events: BusEmitter): TransportHost {
+function hostOf(
+  instance: string,
+  notes: FailureNotes,
+  reporter: Reporter,
+  events: BusEmitter,
+  kept: KeptHere,
+): TransportHost {
   return {
     // Servers keep the real time.
     clock: systemClock,
     instance,
     report: (component, thrown, context) => reporter.log(notes.incident(component, thrown, 'setup', context)),
+    keepMessage: (message, problem) => kept.message(message, problem),
+    keepLetter: (header, payload) => kept.letter(header, payload),
     breakerChanged: (name, state, previous) => events.emit('breaker', { name, state, previous }),
   };
 }

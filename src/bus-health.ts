@@ -48,8 +48,10 @@ export class BusHealth {
     const uptimeMs = publisher.isOpen ? clock.elapsed() - this.#startedAt : 0;
     const now = clock.now() / 1000;
     const logging = this.#parts.logging?.health() ?? null;
-    // With a transport, who knows how many there are?
-    const lettersThere = remote === null ? (logging?.deadLetters ?? 0) : Number.POSITIVE_INFINITY;
+    const transport = remote?.transport?.health() ?? null;
+    // What the servers have not said yet may be any number.
+    const lettersElsewhere = transport === null ? 0 : (transport.deadLetters ?? Number.POSITIVE_INFINITY);
+    const lettersThere = (logging?.deadLetters ?? 0) + lettersElsewhere;
     const subscriptions = subscriber.health();
     this.#outcomes.take(subscriptions, now);
     return this.#health.of({
@@ -64,7 +66,7 @@ export class BusHealth {
       threads: threads?.health ?? { configured: configured + spareThreads, alive: 0, replaced: 0 },
       logging,
       control: control?.health ?? null,
-      transport: remote?.transport?.health() ?? null,
+      transport,
       errorStatistics: logging === null ? null : counters.summary(now),
       trends: trendsOf(this.#letters, lettersThere, counters.minutes, uptimeMs, now),
       recent: this.#outcomes.success(now),

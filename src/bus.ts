@@ -18,6 +18,7 @@ import type { Breaker } from './shared/handler.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { assertNoLaneWorker } from './shared/lane-worker.js';
 import type { PublishOptions, RequestOptions } from './shared/publish-options.js';
+import { publishStored } from './stored.js';
 import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
 import type { AnyTopics, HandlerLike, KnownPattern, PayloadOf } from './topic-types.js';
@@ -116,7 +117,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
   /**
    * Publishes a message as soon as no matching subscription is under pressure. Resolves when every one has accepted it.
-   * With a transport: as soon as its buffer has room; resolves when the servers have stored it.
+   * With a transport: as soon as its buffer has room; resolves when the servers have stored it. What is rejected is not kept.
    *
    * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_REFUSED; with a transport also
    *   BUSBAR_TRANSPORT_SETTINGS, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_SHUTDOWN
@@ -127,7 +128,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     options?: PublishOptions,
   ): Promise<void> {
     const { remote, publisher, pressure } = this.#parts;
-    if (remote !== null) return publisher.publishStored(topic, payload, options);
+    if (remote !== null) return publishStored({ publisher, remote }, topic, payload, options);
     return pressure.publish(topic, payload, options);
   }
 
@@ -253,8 +254,9 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
     while (this.#parts.subscriber.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
-    await this.#parts.remote?.transport?.stop(Math.max(SHORTEST_GOODBYE_MS, deadline - systemClock.elapsed()));
+    // Replays that end tell so where their letters lie.
     await this.deadLetterQueue?.close();
+    await this.#parts.remote?.transport?.stop(Math.max(SHORTEST_GOODBYE_MS, deadline - systemClock.elapsed()));
     await this.errorLogger?.close();
     await this.#control?.close();
     await this.#parts.logging?.close();

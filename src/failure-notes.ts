@@ -8,6 +8,7 @@ import { type Delivery, messageId } from './shared/delivery.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import type { LetterHeader } from './shared/logging-task.js';
+import type { EncodedMessage } from './shared/message.js';
 import type { Failure } from './shared/outcome.js';
 import { type DeadLetterReason, type ErrorPhase, type ErrorReport, ErrorSeverity } from './shared/report.js';
 import type { KillCause } from './threads/lane-contract.js';
@@ -93,6 +94,22 @@ export class FailureNotes {
       failed,
       history: subscription.trails.historyOf(delivery) ?? [{ category, signature, count: 1, first: now, last: now }],
       error,
+    };
+  }
+
+  /** The letter of a message that a transport's servers never had: it belongs to no subscription. */
+  unpublished(
+    { id, topic, key, priority, headers, publishedAt, codec }: EncodedMessage,
+    thrown: unknown,
+  ): LetterHeader {
+    const now = this.#clock.now() / 1000;
+    const { category, signature, error } = this.#describer.describe(thrown, 'setup', undefined);
+    return {
+      ...{ error_id: nanoid(), timestamp: now, payload_codec: codec, error_category: category, retry_count: 0 },
+      message: { id, topic, key, priority, headers, published_at: publishedAt / 1000 },
+      ...{ reason: 'unpublished', signature, topic, subscriber_id: '', pattern: topic, priority, key, headers },
+      ...{ started: 0, failed: 0, error },
+      history: [{ category, signature, count: 1, first: now, last: now }],
     };
   }
 

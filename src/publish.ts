@@ -5,16 +5,17 @@ import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT, type Remote } from './remote.js';
 import type { Router } from './routing/router.js';
-import { assertTopic, isTopic } from './routing/topics.js';
+import { isTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
 import type { Clock } from './shared/clock.js';
 import { decodePayload, type Encoded, encodeAs } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
 import { BusbarError, invalidOption, show } from './shared/errors.js';
 import type { CodecChoice } from './shared/handler.js';
+import type { EncodedMessage } from './shared/message.js';
 import type { PublishedDetail } from './shared/outcome.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
-import type { Arrival, OnStored, Ticket } from './transport/transport.js';
+import type { Arrival, Ticket } from './transport/transport.js';
 
 /** What publishing needs of the rest of the bus. */
 export interface PublishParts {
@@ -84,21 +85,12 @@ export class Publisher {
   }
 
   /**
-   * Resolves once the transport has stored the message.
+   * A message as it goes to the transport. Its bytes are valid until the next one is encoded.
    *
-   * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_REFUSED, and what the transport says
+   * @throws BUSBAR_ENCODING
    */
-  async publishStored(topic: string, payload: unknown, options: PublishOptions = NO_OPTIONS): Promise<void> {
-    assertPublishOptions(options);
-    assertNoDelay(options.delayMs);
-    assertTopic(topic);
-    await this.#parts.remote?.transport?.ready();
-    if (!this.isOpen) throw new BusbarError('BUSBAR_NOT_RUNNING', 'publishAsync: the bus is not running');
-    const delivery = this.#delivery(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options);
-    await new Promise<void>((resolve, reject) => {
-      const isTaken = this.#send(delivery, false, (problem) => (problem === undefined ? resolve() : reject(problem)));
-      if (!isTaken) reject(new BusbarError('BUSBAR_REFUSED', `the transport has not taken the message to ${topic}`));
-    });
+  outgoing(topic: string, payload: unknown, options: PublishOptions): EncodedMessage {
+    return this.#named(this.#delivery(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options));
   }
 
   /** A message that a handler published: its payload is encoded already. */
@@ -110,7 +102,8 @@ export class Publisher {
     const { topic, id, codec, lossy, delayMs } = detail;
     if (this.#parts.remote !== null) {
       if (delayMs !== null) this.#refuse(invalidOption('ctx.publish: delayMs', NOT_WITH_TRANSPORT, delayMs));
-      return delayMs === null && this.#send(this.#delivery(topic, { codec, bytes, lossy }, detail), true);
+      if (delayMs !== null) return false;
+      return this.#parts.remote.publish(this.#named(this.#delivery(topic, { codec, bytes, lossy }, detail)), 'handler');
     }
     const missing = this.dedupe.missing(topic, id, this.#parts.router.match(topic) ?? []);
     if (missing === null) return true;
@@ -183,9 +176,10 @@ export class Publisher {
   }
 
   #route(topic: string, payload: unknown, options: PublishOptions, subscriptions: Subscriptions): boolean {
-    if (this.#parts.remote !== null) {
+    const { remote } = this.#parts;
+    if (remote !== null) {
       assertNoDelay(options.delayMs);
-      return this.#send(this.#delivery(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options));
+      return remote.publish(this.outgoing(topic, payload, options), 'caller');
     }
     if (subscriptions.length === 0) {
       this.unrouted++;
@@ -205,10 +199,9 @@ export class Publisher {
     return false;
   }
 
-  /** Out of the process: the transport brings it to all subscriptions that match, these ones among them. */
-  #send(delivery: Delivery, isFromHandler = false, onStored?: OnStored): boolean {
-    const { remote, instance } = this.#parts;
-    return remote?.publish({ ...delivery, id: messageId(delivery, instance) }, isFromHandler, onStored) ?? false;
+  /** Out of the process, a message needs an id of its own. */
+  #named(delivery: Delivery): EncodedMessage {
+    return { ...delivery, id: messageId(delivery, this.#parts.instance) };
   }
 
   /** In the codec of each, encoded once for each codec. Returns those that have refused it. */

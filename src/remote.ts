@@ -8,6 +8,7 @@ import type { EncodedMessage } from './shared/message.js';
 import type {
   Arrival,
   OnStored,
+  Origin,
   Settlement,
   Ticket,
   Transport,
@@ -26,8 +27,8 @@ export class Remote {
     this.transport = await maker?.start(host);
   }
 
-  publish(message: EncodedMessage, isFromHandler: boolean, onStored?: OnStored): boolean {
-    return this.transport?.publish(message, isFromHandler, onStored) ?? false;
+  publish(message: EncodedMessage, origin: Origin, onStored?: OnStored): boolean {
+    return this.transport?.publish(message, origin, onStored) ?? false;
   }
 
   /** A delivery with this number is on its way for the transport. */
@@ -48,6 +49,11 @@ export class Remote {
     if (ticket === undefined) return;
     this.#tickets.delete(number);
     ticket.settle(settlement);
+  }
+
+  /** True: the transport brought it, and it is not settled. */
+  isHolding(number: number): boolean {
+    return this.#tickets.has(number);
   }
 
   /** True: the transport brought it with one of these tickets. */

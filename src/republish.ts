@@ -1,17 +1,24 @@
 // Gives a dead letter's message back to the subscription that failed.
+import type { FailureNotes } from './failure-notes.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { ReplayOutcome, ReplayTarget } from './observe/replay.js';
 import type { Publisher } from './publish.js';
+import type { Remote } from './remote.js';
 import type { Replays } from './replays.js';
 import { type Replies, UnreadableReply } from './replies.js';
+import { BusbarError } from './shared/errors.js';
 import type { LetterSummary, StoredLetter } from './shared/logging-task.js';
 import type { SkipReason } from './shared/replay.js';
 import type { DeadLetterReason } from './shared/report.js';
+import { publishStored } from './stored.js';
 
 export interface RepublishParts {
   readonly publisher: Publisher;
   readonly replies: Replies;
   readonly replays: Replays;
+  /** Null: all is in memory. */
+  readonly remote: Remote | null;
+  readonly notes: FailureNotes;
   /** The subscription of this pattern and subscriberId. */
   readonly find: (pattern: string, subscriberId: string) => LiveSubscription | undefined;
 }
@@ -28,7 +35,8 @@ export class Republisher implements ReplayTarget {
     return this.#parts.publisher.isOpen;
   }
 
-  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | SkipReason {
+  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id' | 'reason'>): 'ready' | 'held' | SkipReason {
+    if (letter.reason === 'unpublished' && this.isOpen && this.#parts.remote !== null) return 'ready';
     const subscription = this.#subscriptionOf(letter);
     if (subscription === undefined) return this.#whyGone;
     const state = subscription.breaker?.state;
@@ -37,6 +45,7 @@ export class Republisher implements ReplayTarget {
   }
 
   async replay(letter: StoredLetter): Promise<ReplayOutcome> {
+    if (letter.reason === 'unpublished') return this.#publish(letter);
     const subscription = this.#subscriptionOf(letter);
     return subscription === undefined
       ? { kind: 'not-tried', why: this.#whyGone }
@@ -58,6 +67,23 @@ export class Republisher implements ReplayTarget {
     const isThere =
       this.isOpen && subscription !== undefined && !subscription.isClosed && subscription.lanes.length > 0;
     return isThere ? subscription : undefined;
+  }
+
+  /** No subscription has had it. Under its own id: the servers may have it all the same, and then know it. */
+  async #publish({ message }: StoredLetter): Promise<ReplayOutcome> {
+    const { publisher, remote, notes } = this.#parts;
+    if (remote === null || !this.isOpen) return { kind: 'not-tried', why: this.#whyGone };
+    const { id, topic, payload, key, priority, headers } = message;
+    const options = { id, priority, ...(key === null ? {} : { key }), ...(headers === null ? {} : { headers }) };
+    try {
+      await publishStored({ publisher, remote }, topic, payload, options, 'letter');
+      return { kind: 'succeeded' };
+    } catch (thrown) {
+      if (thrown instanceof BusbarError && thrown.code === 'BUSBAR_SHUTDOWN')
+        return { kind: 'not-tried', why: 'stopping' };
+      const failure = notes.unpublished(publisher.outgoing(topic, payload, options), thrown);
+      return { kind: 'failed', failure };
+    }
   }
 
   #giveBack(letter: StoredLetter, subscription: LiveSubscription): Promise<ReplayOutcome> {

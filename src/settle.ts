@@ -132,13 +132,15 @@ export class Settler {
       return;
     }
     subscription.settling++;
-    const letters = remote?.transport?.letters ?? logging;
-    letters.letter(header, delivery.bytes, () => {
+    const onStored = (): void => {
       subscription.settling--;
       subscription.deadLettered++;
       this.#parts.onSettled(subscription, delivery, 'deadLettered', reason);
       onDeadLetter(subscription, delivery, reason);
-    });
+    };
+    const { letters } = remote?.transport ?? {};
+    if (letters === undefined) logging.letter(header, delivery.bytes, onStored);
+    else letters.letter(header, delivery.bytes, onStored, remote?.isHolding(delivery.number) === true);
   }
 
   /** The queue was full, and this delivery gave way, or was refused. */

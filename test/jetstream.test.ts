@@ -73,6 +73,8 @@ describeWithNats('the JetStream transport', () => {
       clock: systemClock,
       instance: 'x',
       report: () => undefined,
+      keepMessage: async () => undefined,
+      keepLetter: async () => undefined,
       breakerChanged: () => undefined,
     };
     const code = async (options: JetStreamOptions): Promise<unknown> => {

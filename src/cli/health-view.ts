@@ -1,5 +1,5 @@
 // A bus's health in lines of text: for `health`, and for `watch` once a second.
-import type { HealthLevel, HealthStatus, SubscriptionHealth } from '../shared/health-status.js';
+import type { HealthLevel, HealthStatus, SubscriptionHealth, TransportHealth } from '../shared/health-status.js';
 import { type Cell, table } from './table.js';
 import { paint, type Style, safe } from './terminal.js';
 import { showSpan } from './when.js';
@@ -57,12 +57,28 @@ function breakerCell({ breaker, held, paused }: SubscriptionHealth): Cell {
   return { text, style: breaker === 'closed' ? 'green' : breaker === 'disabled' ? 'dim' : 'red' };
 }
 
+function transportLines({ name, connected, deadLetters, deadLettersAgeSeconds, ...counts }: TransportHealth): string[] {
+  const state = connected ? 'connected' : paint('red', 'no connection');
+  const age = deadLettersAgeSeconds === null ? '' : ` ${showSpan(deadLettersAgeSeconds)} ago`;
+  const letters =
+    deadLetters === null ? 'dead letters not counted yet' : `${deadLetters} dead letters on the servers${age}`;
+  const troubles = Object.entries({
+    'messages not stored yet': counts.unstored,
+    'letters not stored yet': counts.unstoredLetters,
+    refused: counts.refused,
+    'never taken, and dead letters here': counts.unpublished,
+    'connections lost': counts.disconnects,
+  }).filter(([, count]) => count > 0);
+  const told = troubles.map(([what, count]) => `${count} ${what}`).join(', ');
+  return [`${safe(name)} ${state}, ${letters}`, ...(told === '' ? [] : [`  ${paint('yellow', told)}`])];
+}
+
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
 export function totalLines(health: HealthStatus): string[] {
-  const { threads, logging, errorStatistics: errors, control } = health;
+  const { threads, logging, errorStatistics: errors, control, transport } = health;
   const lines = [
     `success rate ${percent(health.recentSuccessRate)} lately, ${percent(health.successRate)} of all ${health.messagesProcessed}; ` +
       `${health.errorsRecovered} recovered after errors; ${health.mainQueueSize} pending; ${health.unrouted} unrouted`,
@@ -89,6 +105,7 @@ export function totalLines(health: HealthStatus): string[] {
     }).filter(([, count]) => count > 0);
     if (troubles.length > 0) lines.push(`  ${paint('yellow', troubles.map(([name, n]) => `${n} ${name}`).join(', '))}`);
   }
+  if (transport !== null) lines.push(...transportLines(transport));
   if (control?.error != null) lines.push(`  ${paint('yellow', safe(control.error))}`);
   return lines;
 }

@@ -26,6 +26,7 @@ import { dryRun } from './dry-run.js';
 import type { GivenReport } from './given-report.js';
 import { type GivenUpMessage, headerOf } from './given-up.js';
 import { assertId, chosen, isIds, letterChoice, letterFilter } from './letter-choice.js';
+import { LettersOfBoth } from './letters-of-both.js';
 import { closedError, Logging } from './logging.js';
 import { type Ask, assertReplayOptions, Replay, type ReplayTarget } from './replay.js';
 import { storedLetter } from './stored-letter.js';
@@ -119,7 +120,7 @@ export class DeadLetterQueue {
     const header = headerOf(message, report, reason, codec, this.#clock.now() / 1000, this.#logging.redactor);
     const elsewhere = this.#elsewhere();
     if (elsewhere !== undefined) {
-      await new Promise<void>((done) => elsewhere.letter(header, bytes, done));
+      await new Promise<void>((done) => elsewhere.letter(header, bytes, done, false));
       return header.error_id;
     }
     const stored = new Promise<boolean>((done) => this.#logging.letter(header, bytes, done, true));
@@ -266,8 +267,10 @@ export class DeadLetterQueue {
   readonly #askAnyway: Ask = async (query) => {
     if (this.#isClosed) throw closedError('dead-letter queue');
     const elsewhere = this.#elsewhere();
-    if (elsewhere !== undefined) return query(elsewhere);
-    return this.#logging.ask(query);
+    if (elsewhere === undefined) return this.#logging.ask(query);
+    // What the servers did not take, and what was there before there were any.
+    if (this.#logging.health().deadLetters === 0) return query(elsewhere);
+    return this.#logging.ask((worker) => query(new LettersOfBoth(elsewhere, worker)));
   };
 
   async #idsOf(wanted: readonly string[] | LetterFilter): Promise<readonly string[]> {

@@ -15,6 +15,7 @@ const REASONS: readonly DeadLetterReason[] = [
   'shutdown',
   'expired',
   'rejected_by_handler',
+  'unpublished',
   'manual',
 ];
 

@@ -19,7 +19,7 @@ export interface ReplayTarget {
   /** False once the bus takes no more messages. */
   readonly isOpen: boolean;
   /** `held`: its breaker is open, and messages wait for it. A reason: it is gone, or takes none. */
-  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id'>): 'ready' | 'held' | SkipReason;
+  standing(letter: Pick<LetterSummary, 'pattern' | 'subscriber_id' | 'reason'>): 'ready' | 'held' | SkipReason;
   /** Gives a letter back to the subscription that failed. Resolves with what came of it. */
   replay(letter: StoredLetter): Promise<ReplayOutcome>;
 }

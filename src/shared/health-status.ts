@@ -81,8 +81,17 @@ export interface TransportHealth {
   readonly unstored: number;
   /** Messages that were not taken because the buffer was full or the policy refuses. */
   readonly refused: number;
+  /**
+   * Messages that were taken, and that the servers never had: they are dead letters with the reason `unpublished` now, on this
+   * machine. With error handling off, they are gone.
+   */
+  readonly unpublished: number;
   /** Dead letters that are not stored yet. */
   readonly unstoredLetters: number;
+  /** Dead letters of all processes on the servers, archived ones included; null: not known yet. */
+  readonly deadLetters: number | null;
+  /** Whole seconds since the servers said so: asked every five, while there is a connection. Null: not known yet. */
+  readonly deadLettersAgeSeconds: number | null;
 }
 
 export type HealthLevel = 'healthy' | 'degraded' | 'critical';

@@ -19,8 +19,12 @@ export type LetterQueries = Pick<
 
 /** One list of dead letters for all processes. */
 export interface LetterStore extends LetterQueries {
-  /** `onStored` is called once, when the letter is stored; until then the delivery is not settled. Copies the payload. */
-  letter(header: LetterHeader, payload: Uint8Array, onStored: () => void): void;
+  /**
+   * `onStored` is called once, when the letter is stored; until then the delivery is not settled. Copies the payload.
+   *
+   * @param comesAgain its message does, as long as the delivery is not settled: then the letter need not outlive the process
+   */
+  letter(header: LetterHeader, payload: Uint8Array, onStored: () => void, comesAgain: boolean): void;
   /** Letters that are not stored yet. */
   readonly waiting: number;
 }

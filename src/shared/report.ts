@@ -125,6 +125,7 @@ export type DeadLetterReason =
   | 'shutdown'
   | 'expired'
   | 'rejected_by_handler'
+  | 'unpublished'
   | 'manual';
 
 /** A delivery that was given up, exactly replayable. Times are in seconds since 1970. */

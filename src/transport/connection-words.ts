@@ -36,6 +36,8 @@ export interface ConsumerState {
 
 /** What a stream holds. */
 export interface StreamState {
+  /** Messages. */
+  readonly count: number;
   /** The lowest sequence. */
   readonly first: number;
   /** Sequences above it that are gone. */

@@ -16,7 +16,7 @@ import type {
   StreamState,
 } from './connection-words.js';
 import { Soon } from './soon.js';
-import { isNotFound, isWrongSequence, transportError, withoutUser } from './transport-errors.js';
+import { isNotFound, isWrongSequence, transportError, withoutUser, writeError } from './transport-errors.js';
 import { visitAll } from './visit.js';
 
 const FIRST_RECONNECT_MS = 50;
@@ -189,7 +189,8 @@ export class Connection {
   async streamState(stream: string, withGone: boolean): Promise<StreamState> {
     const options = { deleted_details: withGone };
     const { state } = await this.#ask(`looking at ${stream}`, () => this.#manager.streams.info(stream, options));
-    return { first: state.first_seq, goneCount: state.num_deleted ?? 0, gone: state.deleted ?? [] };
+    const { messages: count, first_seq: first, num_deleted: goneCount = 0, deleted: gone } = state;
+    return { count, first, goneCount, gone: gone ?? [] };
   }
 
   /**
@@ -216,7 +217,7 @@ export class Connection {
       return (await this.#answers.of(publication)).seq;
     } catch (thrown) {
       if (isWrongSequence(thrown)) return null;
-      throw transportError(`writing to ${subject}`, thrown);
+      throw writeError(`writing to ${subject}`, thrown);
     }
   }
 

@@ -1,6 +1,7 @@
 // The dead letters of all processes, in one stream: a letter is one message on a subject of its own, replaced when it changes.
 
 import type { Clock, Timer } from '../shared/clock.js';
+import type { TransportHealth } from '../shared/health-status.js';
 import type { LetterStore } from '../shared/letter-store.js';
 import type {
   LetterEdit,
@@ -27,6 +28,7 @@ import {
   withFailure,
   writtenLetter,
 } from './kept-letter.js';
+import { LetterCount } from './letter-count.js';
 import { groupsOf, statsOf, wantedOf } from './letter-list.js';
 import type { Names } from './subjects.js';
 
@@ -35,15 +37,21 @@ export interface DeadLettersParts {
   readonly clock: Clock;
   readonly names: Names;
   readonly report: (thrown: unknown, context: Record<string, unknown>) => void;
+  /** Keeps on this machine a letter that the servers do not take. Resolves once it is safe. Never rejects. */
+  readonly keep: (header: LetterHeader, payload: Uint8Array) => Promise<void>;
 }
 
 interface Waiting {
   readonly letter: KeptLetter;
   readonly onStored: () => void;
+  /** True: its message is not acknowledged before, and comes again. */
+  readonly comesAgain: boolean;
 }
 
 /** Before a letter that could not be stored is tried again, in milliseconds. */
 const AGAIN_MS = 500;
+/** What goes with a letter's body. One that is larger is never taken: the server may take less than it did when the message came. */
+const HEADER_ROOM_BYTES = 8 * 1024;
 /** A replay that has not ended after this many seconds ended with its process. */
 const LONGEST_REPLAY_S = 600;
 
@@ -57,17 +65,24 @@ export class DeadLetters implements LetterStore {
   #again: Timer | undefined;
   #isClosed = false;
   #hasFailed = false;
+  readonly #count: LetterCount;
 
   constructor(parts: DeadLettersParts) {
     this.#parts = parts;
+    this.#count = new LetterCount(parts.connection, parts.clock, parts.names.letterStream);
+  }
+
+  /** How many there are, and since when that is known. */
+  get count(): Pick<TransportHealth, 'deadLetters' | 'deadLettersAgeSeconds'> {
+    return this.#count.now;
   }
 
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  letter(header: LetterHeader, payload: Uint8Array, onStored: () => void): void {
-    const waiting: Waiting = { letter: newLetter(header, copyOf(payload)), onStored };
+  letter(header: LetterHeader, payload: Uint8Array, onStored: () => void, comesAgain: boolean): void {
+    const waiting: Waiting = { letter: newLetter(header, copyOf(payload)), onStored, comesAgain };
     this.#waiting.add(waiting);
     void this.#store(waiting);
   }
@@ -150,19 +165,25 @@ export class DeadLetters implements LetterStore {
     for (const waiting of this.#waiting) void this.#store(waiting);
   }
 
-  /** What is not stored is left: its message is not acknowledged, and comes again. */
-  close(): void {
+  /** What is not stored is kept here, unless its message comes again. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#again?.cancel();
+    this.#count.close();
+    for (const waiting of this.#waiting) if (!waiting.comesAgain) await this.#keep(waiting);
   }
 
   async #store(waiting: Waiting): Promise<void> {
     const { connection, names, report } = this.#parts;
     const { body, lines } = writtenLetter(waiting.letter);
+    if (body.byteLength + HEADER_ROOM_BYTES > connection.largestMessage) {
+      await this.#keep(waiting);
+      return;
+    }
     try {
       // A letter that is there already was stored by a write whose answer got lost.
       const subject = names.letter(waiting.letter.header.error_id);
-      await connection.write(subject, body, { expected: 0, header: lines });
+      if ((await connection.write(subject, body, { expected: 0, header: lines })) !== null) this.#count.add();
     } catch (thrown) {
       if (connection.isUp && !this.#hasFailed) report(thrown, { unstored_letters: this.#waiting.size });
       this.#hasFailed = true;
@@ -170,6 +191,16 @@ export class DeadLetters implements LetterStore {
       return;
     }
     this.#hasFailed = false;
+    this.#stored(waiting);
+  }
+
+  async #keep(waiting: Waiting): Promise<void> {
+    const { header, payload } = waiting.letter;
+    await this.#parts.keep(header, payload);
+    this.#stored(waiting);
+  }
+
+  #stored(waiting: Waiting): void {
     if (this.#waiting.delete(waiting)) waiting.onStored();
   }
 

@@ -7,13 +7,13 @@ import { within } from '../shared/within.js';
 import { Connection } from './connection.js';
 import { DeadLetters } from './dead-letters.js';
 import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamOptions } from './jetstream-options.js';
-import { Outbox } from './outbox.js';
+import { Outbox, type Outgoing } from './outbox.js';
 import { Partitions } from './partitions.js';
 import { ensureConsumer, ensureStreams } from './streams.js';
 import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
-import type { Inflow, Intake, OnStored, Transport, TransportHost, TransportMaker } from './transport.js';
+import type { Inflow, Intake, OnStored, Origin, Transport, TransportHost, TransportMaker } from './transport.js';
 import { transportError, withoutUser } from './transport-errors.js';
-import { encodeMessage, OPENING } from './wire.js';
+import { decodeMessage, encodeMessage, markSentAgain, OPENING } from './wire.js';
 
 export type { JetStreamOptions } from './jetstream-options.js';
 export type { TransportMaker } from './transport.js';
@@ -64,8 +64,16 @@ class JetStream implements Transport {
     const { clock } = host;
     const report = (thrown: unknown, context: Record<string, unknown>): void => host.report(NAME, thrown, context);
     const limits = { messages: options.bufferSize, bytes: options.bufferBytes };
-    this.#outbox = new Outbox({ connection, clock, limits, report });
-    this.letters = new DeadLetters({ connection, clock, names, report });
+    const keep = ({ subject, data }: Outgoing, problem: Error): Promise<void> =>
+      host.keepMessage(decodeMessage(names.topicOf(subject), data, 0), problem);
+    this.#outbox = new Outbox({ connection, clock, limits, keep, report });
+    this.letters = new DeadLetters({
+      connection,
+      clock,
+      names,
+      report,
+      keep: (...letter) => host.keepLetter(...letter),
+    });
   }
 
   static async start(options: ResolvedJetStreamOptions, host: TransportHost): Promise<JetStream> {
@@ -101,26 +109,36 @@ class JetStream implements Transport {
     return this.#outbox.size;
   }
 
-  publish(message: EncodedMessage, isFromHandler: boolean, onStored?: OnStored): boolean {
+  publish(message: EncodedMessage, origin: Origin, onStored?: OnStored): boolean {
+    const isFromHandler = origin === 'handler';
     // What a handler publishes is stored before its input is settled, whenever that is.
     if (!isFromHandler && this.#options.whenOffline === 'refuse' && !this.#connection.isUp) return this.#refuse();
     const { partitions } = this.#options;
     const { key, topic, id, headers } = message;
     const partition = key === null ? this.#nextPartition++ % partitions : partitionOf(key, partitions);
     const data = encodeMessage(message);
-    const largest = this.#connection.largestMessage - LETTER_ROOM_BYTES;
-    if (data.byteLength > largest) {
-      const what = `a message of ${data.byteLength} bytes is larger than ${largest} bytes, what the server takes less room for a letter`;
-      this.#host.report(NAME, new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', what), { topic });
-      return this.#refuse();
-    }
+    if (origin === 'letter') markSentAgain(data);
     // An id is a publisher's own, and two topics may have the same.
     const header: [string, string][] = [['Nats-Msg-Id', headerValue(`${topic} ${id}`)]];
     // Other tools that read the stream follow a trace by it.
     const trace = headers?.['traceparent'];
     if (trace !== undefined) header.push(['traceparent', headerValue(trace)]);
-    const subject = this.#names.message(partition, topic);
-    return this.#outbox.add({ subject, data, header, key, isFromHandler, onStored });
+    const outgoing = { subject: this.#names.message(partition, topic), data, header, key, isFromHandler, onStored };
+    const largest = this.#connection.largestMessage - LETTER_ROOM_BYTES;
+    return data.byteLength > largest ? this.#tooLarge(outgoing, largest) : this.#outbox.add(outgoing);
+  }
+
+  /** Its publisher has it still, unless that was a handler. */
+  #tooLarge(outgoing: Outgoing, largest: number): boolean {
+    const size = outgoing.data.byteLength;
+    const what = `a message of ${size} bytes is larger than ${largest} bytes, what the server takes less room for a letter`;
+    const problem = new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', what);
+    if (outgoing.isFromHandler) {
+      void this.#outbox.refuse(outgoing, problem);
+      return true;
+    }
+    this.#host.report(NAME, problem, { topic: this.#names.topicOf(outgoing.subject) });
+    return this.#refuse();
   }
 
   ready(): Promise<void> {
@@ -167,13 +185,15 @@ class JetStream implements Transport {
       disconnects: this.#disconnects,
       unstored: this.#outbox.size,
       refused: this.#refused + this.#outbox.refused,
+      unpublished: this.#outbox.kept,
       unstoredLetters: this.letters.waiting,
+      ...this.letters.count,
     };
   }
 
   async stop(timeoutMs: number): Promise<void> {
     await within(this.#host.clock, timeoutMs, () => this.#leave().catch(() => undefined), undefined, true);
-    this.letters.close();
+    await this.letters.close();
     await this.#outbox.close();
     await this.#connection.close();
   }

@@ -1,9 +1,12 @@
 // Published messages until the server has stored them: a bounded buffer that survives lost connections and answers.
 import type { Clock, Timer } from '../shared/clock.js';
 import { BusbarError } from '../shared/errors.js';
+import { within } from '../shared/within.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
 import { type Begun, InTurn } from './in-turn.js';
+import { answerOf } from './publish-answer.js';
+import { Room, type RoomLimits } from './room.js';
 import type { OnStored } from './transport.js';
 import { settingsError } from './transport-errors.js';
 import { markSentAgain } from './wire.js';
@@ -17,18 +20,16 @@ export interface Outgoing {
   readonly key: string | null;
   /** Always taken: its input is not settled before it is stored, and no more inputs are taken while there is no room. */
   readonly isFromHandler: boolean;
+  /** Undefined: nobody waits for it. What will never be stored is kept then. */
   readonly onStored: OnStored | undefined;
-}
-
-export interface OutboxLimits {
-  readonly messages: number;
-  readonly bytes: number;
 }
 
 export interface OutboxParts {
   readonly connection: Connection;
   readonly clock: Clock;
-  readonly limits: OutboxLimits;
+  readonly limits: RoomLimits;
+  /** Keeps a message that will never be stored. Resolves once it is safe. Never rejects. */
+  readonly keep: (outgoing: Outgoing, problem: Error) => Promise<void>;
   readonly report: (thrown: unknown, context: Record<string, unknown>) => void;
 }
 
@@ -47,6 +48,12 @@ const MOST_SENT_BYTES = 16 * 1024 * 1024;
 const ANSWER_TIMEOUT_MS = 4000;
 /** How soon a message is sent again that the server could not take now, in milliseconds. */
 const AGAIN_MS = 250;
+/** How long a server that cannot take messages is not reported again, in milliseconds. */
+const TOLD_MS = 10_000;
+/** How long answers that are on their way are waited for at the end, in milliseconds. */
+const LAST_ANSWERS_MS = 500;
+/** Messages on their way to where they are kept, in bytes: there is little memory for those. */
+const MOST_KEPT_AT_ONCE_BYTES = 1024 * 1024;
 
 /**
  * Sends in the order of publishing. Of one key only one message is on its way at a time: else a message that the server
@@ -65,16 +72,20 @@ export class Outbox {
   /** Messages that wait for an earlier one of their key. */
   readonly #byKey = new Map<string, Entry[]>();
   #positions = 0;
-  #bytes = 0;
-  #size = 0;
+  readonly #room: Room<Outgoing>;
   readonly #fromHandlers = new InTurn();
   #whenEmpty: (() => void)[] = [];
-  #whenRoom: (() => void)[] = [];
   #again: Timer | undefined;
+  /** What was reported last of a server that cannot take messages, and when: `Clock.elapsed()`. */
+  #told = { said: '', at: 0 };
+  #isClosed = false;
   refused = 0;
+  /** Messages that were taken, that the servers never had, and that are kept. */
+  kept = 0;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
+    this.#room = new Room(parts.limits, (outgoing) => this.#take(outgoing));
     this.#inbox = parts.connection.inbox();
     this.#listening = parts.connection.listen(`${this.#inbox}.*`, (message) => this.#answered(message));
     this.#timer = parts.clock.every(ANSWER_TIMEOUT_MS / 4, () => this.#resendLate());
@@ -82,31 +93,40 @@ export class Outbox {
 
   /** Messages that are not stored yet. */
   get size(): number {
-    return this.#size;
+    return this.#room.size;
   }
 
   get isFull(): boolean {
-    const { messages, bytes } = this.#parts.limits;
-    return this.#size >= messages || this.#bytes >= bytes;
+    return this.#room.isFull;
   }
 
-  /** False: there is no room. */
+  /** False: there is no room, or it is closed. Who waits until it is stored, waits for room, too. */
   add(outgoing: Outgoing): boolean {
-    const { limits } = this.#parts;
-    const { isFromHandler } = outgoing;
-    const hasRoom = this.#size < limits.messages && this.#bytes + outgoing.data.byteLength <= limits.bytes;
-    if (!hasRoom && !isFromHandler) {
-      this.refused++;
-      return false;
+    if (!this.#isClosed) {
+      if (outgoing.isFromHandler || this.#room.isFor(outgoing)) {
+        this.#take(outgoing);
+        return true;
+      }
+      if (outgoing.onStored !== undefined && this.#room.wait(outgoing)) return true;
     }
-    const begun = isFromHandler ? this.#fromHandlers.begin() : undefined;
+    this.refused++;
+    return false;
+  }
+
+  /** Keeps at once what a handler published, and no server takes. Its input is not settled before. */
+  async refuse(outgoing: Outgoing, problem: Error): Promise<void> {
+    const begun = this.#fromHandlers.begin();
+    await this.#giveUp(outgoing, problem);
+    this.#fromHandlers.end(begun);
+  }
+
+  #take(outgoing: Outgoing): void {
+    const begun = outgoing.isFromHandler ? this.#fromHandlers.begin() : undefined;
     // What a spread is followed by costs microseconds, what it follows does not.
     const entry: Entry = { position: this.#positions++, begun, sentAt: 0, ...outgoing };
-    this.#size++;
-    this.#bytes += entry.data.byteLength;
+    this.#room.enter(entry);
     if (!this.#waitsForItsKey(entry)) this.#waiting.push(entry);
     this.#send();
-    return true;
   }
 
   /** Calls `then` once what handlers have published so far is stored; at once, when it is. */
@@ -114,14 +134,14 @@ export class Outbox {
     this.#fromHandlers.after(then);
   }
 
-  /** Resolves when the buffer is not full; once it was, when half of it is free again. */
-  async ready(): Promise<void> {
-    if (this.isFull) await new Promise<void>((resume) => this.#whenRoom.push(resume));
+  /** See {@link Room.ready}. */
+  ready(): Promise<void> {
+    return this.#room.ready();
   }
 
   /** Resolves once everything is stored. */
   empty(): Promise<void> {
-    return this.#size === 0 ? Promise.resolve() : new Promise((done) => this.#whenEmpty.push(done));
+    return this.size === 0 ? Promise.resolve() : new Promise((done) => this.#whenEmpty.push(done));
   }
 
   /** The connection is there again: what was on its way may be lost, and goes first. */
@@ -134,20 +154,36 @@ export class Outbox {
     for (const entry of [...this.#sent.values()]) if (entry.subject === subject) this.#end(entry, problem);
   }
 
-  /** What is left is lost, and says so. */
+  /** Sends no more. Whoever waits for what is left is told; the rest is kept. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#timer.cancel();
     this.#again?.cancel();
-    const left = [...this.#sent.values(), ...this.#waiting.slice(this.#next), ...[...this.#byKey.values()].flat()];
-    if (left.length > 0) {
-      const problem = new BusbarError(
-        'BUSBAR_SHUTDOWN',
-        `${left.length} messages were published and not stored when the bus stopped`,
-      );
-      this.#parts.report(problem, { unstored: left.length });
-      for (const { onStored } of left) onStored?.(problem);
+    await within(this.#parts.clock, LAST_ANSWERS_MS, () => this.#listening.drain(), undefined, true);
+    const begun = [...this.#sent.values(), ...this.#waiting.slice(this.#next), ...[...this.#byKey.values()].flat()];
+    const left = [...begun.sort((one, other) => one.position - other.position), ...this.#room.close()];
+    if (left.length === 0) return;
+    const what = `${left.length} messages were published and not stored when the bus stopped`;
+    const problem = new BusbarError('BUSBAR_SHUTDOWN', what);
+    this.#parts.report(problem, { unstored: left.length });
+    let bytes = 0;
+    let keeping: Promise<void>[] = [];
+    for (const outgoing of left) {
+      keeping.push(this.#tellOrKeep(outgoing, problem));
+      bytes += outgoing.data.byteLength;
+      if (bytes < MOST_KEPT_AT_ONCE_BYTES) continue;
+      await Promise.all(keeping);
+      keeping = [];
+      bytes = 0;
     }
-    await this.#listening.drain();
+    await Promise.all(keeping);
+  }
+
+  async #tellOrKeep(outgoing: Outgoing, problem: Error): Promise<void> {
+    outgoing.onStored?.(problem);
+    if (outgoing.onStored !== undefined) return;
+    this.kept++;
+    await this.#parts.keep(outgoing, problem);
   }
 
   #waitsForItsKey(entry: Entry): boolean {
@@ -163,6 +199,7 @@ export class Outbox {
 
   #send(): void {
     const { connection, clock } = this.#parts;
+    if (this.#isClosed) return;
     while (this.#next < this.#waiting.length && this.#sent.size < MOST_SENT && this.#sentBytes < MOST_SENT_BYTES) {
       const entry = this.#waiting[this.#next] as Entry;
       if (!connection.send(entry.subject, entry.data, `${this.#inbox}.${entry.position.toString(36)}`, entry.header))
@@ -214,22 +251,23 @@ export class Outbox {
   #end(entry: Entry, problem?: Error): void {
     this.#sent.delete(entry.position);
     this.#sentBytes -= entry.data.byteLength;
-    this.#size--;
-    this.#bytes -= entry.data.byteLength;
     if (entry.key !== null) this.#nextOfKey(entry.key);
-    if (problem !== undefined) this.#parts.report(problem, { subject: entry.subject });
-    entry.onStored?.(problem);
-    if (entry.begun !== undefined) this.#fromHandlers.end(entry.begun);
-    if (this.#whenRoom.length > 0) this.#tellRoom();
-    if (this.#size === 0) for (const done of this.#whenEmpty.splice(0)) done();
+    if (problem === undefined) {
+      entry.onStored?.();
+      this.#ended(entry);
+    } else void this.#giveUp(entry, problem).then(() => this.#ended(entry));
     this.#send();
   }
 
-  /** Those that waited go in their order; they may fill the buffer again, and then the rest waits on. */
-  #tellRoom(): void {
-    const { messages, bytes } = this.#parts.limits;
-    if (this.#size > messages / 2 || this.#bytes > bytes / 2) return;
-    for (const resume of this.#whenRoom.splice(0, Math.ceil(messages / 2))) resume();
+  async #giveUp(outgoing: Outgoing, problem: Error): Promise<void> {
+    this.#parts.report(problem, { subject: outgoing.subject });
+    await this.#tellOrKeep(outgoing, problem);
+  }
+
+  #ended(entry: Entry): void {
+    if (entry.begun !== undefined) this.#fromHandlers.end(entry.begun);
+    this.#room.leave(entry);
+    if (this.size === 0) for (const done of this.#whenEmpty.splice(0)) done();
   }
 
   #nextOfKey(key: string): void {
@@ -242,33 +280,21 @@ export class Outbox {
   #later(entry: Entry, said: string): void {
     entry.sentAt = 0;
     if (this.#again !== undefined) return;
-    const problem = said.startsWith('maximum')
-      ? new BusbarError('BUSBAR_QUEUE_FULL', `the stream is full: ${said}`)
-      : new BusbarError('BUSBAR_TRANSPORT_CONNECTION', `the server cannot store messages now: ${said}`);
-    this.#parts.report(problem, { unstored: this.#size });
-    this.#again = this.#parts.clock.after(AGAIN_MS, () => {
+    const { clock, report } = this.#parts;
+    const now = clock.elapsed();
+    if (said !== this.#told.said || now - this.#told.at > TOLD_MS) {
+      this.#told = { said, at: now };
+      report(cannotTake(said), { unstored: this.size });
+    }
+    this.#again = clock.after(AGAIN_MS, () => {
       this.#again = undefined;
       this.#sendAgain([...this.#sent.values()].filter(({ sentAt }) => sentAt === 0));
     });
   }
 }
 
-type Answer = { readonly kind: 'stored' } | { readonly kind: 'later' | 'never'; readonly said: string };
-
-/** What a stream answers when a message is wrong whoever sends it, and whenever. */
-const NEVER = new Set([10054, 10049, 10097, 10060]);
-
-function answerOf(message: Incoming): Answer {
-  // Nobody listens: no stream has this subject, or its leader is gone.
-  if (message.data.byteLength === 0)
-    return { kind: 'later', said: `no stream answers (${message.headers?.code ?? 'no status'})` };
-  try {
-    const text = Buffer.from(message.data.buffer, message.data.byteOffset, message.data.byteLength).toString();
-    const { error } = JSON.parse(text) as { error?: { err_code?: number; description?: string } };
-    if (error === undefined || error === null) return { kind: 'stored' };
-    const said = `${String(error.description).slice(0, 200)} (${error.err_code})`;
-    return { kind: NEVER.has(error.err_code ?? 0) ? 'never' : 'later', said };
-  } catch {
-    return { kind: 'later', said: 'an answer that is no JSON' };
-  }
+function cannotTake(said: string): BusbarError {
+  return said.startsWith('maximum')
+    ? new BusbarError('BUSBAR_QUEUE_FULL', `the stream is full: ${said}`)
+    : new BusbarError('BUSBAR_TRANSPORT_CONNECTION', `the server cannot store messages now: ${said}`);
 }

@@ -27,6 +27,13 @@ export function transportError(doing: string, thrown: unknown): BusbarError {
   return new BusbarError(codeOf(thrown), `${doing}: ${redactor.text(said)}`, { cause: thrown });
 }
 
+/** The same of a message that was to be stored. Where nobody answers, the client says that JetStream is not enabled. */
+export function writeError(doing: string, thrown: unknown): BusbarError {
+  if (peek(thrown, 'name') !== 'JetStreamNotEnabled') return transportError(doing, thrown);
+  const what = `${doing}: no stream answers: it has no leader now, or is gone`;
+  return new BusbarError('BUSBAR_TRANSPORT_CONNECTION', what, { cause: thrown });
+}
+
 /** The settings on the server are not those that were asked for. */
 export function settingsError(message: string): BusbarError {
   return new BusbarError('BUSBAR_TRANSPORT_SETTINGS', message);

@@ -3,6 +3,7 @@ import type { CircuitState } from '../shared/breaker.js';
 import type { Clock } from '../shared/clock.js';
 import type { TransportHealth } from '../shared/health-status.js';
 import type { LetterStore } from '../shared/letter-store.js';
+import type { LetterHeader } from '../shared/logging-task.js';
 import type { EncodedMessage } from '../shared/message.js';
 
 /** A message as a transport brings it to one subscription. Its bytes may be a view: copy what is kept. */
@@ -60,6 +61,13 @@ export interface TransportHost {
   readonly instance: string;
   /** Something failed that is no delivery's fault. Never throws. */
   report(component: string, thrown: unknown, context?: Record<string, unknown>): void;
+  /**
+   * Keeps here a message that was taken and that the servers will never store: as a dead letter with the reason `unpublished`.
+   * Resolves once it is on the disk, or cannot be. Never rejects. Copies the payload.
+   */
+  keepMessage(message: EncodedMessage, problem: unknown): Promise<void>;
+  /** The same for a dead letter. */
+  keepLetter(header: LetterHeader, payload: Uint8Array): Promise<void>;
   /** The transport's breaker changed its state. */
   breakerChanged(name: string, state: CircuitState, previous: CircuitState): void;
 }
@@ -67,16 +75,23 @@ export interface TransportHost {
 /** How a publication ended: stored, or not, and why. */
 export type OnStored = (problem?: Error) => void;
 
+/**
+ * Where a publication comes from. `handler`: its delivery is settled only once it is stored, or kept. `letter`: it was published
+ * before, and may be stored already.
+ */
+export type Origin = 'caller' | 'handler' | 'letter';
+
 /** A running transport. Runs on the main thread. */
 export interface Transport {
   /** Dead letters of all processes. */
   readonly letters: LetterStore;
   /**
-   * Takes a message on its way. False: refused, and `onStored` is not called. Never throws.
+   * Takes a message on its way. False: refused, and `onStored` is not called. What is taken, and can never be stored, is told by
+   * `onStored`, or, without one, kept by the host. Never throws.
    *
-   * @param isFromHandler its delivery is settled only once this message is stored
+   * @param onStored the message waits for room, too
    */
-  publish(message: EncodedMessage, isFromHandler: boolean, onStored?: OnStored): boolean;
+  publish(message: EncodedMessage, origin: Origin, onStored?: OnStored): boolean;
   /** Resolves when there is room for more messages; at once when there is much. */
   ready(): Promise<void>;
   /** @throws a BusbarError: connection, permission or settings */

@@ -1,0 +1,85 @@
+// How much room a bounded buffer has, and who waits for some: in order, and nobody overtakes them.
+import { Fifo } from './fifo.js';
+
+export interface RoomLimits {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** What takes room. */
+interface Sized {
+  readonly data: Uint8Array;
+}
+
+/** Runs on the main thread. */
+export class Room<T extends Sized> {
+  readonly #limits: RoomLimits;
+  readonly #admit: (item: T) => void;
+  readonly #late = new Fifo<T>();
+  #size = 0;
+  #bytes = 0;
+  #whenRoom: (() => void)[] = [];
+
+  /** @param admit enters one that waited */
+  constructor(limits: RoomLimits, admit: (item: T) => void) {
+    this.#limits = limits;
+    this.#admit = admit;
+  }
+
+  /** Those that are in, and those that wait. */
+  get size(): number {
+    return this.#size + this.#late.length;
+  }
+
+  get isFull(): boolean {
+    return this.size >= this.#limits.messages || this.#bytes >= this.#limits.bytes;
+  }
+
+  /** Room for this one, and nobody waits for it. */
+  isFor(item: T): boolean {
+    return this.#late.length === 0 && this.#fits(item);
+  }
+
+  /** One that will be admitted some time; false: it never could. */
+  wait(item: T): boolean {
+    if (item.data.byteLength > this.#limits.bytes) return false;
+    this.#late.add(item);
+    return true;
+  }
+
+  enter({ data }: T): void {
+    this.#size++;
+    this.#bytes += data.byteLength;
+  }
+
+  leave({ data }: T): void {
+    this.#size--;
+    this.#bytes -= data.byteLength;
+    for (let late = this.#late.oldest; late !== undefined && this.#fits(late); late = this.#late.oldest) {
+      this.#late.take();
+      this.#admit(late);
+    }
+    if (this.#whenRoom.length > 0) this.#tellRoom();
+  }
+
+  /** Resolves when there is some room; once there was none, when half of it is free again. */
+  async ready(): Promise<void> {
+    if (this.isFull) await new Promise<void>((resume) => this.#whenRoom.push(resume));
+  }
+
+  /** Those that wait will not be admitted any more. */
+  close(): T[] {
+    return this.#late.takeAll();
+  }
+
+  #fits({ data }: T): boolean {
+    return this.#size < this.#limits.messages && this.#bytes + data.byteLength <= this.#limits.bytes;
+  }
+
+  /** Those that waited go in their order; they may fill the buffer again, and then the rest waits on. */
+  #tellRoom(): void {
+    const { messages, bytes } = this.#limits;
+    if (this.size > messages / 2 || this.#bytes > bytes / 2) return;
+    for (const resume of this.#whenRoom.splice(0, Math.ceil(messages / 2))) resume();
+  }
+}

@@ -1,0 +1,182 @@
+// What the servers never take is kept where it was published: seen, counted, and published again when it is asked for.
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
+import { systemClock } from '../src/shared/clock.js';
+import type { LetterHeader } from '../src/shared/logging-task.js';
+import { Connection } from '../src/transport/connection.js';
+import { DeadLetters } from '../src/transport/dead-letters.js';
+import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
+import { Names } from '../src/transport/subjects.js';
+import { NatsServer } from './jetstream/nats-server.js';
+import { lettersOf, temporaryFolder } from './test-bus.js';
+import { describeWithNats } from './with-nats.js';
+
+const QUICK: JetStreamOptions = { partitions: 1, leaseMs: 500, ackWaitMs: 500, pingMs: 200, maxReconnectMs: 100 };
+const MEBIBYTE = 1024 * 1024;
+
+describeWithNats('what the servers of JetStream never take', () => {
+  let server: NatsServer;
+  let places = 0;
+  const buses: MessageBus[] = [];
+
+  const start = async (options: JetStreamOptions, errorLogDir = temporaryFolder()): Promise<MessageBus> => {
+    const transport = jetstream({
+      ...{ ...QUICK, servers: server.url, connection: { user: 'some', pass: 'some' }, stream: `KEPT-${++places}` },
+      ...options,
+    });
+    const bus = new MessageBus({ transport, errorLogDir, threads: 1, spareThreads: 0 });
+    buses.push(bus);
+    await bus.start();
+    return bus;
+  };
+
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) await pause(5);
+  };
+
+  beforeAll(async () => {
+    const user = '{user: some, password: some, permissions: {publish: {deny: ["*.*.secret"]}}}';
+    server = await NatsServer.start({ config: `authorization: {users: [${user}]}` });
+  });
+
+  afterEach(async () => {
+    await Promise.all(buses.splice(0).map((bus) => bus.stop({ drain: false })));
+  });
+
+  afterAll(async () => {
+    await server.stop();
+  });
+
+  it('is published again after a stop without servers, in order, and marked: they may have had it', async () => {
+    const folder = temporaryFolder();
+    const bus = await start({ stream: 'AWAY' }, folder);
+    const seen: unknown[] = [];
+    const see = (payload: unknown, { key, headers, attempt, id }: HandlerContext): void =>
+      void seen.push([payload, key, headers, attempt, id]);
+    await server.kill();
+    await until(() => bus.getHealthStatus().transport?.connected === false);
+    for (const n of [1, 2, 3])
+      expect(bus.publish('away.a', { n }, { key: 'k', headers: { h: 'v' }, id: `m${n}` })).toBe(true);
+    const told = bus.publishAsync('away.a', 'its publisher is told').catch(({ code }) => code);
+    await bus.stop({ drain: false });
+    expect(await told).toBe('BUSBAR_SHUTDOWN');
+    expect(bus.getHealthStatus().transport?.unpublished).toBe(3);
+    await server.start();
+    const next = await start({ stream: 'AWAY' }, folder);
+    await next.subscribe('away.a', see, { subscriberId: 'away' });
+    const letters = await lettersOf(next);
+    expect(letters.map(({ reason, message, subscriber_id }) => [reason, message.payload, subscriber_id])).toEqual(
+      [1, 2, 3].map((n) => ['unpublished', { n }, '']),
+    );
+    expect(letters[0]).toMatchObject({
+      error_category: 'connection_error',
+      topic: 'away.a',
+      key: 'k',
+      pattern: 'away.a',
+    });
+    const choice = { reason: 'unpublished' } as const;
+    expect((await next.deadLetterQueue?.replay(choice, { dryRun: true }))?.replayed).toHaveLength(3);
+    expect((await next.deadLetterQueue?.replay(choice))?.replayed).toHaveLength(3);
+    await next.idle();
+    expect(seen).toEqual([1, 2, 3].map((n) => [{ n }, 'k', { h: 'v' }, 2, `m${n}`]));
+    expect(await lettersOf(next)).toEqual([]);
+  });
+
+  it('is a letter at once when they refuse it, beside those of handlers, and counted', async () => {
+    const bus = await start({});
+    const refuse = (): never => {
+      throw deadLetter('no');
+    };
+    await bus.subscribe('open', refuse, { subscriberId: 'open' });
+    const published: string[] = [];
+    bus.on('deadLetter', ({ topic, reason }) => published.push(`${topic} ${reason}`));
+    await expect(bus.publishAsync('secret', 0)).rejects.toMatchObject({ code: 'BUSBAR_TRANSPORT_PERMISSION' });
+    expect(bus.publish('secret', 1)).toBe(true);
+    await bus.publishAsync('open', 2);
+    await until(() => published.length === 2);
+    expect(published.sort()).toEqual(['open rejected_by_handler', 'secret unpublished']);
+    const letters = await lettersOf(bus);
+    expect(letters.map(({ topic, message }) => [topic, message.payload]).sort()).toEqual([
+      ['open', 2],
+      ['secret', 1],
+    ]);
+    const { transport, logging } = bus.getHealthStatus();
+    expect(transport).toMatchObject({ unpublished: 1, unstored: 0, deadLetters: 1, deadLettersAgeSeconds: 0 });
+    expect(logging?.deadLetters).toBe(1);
+    const queue = bus.deadLetterQueue;
+    expect(await queue?.stats()).toMatchObject({ letters: 2, byReason: { unpublished: 1, rejected_by_handler: 1 } });
+    expect((await queue?.groups())?.map(({ count }) => count)).toEqual([1, 1]);
+    const { failed } = (await queue?.replay({ reason: 'unpublished' })) ?? {};
+    expect(failed).toHaveLength(1);
+    expect(await queue?.list({ reason: 'unpublished' })).toMatchObject([{ state: 'dead', replay_failures: 1 }]);
+    expect(await queue?.archive({ all: true })).toBe(2);
+    expect(await queue?.list({ state: 'archived', limit: 1 })).toHaveLength(1);
+    expect(await queue?.clear()).toBe(2);
+  });
+
+  it('is kept before its input is settled, when a handler published it', async () => {
+    const bus = await start({});
+    const publish = (_payload: unknown, context: HandlerContext): void => {
+      context.publish('secret', 'refused');
+      context.publish('large', Buffer.alloc(MEBIBYTE));
+    };
+    await bus.subscribe('parent', publish, { subscriberId: 'parent' });
+    await bus.publishAsync('parent', 0, { id: 'p' });
+    await bus.idle();
+    const letters = await lettersOf(bus);
+    expect(letters.map(({ topic, message }) => [topic, message.id]).sort()).toEqual([
+      ['large', 'p:2'],
+      ['secret', 'p:1'],
+    ]);
+    const payload = letters.find(({ topic }) => topic === 'large')?.message.payload;
+    expect(Buffer.alloc(MEBIBYTE).equals(payload as Buffer)).toBe(true);
+  });
+
+  it('may be a letter: one that is too large for them, or at the end one whose message does not come again', async () => {
+    const ignore = (): void => undefined;
+    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
+    const credentials = { user: 'some', pass: 'some' };
+    const link = await Connection.open(
+      { servers: [server.url], credentials, name: 'link', ...limits },
+      { down: ignore, up: ignore, error: ignore },
+    );
+    const kept: string[] = [];
+    const reports: unknown[] = [];
+    const settled: string[] = [];
+    const letters = new DeadLetters({
+      ...{
+        connection: link,
+        clock: systemClock,
+        names: new Names('NOWHERE'),
+        report: (thrown: unknown) => void reports.push(thrown),
+      },
+      keep: async ({ error_id: id }) => void kept.push(id),
+    });
+    const add = (error_id: string, bytes: number, comesAgain: boolean): void => {
+      const header = { error_id, message: { id: 'm' }, payload_codec: 16 } as LetterHeader;
+      letters.letter(header, Buffer.alloc(bytes), () => settled.push(error_id), comesAgain);
+    };
+    add('too large', 2 * MEBIBYTE, true);
+    add('comes again', 1, true);
+    add('comes no more', 1, false);
+    await until(() => settled.length > 0);
+    expect(settled).toEqual(['too large']);
+    await until(() => reports.length > 0);
+    expect(reports).toEqual([expect.objectContaining({ code: 'BUSBAR_TRANSPORT_CONNECTION' })]);
+    await letters.close();
+    expect(settled).toEqual(['too large', 'comes no more']);
+    expect(kept).toEqual(settled);
+    await link.close();
+  });
+
+  it('is not what waits for room in the buffer: that is stored in its turn', async () => {
+    const bus = await start({ bufferSize: 10 });
+    const seen: unknown[] = [];
+    await bus.subscribe('burst', (payload) => void seen.push(payload), { subscriberId: 'burst' });
+    const numbers = Array.from({ length: 100 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => bus.publishAsync('burst', n, { key: 'k' })));
+    await bus.idle();
+    expect(seen).toEqual(numbers);
+  });
+});
