@@ -32,6 +32,7 @@ import { FailureDescriber } from './shared/describe.js';
 import { ErrorCounters } from './shared/error-counters.js';
 import type { LoggingTesting } from './shared/logging-testing.js';
 import { Subscriber } from './subscribe.js';
+import { Subscriptions } from './subscriptions.js';
 import type { TransportHost } from './transport/transport.js';
 
 /** What a bus is made of, but for its threads, which live from start to stop. */
@@ -48,6 +49,7 @@ export interface BusParts {
   readonly requests: Requests;
   readonly settler: Settler;
   readonly publisher: Publisher;
+  readonly subscriptions: Subscriptions;
   readonly subscriber: Subscriber;
   /** Null: all is in memory. */
   readonly remote: Remote | null;
@@ -83,8 +85,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
     emergencyStop,
   });
   const reporter: Reporter = new Reporter(notes, counters, logging, clock, (report) => escalation.raise(report));
-  const replies = new Replies(clock);
-  const replays = new Replays();
+  const [replies, replays] = [new Replies(clock), new Replays()];
   const remote = options.transport === null ? null : new Remote();
   const router = new Router<LiveSubscription>();
   const retries = new RetrySchedule<Retry>(clock, ({ subscription, delivery }) => {
@@ -119,7 +120,8 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
     largestInRing: largestInRing(ringBytes),
   });
   const pressure = new Pressure(events, router, publisher);
-  const shared = { router, events, pressure, breakers, replies, settler, publisher, remote };
+  const subscriptions = new Subscriptions();
+  const shared = { subscriptions, router, events, pressure, breakers, replies, settler, publisher, remote };
   const subscriber = new Subscriber({ ...shared, options, instance, replays, retries, notes, describer });
   return {
     ...shared,
@@ -131,7 +133,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
       logging &&
       new DeadLetterQueue(
         { storageDir: logging.letterFolder },
-        new Republisher({ publisher, replies, replays, remote, notes, find: (...names) => subscriber.find(...names) }),
+        new Republisher({ ...shared, replays, notes, find: (...names) => subscriptions.find(...names) }),
         clock,
         () => remote?.transport?.letters,
       ),

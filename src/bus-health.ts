@@ -33,7 +33,7 @@ export class BusHealth {
   begin(): void {
     const { clock } = this.#options;
     this.#startedAt = clock.elapsed();
-    const look = (): void => this.#outcomes.take(this.#parts.subscriber.health(), clock.now() / 1000);
+    const look = (): void => this.#outcomes.take(this.#parts.subscriptions.health(), clock.now() / 1000);
     this.#looks = clock.every(LOOK_MS, look);
   }
 
@@ -44,7 +44,7 @@ export class BusHealth {
   /** @param threads undefined before the start */
   status(threads: Threads | undefined, control: ControlServer | null): HealthStatus {
     const { clock, threads: configured, spareThreads } = this.#options;
-    const { publisher, settler, subscriber, breakers, escalation, remote, counters } = this.#parts;
+    const { publisher, settler, breakers, escalation, remote, counters } = this.#parts;
     const uptimeMs = publisher.isOpen ? clock.elapsed() - this.#startedAt : 0;
     const now = clock.now() / 1000;
     const logging = this.#parts.logging?.health() ?? null;
@@ -52,7 +52,7 @@ export class BusHealth {
     // What the servers have not said yet may be any number.
     const lettersElsewhere = transport === null ? 0 : (transport.deadLetters ?? Number.POSITIVE_INFINITY);
     const lettersThere = (logging?.deadLetters ?? 0) + lettersElsewhere;
-    const subscriptions = subscriber.health();
+    const subscriptions = this.#parts.subscriptions.health();
     this.#outcomes.take(subscriptions, now);
     return this.#health.of({
       running: publisher.isOpen,

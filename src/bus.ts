@@ -253,7 +253,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     if (this.#threads !== undefined) await this.#parts.subscriber.closeAll(this.#threads);
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
-    while (this.#parts.subscriber.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
+    while (this.#parts.subscriptions.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
     // Replays that end tell so where their letters lie.
     await this.deadLetterQueue?.close();
     await this.#parts.remote?.transport?.stop(Math.max(SHORTEST_GOODBYE_MS, deadline - systemClock.elapsed()));
@@ -266,9 +266,9 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
   /** A worker tells what a handler published before it counts the success: so nothing pending, then nothing told, is the end. */
   protected isSettled(): boolean {
-    if (this.#parts.subscriber.pending > 0) return false;
+    if (this.#parts.subscriptions.pending > 0) return false;
     this.#threads?.collect();
-    return this.#parts.subscriber.pending === 0;
+    return this.#parts.subscriptions.pending === 0;
   }
 
   #wait(ms: number): Promise<void> {

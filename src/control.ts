@@ -65,9 +65,9 @@ function moveBreaker(parts: BusParts, { name: asked, command }: BreakerRequest):
 }
 
 /** By its own name, or by the subscriberId of the one subscription that has it. Null: asking for it would make one. */
-function breakerNamed({ breakers, subscriber }: BusParts, name: string): string | null {
+function breakerNamed({ breakers, subscriptions }: BusParts, name: string): string | null {
   if (Object.hasOwn(breakers.status(), name)) return name;
-  const its = subscriber.health().filter(({ subscriberId, breaker }) => subscriberId === name && breaker !== null);
+  const its = subscriptions.health().filter(({ subscriberId, breaker }) => subscriberId === name && breaker !== null);
   const [first, ...others] = new Set(its.map(({ breakerName }) => breakerName));
   if (others.length === 0) return first ?? null;
   throw invalidOption(

@@ -1,27 +1,18 @@
-// Makes subscriptions and ends them: loads the handler, builds the lanes, joins them to publish and settle.
-import type { Breakers } from './breakers.js';
+// Makes subscriptions: loads the handler, builds the lanes, joins them to publish and settle.
 import type { BusEmitter } from './events.js';
-import type { RetrySchedule } from './failure/retries.js';
-import type { FailureNotes } from './failure-notes.js';
 import { codecOf, sourceOf } from './handler-source.js';
 import { Inflows } from './inflows.js';
 import { LiveSubscription } from './live-subscription.js';
 import { News } from './news.js';
-import type { Pressure } from './pressure.js';
 import type { Publisher } from './publish.js';
 import type { Remote } from './remote.js';
 import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
-import type { ResolvedBusOptions, ResolvedSubscribeOptions } from './resolved-options.js';
+import type { ResolvedSubscribeOptions } from './resolved-options.js';
 import { depthOf } from './ring-depth.js';
-import type { Router } from './routing/router.js';
-import type { Settler } from './settle.js';
-import type { Retry } from './settle-parts.js';
-import { systemClock } from './shared/clock.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import type { Handler, HandlerDefinition } from './shared/handler.js';
-import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
 import type { Ordering } from './shared/message.js';
 import { assertKnown, fields, flag } from './shared/option-checks.js';
@@ -31,53 +22,36 @@ import { Lane } from './threads/lane.js';
 import type { LaneOptions } from './threads/lane-contract.js';
 import { MainLane } from './threads/main-lane.js';
 import type { AnyLane, Threads } from './threads/threads.js';
+import { type UnsubscribeParts, Unsubscriber } from './unsubscribe.js';
 
-export interface SubscribeParts {
-  readonly options: ResolvedBusOptions;
+export interface SubscribeParts extends UnsubscribeParts {
   readonly instance: string;
-  readonly router: Router<LiveSubscription>;
-  readonly settler: Settler;
   readonly publisher: Publisher;
   readonly replies: Replies;
   readonly replays: Replays;
-  readonly retries: RetrySchedule<Retry>;
   readonly events: BusEmitter;
-  readonly notes: FailureNotes;
-  readonly pressure: Pressure;
   readonly describer: FailureDescriber;
-  readonly breakers: Breakers;
   /** Null: all is in memory. */
   readonly remote: Remote | null;
 }
 
 type AnyHandler = HandlerDefinition | Handler | URL | string;
 
-/** How often unsubscribing looks whether all is settled, in milliseconds. */
-const SETTLED_POLL_MS = 5;
 /** In quarantine. The order of a key is kept by the lane that it was taken out of: its others wait there for the verdict. */
 const SERIAL = { concurrency: 1, ordering: 'none' } as const;
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Subscriber {
   readonly #parts: SubscribeParts;
-  readonly #subscriptions = new Map<string, LiveSubscription>();
   readonly #news: News;
+  readonly #unsubscriber: Unsubscriber;
   readonly inflows: Inflows;
 
   constructor(parts: SubscribeParts) {
     this.#parts = parts;
     this.#news = new News(parts);
     this.inflows = new Inflows(parts);
-  }
-
-  get pending(): number {
-    let sum = 0;
-    for (const subscription of this.#subscriptions.values()) sum += subscription.pending;
-    return sum;
-  }
-
-  health(): (SubscriptionHealth & { breakerName: string; storm: boolean })[] {
-    return [...this.#subscriptions.values()].map((subscription) => subscription.health());
+    this.#unsubscriber = new Unsubscriber(parts, this.inflows);
   }
 
   /** @throws BUSBAR_DUPLICATE_SUBSCRIPTION, BUSBAR_HANDLER_LOAD, BUSBAR_INVALID_OPTION, BUSBAR_NOT_RUNNING */
@@ -88,12 +62,11 @@ export class Subscriber {
     threads: Threads,
   ): Promise<Subscription> {
     const options = { ...given, codec: codecOf(handler, given, this.#parts.options) };
-    const key = keyOf(pattern, options.subscriberId);
-    if (this.#subscriptions.has(key)) {
+    const { breakers, subscriptions } = this.#parts;
+    if (subscriptions.find(pattern, options.subscriberId) !== undefined) {
       const what = `${options.subscriberId} has subscribed to ${pattern} already`;
       throw new BusbarError('BUSBAR_DUPLICATE_SUBSCRIPTION', what);
     }
-    const { breakers } = this.#parts;
     const { breakerName } = options;
     const isNamed = breakerName !== `${pattern}#${options.subscriberId}`;
     const breaker = options.breaker === false ? null : breakers.hold(breakerName, options.breaker, isNamed);
@@ -106,7 +79,7 @@ export class Subscriber {
     );
     this.#parts.options.testing?.subscribed(subscription);
     // Reserved before the first wait, so that two calls at once do not both succeed.
-    this.#subscriptions.set(key, subscription);
+    subscriptions.add(subscription);
     try {
       const source = sourceOf(handler, options);
       if (source !== undefined) await this.#load(source, threads);
@@ -125,8 +98,8 @@ export class Subscriber {
       }
       await this.inflows.open(subscription);
     } catch (error) {
-      await this.#tearDown(subscription, threads);
-      this.#subscriptions.delete(key);
+      await this.#unsubscriber.tearDown(subscription, threads);
+      subscriptions.remove(subscription);
       if (breaker !== null) breakers.letGo(breakerName);
       throw error;
     }
@@ -134,13 +107,9 @@ export class Subscriber {
     return this.#handleOf(subscription, threads);
   }
 
-  find(pattern: string, subscriberId: string): LiveSubscription | undefined {
-    return this.#subscriptions.get(keyOf(pattern, subscriberId));
-  }
-
   /** Ends all; what is not settled by then is dead-lettered. */
-  async closeAll(threads: Threads): Promise<void> {
-    await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#close(subscription, threads)));
+  closeAll(threads: Threads): Promise<void> {
+    return this.#unsubscriber.closeAll(threads);
   }
 
   async #load(source: HandlerSource, threads: Threads): Promise<void> {
@@ -234,67 +203,8 @@ export class Subscriber {
       resume: () => subscription.resume(),
       unsubscribe: async (options = {}) => {
         assertKnown('options', fields('options', options), ['drain']);
-        return this.#unsubscribe(subscription, flag('drain', options.drain ?? true), threads);
+        return this.#unsubscriber.unsubscribe(subscription, flag('drain', options.drain ?? true), threads);
       },
     };
   }
-
-  async #unsubscribe(subscription: LiveSubscription, drain: boolean, threads: Threads): Promise<boolean> {
-    if (!drain) subscription.isCutShort = true;
-    if (!subscription.isOpen) return false;
-    subscription.isOpen = false;
-    if (drain) subscription.resume();
-    this.#parts.router.remove(subscription.pattern, subscription);
-    await this.inflows.pause(subscription);
-    while (
-      !subscription.isCutShort &&
-      subscription.pending > 0 &&
-      this.#subscriptions.has(keyOf(subscription.pattern, subscription.subscriberId))
-    ) {
-      await new Promise<void>((resume) => systemClock.after(SETTLED_POLL_MS, resume, true));
-    }
-    await this.#close(subscription, threads);
-    await this.inflows.close(subscription);
-    this.#subscriptions.delete(keyOf(subscription.pattern, subscription.subscriberId));
-    if (subscription.breaker !== null) this.#parts.breakers.letGo(subscription.options.breakerName);
-    return true;
-  }
-
-  /** Ends the lanes; what they, and the schedule of retries, still hold is dead-lettered. */
-  async #close(subscription: LiveSubscription, threads: Threads): Promise<void> {
-    subscription.isOpen = false;
-    // From here on settle and publish give up what still comes, for the lanes will not take it.
-    subscription.isClosed = true;
-    this.#parts.pressure.forget(subscription);
-    const { retries, settler, notes } = this.#parts;
-    // Before any lane is closed: one that fell due meanwhile would go to a lane that takes none, or begin one that nobody ends.
-    const retrying = retries.takeWhere((retry) => retry.subscription === subscription).map(({ delivery }) => delivery);
-    for (const delivery of retrying) subscription.endsWaiting(delivery);
-    subscription.settling += retrying.length;
-    const close = async (lane: AnyLane) => {
-      const left = await lane.close();
-      subscription.settling += left.length;
-      return left;
-    };
-    const closed = await Promise.all(subscription.lanes.map(close));
-    // Those that go back to a transport go in their order.
-    const left = [retrying, ...closed].flat().sort((one, other) => one.number - other.number);
-    for (const delivery of left) {
-      subscription.settling--;
-      settler.giveUp(subscription, delivery, notes.shutdown(delivery), 'shutdown');
-    }
-    await this.#tearDown(subscription, threads);
-  }
-
-  async #tearDown({ lanes, source, options }: LiveSubscription, threads: Threads): Promise<void> {
-    for (const lane of lanes) threads.remove(lane);
-    if (source === undefined) return;
-    const component = `subscription ${options.breakerName}`;
-    for (const error of await threads.tearDown(source, options.graceMs, this.#parts.options.redact))
-      this.#parts.settler.report(this.#parts.notes.incident(component, error, 'handler'));
-  }
-}
-
-function keyOf(pattern: string, subscriberId: string): string {
-  return `${pattern}\n${subscriberId}`;
 }
