@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { transferHandlers } from 'comlink';
 import * as frontDoor from '../src/index.js';
 import * as testing from '../src/testing/index.js';
 import { temporaryFolder } from './test-bus.js';
@@ -132,6 +133,10 @@ describe('the package', () => {
       'discard',
       'retryLater',
     ]);
+  });
+
+  it('leaves Comlink’s transfer handlers alone, which are the whole program’s', () => {
+    expect([...transferHandlers.keys()]).toEqual(['proxy', 'throw']);
   });
 
   it('exports what tests need from busbar/testing', () => {

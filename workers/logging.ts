@@ -2,9 +2,8 @@
 // The build makes one file of this and all of ours that it imports, as of a lane's worker: it begins with half of the work.
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Endpoint, expose, transferHandlers } from 'comlink';
+import { type Endpoint, expose } from 'comlink';
 import { systemClock } from '../src/shared/clock.js';
-import { LETTER_TABLE, LetterTable } from '../src/shared/letter-table.js';
 import type { LoggingStart } from '../src/shared/logging-task.js';
 import { FollowingClock } from '../src/shared/stepped-time.js';
 import { obeyDiskFaults } from './logging/full-disk.js';
@@ -12,15 +11,6 @@ import { Keeper } from './logging/keeper.js';
 import { Queries } from './logging/queries.js';
 
 const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (port: unknown) => Endpoint;
-
-transferHandlers.set(LETTER_TABLE, {
-  canHandle: (value): value is LetterTable => value instanceof LetterTable,
-  serialize: (table) => {
-    const { columns } = table as LetterTable;
-    return [columns, [columns.timestamps.buffer, columns.values.buffer]];
-  },
-  deserialize: (columns) => columns,
-});
 
 const start = workerData as LoggingStart;
 if (start.testing !== null) obeyDiskFaults(start.testing.disk);

@@ -1,25 +1,18 @@
 // The life of the logging worker's thread: started, asked, replaced when it dies, ended.
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { type Endpoint, type Remote, transferHandlers, wrap } from 'comlink';
+import { type Endpoint, type Remote, wrap } from 'comlink';
 import type { Clock, Timer } from '../shared/clock.js';
 import { BusbarError } from '../shared/errors.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
-import { LETTER_TABLE, type LetterColumns, summariesOf } from '../shared/letter-table.js';
-import type { LoggingQueries, LoggingStart } from '../shared/logging-task.js';
+import { type LoggingAnswers, summariesOf } from '../shared/letter-table.js';
+import type { LetterFilter, LoggingQueries, LoggingStart } from '../shared/logging-task.js';
 import { StormGuard } from '../shared/storm-guard.js';
 import { workerFile } from '../shared/worker-file.js';
 
 const nodeEndpoint = createRequire(import.meta.url)('comlink/dist/umd/node-adapter.js') as (
   worker: unknown,
 ) => Endpoint;
-
-transferHandlers.set(LETTER_TABLE, {
-  // Main sends none.
-  canHandle: (_value): _value is never => false,
-  serialize: (value) => [value, []],
-  deserialize: (columns) => summariesOf(columns as LetterColumns),
-});
 
 /** This many deaths within the window, and the next worker has to wait. */
 const STORM_DEATHS = 5;
@@ -63,7 +56,7 @@ export class LoggingThread {
       worker.once('error', (cause) => reject(goneError(cause)));
     });
     this.#death = death;
-    const opened = Promise.race([openedBy(wrap<LoggingQueries>(nodeEndpoint(worker))), death]);
+    const opened = Promise.race([openedBy(wrap<LoggingAnswers>(nodeEndpoint(worker))), death]);
     this.#opened = opened;
     // They may fail when nobody asks.
     for (const promise of [death, opened]) promise.catch(() => undefined);
@@ -131,12 +124,14 @@ export class LoggingThread {
 }
 
 /** The worker behind `queries`, which need not answer anything else. @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED */
-async function openedBy(queries: Remote<LoggingQueries>): Promise<LoggingQueries> {
-  const result = await queries.open().catch((cause: unknown) => {
+async function openedBy(answers: Remote<LoggingAnswers>): Promise<LoggingQueries> {
+  const result = await answers.open().catch((cause: unknown) => {
     throw unusableError(cause);
   });
   if (!result.ok) throw new BusbarError(result.code, result.message);
-  return queries as unknown as LoggingQueries;
+  const listLetters = async (filter: LetterFilter) => summariesOf(await answers.listLetters(filter));
+  // All others are the worker's own. A transfer handler would do, but Comlink's are for the whole program, which may have its own.
+  return Object.create(answers, { listLetters: { value: listLetters } }) as LoggingQueries;
 }
 
 function unusableError(cause: unknown): BusbarError {

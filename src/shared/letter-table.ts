@@ -1,8 +1,10 @@
 // Summaries of letters on their way from the logging worker: in columns, for to copy as many objects takes ten times as long.
-import type { LetterSummary } from './logging-task.js';
+import type { LetterFilter, LetterSummary, LoggingQueries } from './logging-task.js';
 
-/** Under this name both ends tell Comlink of it. */
-export const LETTER_TABLE = 'busbar.letters';
+/** The queries as the worker answers them. */
+export interface LoggingAnswers extends Omit<LoggingQueries, 'listLetters'> {
+  listLetters(filter: LetterFilter): Promise<LetterColumns>;
+}
 
 /** Values of a letter: the numbers of its names and its state, then what are numbers themselves; see `summariesOf`. */
 const WIDTH = 12;

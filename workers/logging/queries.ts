@@ -1,4 +1,6 @@
 // What main may ask of the logging worker. Each answer comes after what was handed over before.
+import { transfer } from 'comlink';
+import type { LetterColumns, LoggingAnswers } from '../../src/shared/letter-table.js';
 import type {
   ErrorFilter,
   ErrorStatistics,
@@ -8,8 +10,6 @@ import type {
   LetterHeader,
   LetterState,
   LetterStats,
-  LetterSummary,
-  LoggingQueries,
   OpenResult,
   ReadLetter,
   ReplayOutcomes,
@@ -21,7 +21,7 @@ import { handedLetter } from './letter-line.js';
 import type { Letters } from './letters.js';
 
 /** Belongs to the logging worker. */
-export class Queries implements LoggingQueries {
+export class Queries implements LoggingAnswers {
   readonly #keeper: Keeper;
 
   constructor(keeper: Keeper) {
@@ -47,9 +47,9 @@ export class Queries implements LoggingQueries {
     this.#keeper.keepHouse(true);
   }
 
-  listLetters(filter: LetterFilter): Promise<LetterSummary[]> {
-    // Comes to main as summaries: what crosses to it there is told in workers/logging.ts.
-    return this.#withLetters((letters) => letters.list(filter) as unknown as LetterSummary[]);
+  async listLetters(filter: LetterFilter): Promise<LetterColumns> {
+    const { columns } = await this.#withLetters((letters) => letters.list(filter));
+    return transfer(columns, [columns.timestamps.buffer, columns.values.buffer]);
   }
 
   letterIds(filter: LetterFilter): Promise<string[]> {
