@@ -81,6 +81,7 @@ function intakeOf(subscription: LiveSubscription, parts: InflowParts, remote: Re
     pattern,
     subscriberId,
     room: options.maxQueueSize,
+    roomBytes: options.maxQueueBytes,
     take: (arrival, ticket) => {
       const problem = problemOf(arrival);
       if (subscription.isClosed) ticket.release(arrival.started);

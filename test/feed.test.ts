@@ -23,6 +23,7 @@ function feeds(unacknowledged: number, mark: number) {
   let deliveries = 6;
   const link = {
     isUp: true,
+    largestMessage: 1000,
     send: () => true,
     sendSoon: () => undefined,
     inbox: () => 'INBOX',
@@ -44,13 +45,21 @@ function feeds(unacknowledged: number, mark: number) {
   const seen: string[] = [];
   const feed = new Feed({
     ...{ clock, lease: lease as unknown as Lease, connection: link as unknown as Connection },
-    ...{ consumer: 'c', subject: 'x', pullMs: 500, ackWaitMs: 10_000, window: 100, maxDeliver: 10 },
+    ...{
+      consumer: 'c',
+      subject: 'x',
+      pullMs: 500,
+      ackWaitMs: 10_000,
+      window: { messages: 100, bytes: 1000 },
+      maxDeliver: 10,
+    },
     names: { stream: 's', topicOf: (subject: string) => subject } as unknown as FeedParts['names'],
     intake: {
       ...{
         pattern: 'a',
         subscriberId: 's',
         room: 100,
+        roomBytes: 1000,
         giveBack: async () => undefined,
         giveBackPutOff: () => undefined,
       },

@@ -182,6 +182,22 @@ describeWithNats('the JetStream transport', () => {
     expect(seen).toEqual(Array.from({ length: 60 }, (_, index) => index));
   }, 30_000);
 
+  it('brings no more bytes than the queue has room for, and a message that is larger than that alone', async () => {
+    const bus = await start({ connection, stream: 'BYTES' });
+    const see = async (_payload: unknown): Promise<void> => new Promise((resume) => setTimeout(resume, 2));
+    await bus.subscribe('bytes.a', see, { subscriberId: 'bytes', maxQueueBytes: 65_536 });
+    const sizes = Array.from({ length: 60 }, (_, n) => (n === 30 ? 300_000 : 10_000));
+    let most = 0;
+    const looks = setInterval(() => {
+      most = Math.max(most, bus.getHealthStatus().mainQueueSize);
+    });
+    await Promise.all(sizes.map((size) => bus.publishAsync('bytes.a', Buffer.alloc(size), { key: 'k' })));
+    await bus.idle();
+    clearInterval(looks);
+    expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ routed: 60, succeeded: 60 });
+    expect(most).toBeLessThan(10);
+  }, 20_000);
+
   it('shares at once with a process that joins what another has been brought and has not started', async () => {
     const options = { connection, stream: 'JOINS', partitions: 4, leaseMs: 5000 };
     const [first, second] = [await start(options), await start(options)];

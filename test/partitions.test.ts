@@ -19,6 +19,7 @@ async function partitions(giveBack: (tickets: ReadonlySet<Ticket>) => Promise<vo
   let sequences = 0;
   const link = {
     isUp: true,
+    largestMessage: 1000,
     inbox: () => `INBOX-${listeners.size}`,
     listen: (subject: string, listener: (message: Incoming) => void) => {
       listeners.set(subject, listener);
@@ -47,7 +48,7 @@ async function partitions(giveBack: (tickets: ReadonlySet<Ticket>) => Promise<vo
     ...{ connection: link as unknown as Connection, clock: new SteppedClock(), names, instance: 'one', group: 'g' },
     ...{ partitions: 2, leaseMs: 5000, ackWaitMs: 10_000, maxDeliver: 10 },
     intake: {
-      ...{ pattern: 'a', subscriberId: 's', room: 100, giveBack, giveBackPutOff: () => undefined },
+      ...{ pattern: 'a', subscriberId: 's', room: 100, roomBytes: 1000, giveBack, giveBackPutOff: () => undefined },
       take: (_arrival, ticket) => void tickets.push(ticket),
       giveUp: () => undefined,
     },

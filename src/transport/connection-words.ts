@@ -6,8 +6,8 @@ export interface Incoming {
   readonly subject: string;
   readonly reply?: string;
   readonly data: Uint8Array;
-  /** `code`: the status of a message without payload, such as 408 or 503. */
-  readonly headers?: { readonly code: number };
+  /** The status of a message without payload, such as 408 or 503, and what it is in words. */
+  readonly headers?: { readonly code: number; readonly description: string };
 }
 
 /** What lies in a stream. */

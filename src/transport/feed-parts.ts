@@ -4,6 +4,7 @@ import type { Connection } from './connection.js';
 import type { Lease } from './lease.js';
 import type { Names } from './subjects.js';
 import type { Intake } from './transport.js';
+import type { Batch } from './window.js';
 
 export interface FeedParts {
   readonly connection: Connection;
@@ -15,8 +16,8 @@ export interface FeedParts {
   readonly subject: string;
   readonly lease: Lease;
   readonly intake: Intake;
-  /** Deliveries of this partition that may be unsettled at the same time. */
-  readonly window: number;
+  /** Deliveries of this partition that may be unsettled at the same time, and bytes of them. */
+  readonly window: Batch;
   /** How long the server waits for an acknowledgement, in milliseconds. */
   readonly ackWaitMs: number;
   /** How long a request for messages lasts, in milliseconds: well below what is left of a trusted lease. */

@@ -6,10 +6,11 @@ import type { FeedParts } from './feed-parts.js';
 import { handOver } from './hand-over.js';
 import { InOrder, upTo } from './in-order.js';
 import { pastOf, returnedOf } from './past.js';
-import { Pull } from './pull.js';
+import { Pull, type PullEnd } from './pull.js';
 import { RecentAnswers, Remembered } from './remembered.js';
 import type { Settlement, Ticket } from './transport.js';
 import { Unsettled } from './unsettled.js';
+import { Window } from './window.js';
 import { isOpening } from './wire.js';
 
 /** How soon to try again to make sure of a lease, in milliseconds. */
@@ -25,7 +26,6 @@ export class Feed {
   /** See {@link markOf}. */
   readonly #mark: string;
   readonly #pull: Pull;
-  readonly #unsettled = new Map<number, Unsettled>();
   readonly #settled = new Remembered();
   /** The highest sequence that came. */
   #highest = 0;
@@ -34,6 +34,7 @@ export class Feed {
   #isAssuring = false;
   readonly #acknowledged = new RecentAnswers();
   readonly #inOrder: InOrder;
+  readonly #window: Window;
   #isAsking = false;
   #isClosed = false;
   /** What still comes is for the next holder: its predecessors may be, too. */
@@ -48,17 +49,18 @@ export class Feed {
     this.#pull = new Pull({
       ...{ connection, clock, stream, consumer, pullMs },
       onDelivery: (message, isLast) => this.#delivered(message, isLast),
-      onEnd: (status) => this.#ended(status),
+      onEnd: (end) => this.#ended(end),
     });
     this.#mark = markOf(stream, consumer);
+    this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
     this.#highest = parts.lease.mark;
     this.#inOrder = new InOrder({
       ...{ connection, clock, stream, consumer, subject, pullMs, report },
       here: {
-        has: (sequence) => this.#unsettled.has(sequence) || this.#inDoubt.has(sequence),
-        countUpTo: (sequence) => upTo(sequence, this.#unsettled) + upTo(sequence, this.#inDoubt),
+        has: (sequence) => this.#window.unsettled.has(sequence) || this.#inDoubt.has(sequence),
+        countUpTo: (sequence) => upTo(sequence, this.#window.unsettled) + upTo(sequence, this.#inDoubt),
         wasSettled: (sequence) => this.#settled.has(sequence),
       },
       hand: (brought) => this.#take(brought),
@@ -72,7 +74,7 @@ export class Feed {
   }
 
   get unsettled(): number {
-    return this.#unsettled.size;
+    return this.#window.unsettled.size;
   }
 
   /** What came, is not settled, and was, or was not, told here before. From now on nothing more is handed over. */
@@ -80,7 +82,7 @@ export class Feed {
     this.#isLeaving = true;
     this.#takeDoubtful();
     this.#tellSettled();
-    const entries = [...this.#unsettled.values()].filter(({ isAskedBack }) => isAskedBack === wasTold);
+    const entries = [...this.#window.unsettled.values()].filter(({ isAskedBack }) => isAskedBack === wasTold);
     for (const entry of entries) entry.isAskedBack = true;
     return entries;
   }
@@ -115,7 +117,7 @@ export class Feed {
   }
 
   #tellSettled(): void {
-    if (!this.#isClosed && (this.#unsettled.size > 0 || this.#inDoubt.size > 0)) return;
+    if (!this.#isClosed && (this.#window.unsettled.size > 0 || this.#inDoubt.size > 0)) return;
     for (const done of this.#onSettled.splice(0)) done();
   }
 
@@ -144,17 +146,14 @@ export class Feed {
 
   /** Asks for as much as there is room for, if it is worth it and nothing was asked already. */
   ask(): void {
-    const { window, connection, lease, hasRoom } = this.#parts;
+    const { connection, lease, hasRoom } = this.#parts;
     if (!this.#isAsking || !connection.isUp || !hasRoom()) return;
     if (this.#pull.isRunning) {
       if (this.#pull.isLost) this.#inOrder.begin();
       return;
     }
-    const { wanted } = this.#inOrder;
-    const room = window - this.#unsettled.size - this.#inDoubt.size;
-    const batch = wanted === Number.POSITIVE_INFINITY ? room : wanted;
-    if (batch < Math.max(1, Math.min(wanted, window >> 2)) || !lease.isTrusted) return;
-    this.#pull.ask(batch);
+    const batch = this.#window.batch(this.#inDoubt.size, this.#inOrder.wanted);
+    if (batch !== undefined && lease.isTrusted) this.#pull.ask(batch);
   }
 
   #delivered(message: Incoming, isLast: boolean): void {
@@ -166,14 +165,14 @@ export class Feed {
   }
 
   /** A request ended. */
-  #ended(status: number | undefined): void {
-    // Its time is over, and it says so. Any other end, such as a new leader, may have cost messages.
-    if (status !== 408 && status !== 404) {
-      this.#inOrder.begin();
-      return;
+  #ended(end: PullEnd): void {
+    // Any other end, such as a new leader, may have cost messages.
+    if (end === 'broken') this.#inOrder.begin();
+    else {
+      if (end === 'too small') this.#window.wasTooSmall();
+      this.#inOrder.ended();
+      this.ask();
     }
-    this.#inOrder.ended();
-    this.ask();
   }
 
   #take(brought: Brought): void {
@@ -208,7 +207,7 @@ export class Feed {
 
   /** True: it is here already, or was. */
   #hasCome({ delivery: { sequence, count }, reply }: Brought): boolean {
-    const known = this.#unsettled.get(sequence);
+    const known = this.#window.unsettled.get(sequence);
     if (known !== undefined) known.comesAgain(reply, count);
     else if (this.#settled.has(sequence)) this.#parts.connection.send(reply, ACK);
     else return false;
@@ -242,8 +241,9 @@ export class Feed {
     const { sequence } = delivery;
     const past = pastOf(brought, this.#parts.lease.returned, this.#highest);
     if (sequence > this.#highest) this.#highest = sequence;
-    const entry = new Unsettled(this, delivery, past.vanished, reply, this.#parts.clock.elapsed());
-    this.#unsettled.set(sequence, entry);
+    const now = this.#parts.clock.elapsed();
+    const entry = new Unsettled(this, delivery, brought.data.byteLength, past.vanished, reply, now);
+    this.#window.add(entry);
     const topic = this.#onlyTopic ?? this.#parts.names.topicOf(message.subject);
     handOver(this.#parts, topic, brought, past, entry);
   }
@@ -264,14 +264,14 @@ export class Feed {
 
   /** @internal called by a ticket. The next holder takes it back from the server. */
   release(entry: Unsettled, started: number): void {
-    if (!this.#unsettled.delete(entry.sequence)) return;
+    if (!this.#window.delete(entry)) return;
     const { sequence, deliveries, vanished } = entry;
     this.#parts.lease.returned.set(sequence, returnedOf(deliveries, { vanished, started }));
     this.#tellSettled();
   }
 
   #letGo(entry: Unsettled, answer: Uint8Array): void {
-    if (!this.#unsettled.delete(entry.sequence)) return;
+    if (!this.#window.delete(entry)) return;
     this.#settled.add(entry.sequence);
     this.#acknowledged.add(entry.reply, answer);
     this.#parts.lease.returned.delete(entry.sequence);
@@ -290,7 +290,7 @@ export class Feed {
     // Else a successor would get what is extended now after what is not, and keys would lose their order.
     if (!lease.isTrusted) return;
     const now = clock.elapsed();
-    for (const entry of this.#unsettled.values()) {
+    for (const entry of this.#window.unsettled.values()) {
       if (now - entry.heardAt < ackWaitMs / 4) continue;
       entry.heardAt = now;
       connection.send(entry.reply, WORKING);

@@ -192,7 +192,8 @@ export class Partitions implements Inflow {
     partition.seen = undefined;
     if (lease === null) return;
     const { intake, leaseMs } = this.#parts;
-    const window = Math.max(1, Math.floor(intake.room / this.#partitions.length));
+    const share = (room: number): number => Math.max(1, Math.floor(room / this.#partitions.length));
+    const window = { messages: share(intake.room), bytes: share(intake.roomBytes) };
     const pullMs = Math.min(LONGEST_PULL_MS, leaseMs / PULLS);
     const { consumer, subject } = partition;
     const held: Held = { lease, feed: new Feed({ ...this.#parts, consumer, subject, lease, window, pullMs }) };

@@ -2,6 +2,7 @@
 import type { Clock } from '../shared/clock.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
+import type { Batch } from './window.js';
 
 export interface PullParts {
   readonly connection: Connection;
@@ -13,10 +14,13 @@ export interface PullParts {
   /** Something was delivered, by the running request or an earlier one; `isLast`: all that the running one asked for has come. */
   readonly onDelivery: (message: Incoming, isLast: boolean) => void;
   /** The server has ended the running request, before all that was asked for has come. */
-  readonly onEnd: (status: number | undefined) => void;
+  readonly onEnd: (end: PullEnd) => void;
 }
 
-/** A request that the server has not ended this long after its time is lost, in milliseconds. */
+/** `over`: its time is. `too small`: the next message has more bytes than were left of it. `broken`: for another reason. */
+export type PullEnd = 'over' | 'too small' | 'broken';
+
+/** A request by which nothing comes this long after its time, and which the server has not ended, is lost, in milliseconds. */
 const LOST_REQUEST_MS = 1000;
 const NANOSECONDS = 1_000_000;
 
@@ -28,7 +32,8 @@ export class Pull {
   #inbox = '';
   /** Messages of the running request that have not come. */
   #missing = 0;
-  #askedAt = 0;
+  /** When it was asked for, or something came last: `Clock.elapsed()`. */
+  #heardAt = 0;
 
   constructor(parts: PullParts) {
     this.#parts = parts;
@@ -43,7 +48,7 @@ export class Pull {
   /** The running request will not end any more. */
   get isLost(): boolean {
     const { clock, pullMs } = this.#parts;
-    return this.isRunning && clock.elapsed() - this.#askedAt > pullMs + LOST_REQUEST_MS;
+    return this.isRunning && clock.elapsed() - this.#heardAt > pullMs + LOST_REQUEST_MS;
   }
 
   /** Opens another inbox: the server forgets what was asked for by one that is closed. */
@@ -54,13 +59,12 @@ export class Pull {
     this.#listening = this.#parts.connection.listen(inbox, (message) => this.#received(message, inbox));
   }
 
-  /** Asks for so many messages. */
-  ask(batch: number): void {
+  ask({ messages: batch, bytes: max_bytes }: Batch): void {
     const { connection, clock, pullMs } = this.#parts;
-    const request = JSON.stringify({ batch, expires: pullMs * NANOSECONDS });
+    const request = JSON.stringify({ batch, max_bytes, expires: pullMs * NANOSECONDS });
     if (!connection.send(this.#subject, request, this.#inbox)) return;
     this.#missing = batch;
-    this.#askedAt = clock.elapsed();
+    this.#heardAt = clock.elapsed();
   }
 
   /** Resolves once nothing is on its way. */
@@ -77,10 +81,16 @@ export class Pull {
     if (message.subject !== inbox) {
       const isAwaited = isRunning && this.#missing > 0;
       if (isAwaited) this.#missing--;
+      if (isAwaited) this.#heardAt = this.#parts.clock.elapsed();
       this.#parts.onDelivery(message, isAwaited && this.#missing === 0);
     } else if (isRunning) {
       this.#missing = 0;
-      this.#parts.onEnd(message.headers?.code);
+      this.#parts.onEnd(endOf(message));
     }
   }
+}
+
+function endOf({ headers }: Incoming): PullEnd {
+  if (headers?.code === 408 || headers?.code === 404) return 'over';
+  return headers?.code === 409 && /maxbytes/i.test(headers.description) ? 'too small' : 'broken';
 }

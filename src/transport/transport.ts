@@ -33,6 +33,8 @@ export interface Intake {
   readonly subscriberId: string;
   /** Deliveries that may be unsettled here at the same time: what rings and backlog have room for. */
   readonly room: number;
+  /** Bytes of them; a message may be larger. */
+  readonly roomBytes: number;
   take(arrival: Arrival, ticket: Ticket): void;
   /** Gives a message up that must not, or cannot, be handled. */
   giveUp(arrival: Arrival, ticket: Ticket, reason: 'poison' | 'not_retryable', thrown: unknown): void;

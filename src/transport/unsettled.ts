@@ -12,6 +12,7 @@ export interface TakesBack {
 export class Unsettled implements Ticket {
   readonly #feed: TakesBack;
   readonly sequence: number;
+  readonly bytes: number;
   /** Where its acknowledgement goes: the last one that the server gave. */
   reply: string;
   /** `Clock.elapsed()` when the server last heard of it. */
@@ -23,8 +24,16 @@ export class Unsettled implements Ticket {
   /** Set once it was asked back: if it is still here, it has started, and may have been put off since. */
   isAskedBack = false;
 
-  constructor(feed: TakesBack, { sequence, count }: Delivered, vanished: number, reply: string, heardAt: number) {
+  constructor(
+    feed: TakesBack,
+    { sequence, count }: Delivered,
+    bytes: number,
+    vanished: number,
+    reply: string,
+    heardAt: number,
+  ) {
     this.#feed = feed;
+    this.bytes = bytes;
     this.sequence = sequence;
     this.deliveries = count;
     this.vanished = vanished;
