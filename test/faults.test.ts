@@ -2,11 +2,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import type { MessageBus, SubscribeOptions } from '../src/index.js';
+import type { SubscribeOptions } from '../src/index.js';
 import exitsAfterwards from './fixtures/exits-afterwards.js';
 import exitsAtImport, { mark } from './fixtures/exits-at-import.js';
-import type { Deed } from './fixtures/misbehaves.js';
 import misbehaves from './fixtures/misbehaves.js';
+import { DEADLINE, type Scene, sceneOf } from './scene.js';
 import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
@@ -14,43 +14,7 @@ const SMALL_HEAP = { maxOldGenerationSizeMb: 64 };
 /** Whatever one test does to its threads, the next one finds a bus that works. */
 const shared = shareBus({ resourceLimits: SMALL_HEAP, spareThreads: 1 });
 
-interface Scene {
-  readonly bus: MessageBus;
-  /** Publishes one message for each deed, in order; its place is its number. */
-  act(...deeds: (string | undefined)[]): Promise<void>;
-  /** Numbers of the messages whose handler came to its end, in rising order, repeats included. */
-  done(): number[];
-  /** How often the handler of a message was started. */
-  starts(n: number): number;
-}
-
-/** Where an attempt runs past its deadline; on a busy machine, those that do not mean to would do so elsewhere, too. */
-const DEADLINE = { timeoutMs: 300, graceMs: 50, adaptiveTimeout: false } as const;
-
-async function setScene(options: Partial<SubscribeOptions> = {}): Promise<Scene> {
-  const { bus } = shared;
-  const ledger = join(temporaryFolder(), 'ledger');
-  await bus.subscribe('deeds', misbehaves, {
-    subscriberId: 's',
-    breaker: false,
-    ...options,
-  });
-  return {
-    bus,
-    act: async (...deeds) => {
-      for (const [n, deed] of deeds.entries()) {
-        bus.publish('deeds', { n, ledger, ...(deed === undefined ? {} : { deed }) } satisfies Deed);
-      }
-      await bus.idle();
-    },
-    done: () =>
-      linesOf(ledger)
-        .filter((line) => line.startsWith('done'))
-        .map((line) => Number(line.split(' ')[1]))
-        .sort((a, b) => a - b),
-    starts: (n) => linesOf(ledger).filter((line) => line.startsWith(`start ${n} `)).length,
-  };
-}
+const setScene = (options?: Partial<SubscribeOptions>): Promise<Scene> => sceneOf(shared.bus, options);
 
 describe('a handler that', () => {
   it('throws is called again as its category says, then its message is kept', async () => {
@@ -198,42 +162,6 @@ describe('a handler can say itself', () => {
     expect(await lettersOf(scene.bus)).toMatchObject([
       { reason: 'rejected_by_handler', error: { message: 'hopeless' } },
     ]);
-  });
-});
-
-describe('with several handlers at once in a lane', () => {
-  it('the one that loops is named, and those beside it run again for free', async () => {
-    const scene = await setScene({ concurrency: 4, ...DEADLINE });
-    await scene.act('wait', 'wait', 'loop', 'wait', 'wait', 'wait');
-    expect(scene.done().filter((n, index, all) => all.indexOf(n) === index)).toEqual([0, 1, 3, 4, 5]);
-    expect(await lettersOf(scene.bus)).toMatchObject([
-      { error_category: 'timeout_error', message: { payload: { n: 2 } } },
-    ]);
-    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 5, deadLettered: 1 });
-  });
-
-  it('those that never settle are named, and those beside them run once', async () => {
-    const scene = await setScene({ concurrency: 4, ...DEADLINE, graceMs: 500 });
-    const waits = Array<string>(30).fill('wait');
-    await scene.act('never settle', ...waits, 'never settle', ...waits);
-    for (let n = 0; n < 62; n++) expect([n, scene.starts(n)]).toEqual([n, n === 0 || n === 31 ? 2 : 1]);
-    const letters = (await lettersOf(scene.bus)).map(({ message, error_category, failed }) => [
-      (message.payload as Deed).n,
-      error_category,
-      failed,
-    ]);
-    expect(letters.sort()).toEqual([0, 31].map((n) => [n, 'timeout_error', 2]));
-  });
-
-  it('the one that exits is found by running the suspects one at a time, and runs alone from then on, so that nobody is caught in it again', async () => {
-    const retry = { connection_error: { maxRetries: 3, backoffMs: 0 } };
-    const scene = await setScene({ concurrency: 4, retry });
-    await scene.act('wait', 'wait', 'wait', 'exit', ...Array<string>(20).fill('wait'));
-    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', message: { payload: { n: 3 } } }]);
-    // Once beside others, once alone for being suspected, once alone for having done it.
-    expect(shared.replaced()).toBe(3);
-    for (let n = 0; n < 24; n++) if (n !== 3) expect(scene.starts(n)).toBeLessThanOrEqual(2);
-    expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 23, deadLettered: 1 });
   });
 });
 

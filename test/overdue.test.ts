@@ -36,7 +36,7 @@ describe('a thread with several attempts, some of them overdue', () => {
       look,
       started,
       isAsked: () => signals.isAsked,
-      judge: () => blame.judge('killed', started, thread.ending),
+      judge: () => blame.judge('killed', started, thread.ending, null),
     };
   }
 

@@ -124,6 +124,12 @@ export const Turn = {
   EXITED: 2,
   /** Written by the drain, which counts the turns of its loop from 1 on; main sets it to 0 before a drain begins. */
   BEAT: 3,
+  /** Written by the drain before EXITED: the ring and SEQUENCE of the record whose handler has called process.exit(). */
+  EXIT_PLACE: 4,
+  EXIT_SEQUENCE: 5,
 } as const;
 
-export const TURN_BYTES = 16;
+/** EXIT_PLACE where no handler is known to have called process.exit(), and where one did that is over. */
+export const EXIT_BY = { UNKNOWN: -1, OVER: -2 } as const;
+
+export const TURN_BYTES = 24;

@@ -40,14 +40,22 @@ export class Blame {
 
   /**
    * One attempt in flight is the culprit. Of several, those past their deadline are, where nothing blocked their thread;
-   * else any may have blocked or ended it, and those past their deadline may have been kept from ending by another.
+   * else any may have blocked it, or ended it where its code was not known by its async context, and those past their deadline may have been kept from ending by another.
    *
    * @param ending null: main has ended the thread for no deadline, or not at all
+   * @param named those of them, if any, whose code has ended the thread; null: not known
    */
-  judge(end: ThreadEnd, suspects: readonly Suspect[], ending: Ending | null): Judgement {
+  judge(
+    end: ThreadEnd,
+    suspects: readonly Suspect[],
+    ending: Ending | null,
+    named: readonly Suspect[] | null,
+  ): Judgement {
+    if (end === 'stuck') return { ...NOBODY, innocent: suspects };
     if (end !== 'killed') {
-      if (end === 'stuck') return { ...NOBODY, innocent: suspects };
-      return suspects.length > 1 ? { ...NOBODY, suspected: suspects } : { ...NOBODY, cause: end, culprits: suspects };
+      if (named === null && suspects.length > 1) return { ...NOBODY, suspected: suspects };
+      const culprits = named ?? suspects;
+      return { ...NOBODY, culprits, cause: end, innocent: suspects.filter((suspect) => !culprits.includes(suspect)) };
     }
     if (ending === null) return { ...NOBODY, innocent: suspects };
     if (suspects.length > 1 && !ending.isTurning) return { ...NOBODY, suspected: suspects };

@@ -3,6 +3,7 @@ import type { SharedBreaker } from '../shared/breaker.js';
 import type { Delivery } from '../shared/delivery.js';
 import type { Blame, Ending } from './blame.js';
 import type { KillCause } from './lane-contract.js';
+import type { Suspect } from './lane-ring.js';
 import type { LaneRings } from './lane-rings.js';
 import type { ThreadEnd } from './pool.js';
 
@@ -13,8 +14,17 @@ export interface Findings {
   readonly cause: KillCause;
   /** One of them has. */
   readonly suspected: readonly Delivery[];
-  /** No handler was under way. */
-  readonly isNobody: boolean;
+  /** False: it is a death that no delivery is to blame for. */
+  readonly isExplained: boolean;
+}
+
+/** What is known of the end of a thread. */
+export interface Death {
+  readonly end: ThreadEnd;
+  /** Null: it was not ended for a deadline. */
+  readonly ending: Ending | null;
+  /** The record whose handler has ended it, or one that is in no ring any more; null: not known. */
+  readonly by: { readonly place: number; readonly sequence: number } | null;
 }
 
 /**
@@ -25,13 +35,15 @@ export interface Findings {
 export function holdInquest(
   rings: LaneRings,
   blame: Blame,
-  end: ThreadEnd,
-  ending: Ending | null,
+  { end, ending, by }: Death,
   breaker: SharedBreaker | undefined,
   now: number,
 ): Findings {
   const suspects = rings.repair();
-  const { culprits, cause, suspected, innocent } = blame.judge(end, suspects, ending);
+  const isNamed = ({ ring, sequence }: Suspect): boolean =>
+    ring === rings.rings[by?.place ?? -1] && sequence === by?.sequence;
+  const named = by === null ? null : suspects.filter(isNamed);
+  const { culprits, cause, suspected, innocent } = blame.judge(end, suspects, ending, named);
   for (const one of innocent) one.ring.absolve(one);
   // An innocent may hold a probe, whose place would otherwise be taken for lost only after a minute.
   for (let probes = rings.takeProbes(culprits); probes > 0; probes--) breaker?.releaseProbe();
@@ -43,5 +55,5 @@ export function holdInquest(
   const caught = suspected.map((suspect) => rings.take(suspect));
   rings.releaseDone();
   for (const { ranMs } of killed) blame.patience.add(ranMs);
-  return { killed, cause, suspected: caught, isNobody: suspects.length === 0 };
+  return { killed, cause, suspected: caught, isExplained: end === 'killed' || killed.length + caught.length > 0 };
 }

@@ -1,6 +1,6 @@
 // How main tells a lane's drain something: its doorbell, and the words of its turn.
 import { Doorbell } from '../shared/doorbell.js';
-import { TURN_BYTES, Turn } from '../shared/lane-task.js';
+import { EXIT_BY, TURN_BYTES, Turn } from '../shared/lane-task.js';
 
 /** Belongs to one lane. Runs on the main thread. */
 export class LaneSignals {
@@ -48,6 +48,13 @@ export class LaneSignals {
   /** True: the thread of this drain has told that it ends, and runs no more code. */
   get hasExited(): boolean {
     return Atomics.load(this.#turn, Turn.EXITED) === this.#drain && this.#drain > 0;
+  }
+
+  /** The record whose handler has ended the thread, or one that is in no ring any more; null: not known. */
+  get exitedBy(): { readonly place: number; readonly sequence: number } | null {
+    const place = Atomics.load(this.#turn, Turn.EXIT_PLACE);
+    if (!this.hasExited || place === EXIT_BY.UNKNOWN) return null;
+    return { place, sequence: Atomics.load(this.#turn, Turn.EXIT_SEQUENCE) };
   }
 
   /** Another one each time the drain's loop turns; 0: it has not begun. */

@@ -1,11 +1,13 @@
 // The thread that a lane's drain runs on, as main sees it: whether it lives, and how it is ended.
+import type { SharedBreaker } from '../shared/breaker.js';
 import { systemClock, type Timer } from '../shared/clock.js';
 import type { Blame, Ending } from './blame.js';
+import { type Findings, holdInquest } from './inquest.js';
 import type { LaneOptions } from './lane-contract.js';
 import type { Suspect } from './lane-ring.js';
 import type { LaneRings } from './lane-rings.js';
 import type { LaneSignals } from './lane-signals.js';
-import { EXITED, STUCK } from './pool.js';
+import { EXITED, STUCK, type ThreadEnd } from './pool.js';
 import { Pulse } from './pulse.js';
 import { Reprieve } from './reprieve.js';
 
@@ -63,6 +65,12 @@ export class LaneThread {
     this.#busyPulse.reset();
     this.#reprieve.reset(elapsed);
     return this.#kill.signal;
+  }
+
+  /** Once it is gone: who is to blame? */
+  holdInquest(end: ThreadEnd, breaker: SharedBreaker | undefined, now: number): Findings {
+    const death = { end, ending: this.ending, by: this.#signals.exitedBy };
+    return holdInquest(this.#rings, this.#blame, death, breaker, now);
   }
 
   /** True: it has told its end, and nobody has taken notice yet. */

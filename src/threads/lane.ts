@@ -6,7 +6,6 @@ import { within } from '../shared/within.js';
 import type { Backlog } from './backlog.js';
 import { Blame } from './blame.js';
 import { drainTask } from './drain-task.js';
-import { holdInquest } from './inquest.js';
 import type { LaneEvents, LaneOptions, LaneState, LaneSurroundings, Waiting } from './lane-contract.js';
 import { LaneOutcomes } from './lane-outcomes.js';
 import { LaneQueue } from './lane-queue.js';
@@ -247,21 +246,18 @@ export class Lane implements TurnTaker {
 
   /** The thread is gone: names the culprit, hands over those that may be it, absolves the others. */
   #lost(end: ThreadEnd): void {
-    const { rings } = this.#queue;
-    const breaker = this.#options.breaker?.local;
+    const { handler, breaker } = this.#options;
     const now = this.#surroundings.clock.elapsed();
-    const found = holdInquest(rings, this.#blame, end, this.#thread.ending, breaker, now);
-    for (const delivery of found.suspected)
-      this.parking.whileDeciding(delivery, () => this.#events.suspected(delivery));
-    for (const { delivery, ranMs, timeoutMs } of found.killed)
-      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, found.cause, ranMs, timeoutMs));
+    const { killed, cause, suspected, isExplained } = this.#thread.holdInquest(end, breaker?.local, now);
+    for (const delivery of suspected) this.parking.whileDeciding(delivery, () => this.#events.suspected(delivery));
+    for (const { delivery, ranMs, timeoutMs } of killed)
+      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, cause, ranMs, timeoutMs));
     // Not before: what goes on in the meantime would ask for a turn that this lane still has.
     this.#state = 'idle';
-    const { handler } = this.#options;
     // Its threads would take the time of others for as long again and again.
     if (!this.#signals.hasBegun && end === 'stuck')
       this.#notLoaded(lostWhileLoading(handler, end), handler.setupTimeoutMs);
-    else if (end === 'stuck' || (found.isNobody && end !== 'killed' && !this.#outcomes.hadAbandoned)) this.#died();
+    else if (!isExplained && !this.#outcomes.hadAbandoned) this.#died();
     this.#events.heard();
   }
 

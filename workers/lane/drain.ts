@@ -13,7 +13,7 @@ import { FollowingClock } from '../../src/shared/stepped-time.js';
 import { listenToExit } from './exit.js';
 import { faulty } from './faults.js';
 import { Heartbeat } from './heartbeat.js';
-import { enterAttempt, listenToLateThrows } from './late.js';
+import { attemptNow, enterAttempt, leaveAttempts, listenToLateThrows } from './late.js';
 import { Lingering } from './lingering.js';
 import type { LoadedHandler } from './load.js';
 import { OrderKeeper } from './order.js';
@@ -105,12 +105,15 @@ export class Drain {
     try {
       this.#settler.failLate(thrown, undefined);
     } finally {
+      leaveAttempts();
       process.exit(1);
     }
   }
 
   #tellExit(): void {
-    this.#turn.tellExit(this.#task.number);
+    const attempt = attemptNow();
+    const by = attempt !== undefined && this.#places.includes(attempt.place) ? attempt.address : null;
+    this.#turn.tellExit(this.#task.number, attempt && by);
     this.#mainBell.ring();
   }
 

@@ -20,6 +20,16 @@ export function enterAttempt(attempt: RingAttempt): void {
   currentAttempt.enterWith(attempt);
 }
 
+/** Whose handler has started what runs now; undefined: not known. */
+export function attemptNow(): RingAttempt | undefined {
+  return currentAttempt.getStore();
+}
+
+/** What runs from here on is no handler's. */
+export function leaveAttempts(): void {
+  currentAttempt.enterWith(undefined as unknown as RingAttempt);
+}
+
 /** Keeps this thread alive through late throws. Call once for each thread. */
 export function containLateThrows(): void {
   process.on('uncaughtException', hear);

@@ -188,6 +188,11 @@ export class Places {
     this.#places = rings.flatMap((ring, index) => (ring === null ? [] : [new Place(index, ring, isSerial)])).reverse();
   }
 
+  /** False: it is of a drain before, and none of its attempts is under way. */
+  includes(place: Place): boolean {
+    return this.#places.includes(place);
+  }
+
   /** The place whose record comes next, or undefined when all are empty. */
   next(): Place | undefined {
     const places = this.#places;

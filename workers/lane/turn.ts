@@ -1,5 +1,6 @@
 // The words of a lane's turn as its drain sees them: see `Turn`.
-import { Turn } from '../../src/shared/lane-task.js';
+import { EXIT_BY, Turn } from '../../src/shared/lane-task.js';
+import type { RecordAddress } from '../../src/shared/outcome.js';
 
 /** Belongs to one drain. */
 export class DrainTurn {
@@ -36,8 +37,13 @@ export class DrainTurn {
     this.#words[Turn.BEAT] = (this.#words[Turn.BEAT] as number) + 1;
   }
 
-  /** @param number of the drain */
-  tellExit(number: number): void {
+  /**
+   * @param number of the drain
+   * @param by whose handler ends this thread; null: one that is over; undefined: not known
+   */
+  tellExit(number: number, by: RecordAddress | null | undefined): void {
+    Atomics.store(this.#words, Turn.EXIT_PLACE, by?.place ?? (by === null ? EXIT_BY.OVER : EXIT_BY.UNKNOWN));
+    Atomics.store(this.#words, Turn.EXIT_SEQUENCE, by?.sequence ?? 0);
     Atomics.store(this.#words, Turn.EXITED, number);
   }
 }
