@@ -25,6 +25,8 @@ export type BreakerListener = (name: string, state: CircuitState, previous: Circ
 export class Breakers {
   readonly memory: BreakersMemory;
   readonly directory: BreakerDirectory;
+  /** Changes with those that handlers can name and that do not lie in the directory. */
+  generation = 0;
   readonly #clock: Clock;
   readonly #configured = new Map<string, SharedArrayBuffer>();
   readonly #configuredForHandlers: { readonly name: string; readonly memory: SharedArrayBuffer }[] = [];
@@ -76,7 +78,9 @@ export class Breakers {
     this.#lastStates.delete(name);
     this.directory.know(name, null);
     const place = this.#configuredForHandlers.findIndex((each) => each.name === name);
-    if (place >= 0) this.#configuredForHandlers.splice(place, 1);
+    if (place < 0) return;
+    this.#configuredForHandlers.splice(place, 1);
+    this.generation++;
   }
 
   /** To be looked at and changed by hand. */
@@ -103,7 +107,7 @@ export class Breakers {
     this.#onChange(name, state, previous);
   }
 
-  /** Handlers that run find a named one in the directory, which has no room for windows; others know it from their next turn on. */
+  /** Handlers that run find a named one in the directory, which has no room for windows; of others each drain is given a list. */
   #lay(name: string, options: BreakerOptions, isNamed: boolean): Held {
     if (isNamed && options.window === undefined) {
       const { memory, offset, isNew } = this.directory.lay(name, options);
@@ -115,7 +119,10 @@ export class Breakers {
     if (isNamed && this.directory.names().includes(name)) throw alreadyThere(name, options);
     const memory = SharedBreaker.allocate(options);
     this.directory.know(name, new SharedBreaker(memory, this.#clock));
-    if (isNamed) this.#configuredForHandlers.push({ name, memory });
+    if (isNamed) {
+      this.#configuredForHandlers.push({ name, memory });
+      this.generation++;
+    }
     const held = { memory, offset: undefined, options, users: 0 };
     this.#held.set(name, held);
     return held;

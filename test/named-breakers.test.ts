@@ -172,15 +172,23 @@ describe('a subscription’s breaker', () => {
     bus.breaker('db').reset();
   });
 
-  it('and its window are known to handlers by its name', async () => {
-    const bus = await startBus({ retry: ONCE });
-    const breaker = { name: 'db', window: { calls: 4, minimumCalls: 2, failureRate: 0.5 } };
-    await bus.subscribe('numbers', doubles, { subscriberId: 's', breaker });
-    await bus.subscribe('others', callsTheDatabase, { subscriberId: 'o', breaker: false });
-    for (let n = 0; n < 2; n++) bus.publish('others', 'down');
-    await bus.idle();
-    expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ db: 'open' });
-  });
+  it.each([['that begin later'], ['whose lane runs already']])(
+    'and its window are known to handlers %s',
+    async (when) => {
+      const bus = await startBus({ retry: ONCE, threads: 2 });
+      const breaker = { name: 'db', window: { calls: 4, minimumCalls: 2, failureRate: 0.5 } };
+      const begin = async (): Promise<void> => {
+        await bus.subscribe('others', callsTheDatabase, { subscriberId: 'o', breaker: false });
+        expect(await bus.request('others', 'leave it alone')).toEqual(expect.any(Number));
+      };
+      if (when === 'whose lane runs already') await begin();
+      await bus.subscribe('numbers', doubles, { subscriberId: 's', breaker });
+      if (when === 'that begin later') await begin();
+      for (let n = 0; n < 2; n++) bus.publish('others', 'down');
+      await bus.idle();
+      expect(bus.getHealthStatus().circuitBreakerStatus).toEqual({ db: 'open' });
+    },
+  );
 
   it.each<unknown>([
     'db',

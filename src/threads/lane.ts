@@ -146,6 +146,11 @@ export class Lane implements TurnTaker {
     this.#halt();
   }
 
+  /** What its drain was given is out of date: it ends as soon as nothing is in flight, and the next one begins. */
+  renew(): void {
+    if (this.#state === 'draining') this.#signals.askToLeave();
+  }
+
   resume(): void {
     this.#isPaused = false;
     if (this.unsettled > 0) this.refill();
@@ -179,9 +184,7 @@ export class Lane implements TurnTaker {
     return this.#queue.takeAll();
   }
 
-  share(isWanted: boolean): void {
-    this.#signals.share(isWanted);
-  }
+  readonly share = (isWanted: boolean): void => this.#signals.share(isWanted);
 
   take(): Promise<boolean> {
     this.#ended = this.#drain();
@@ -290,7 +293,7 @@ export class Lane implements TurnTaker {
   }
 
   #mayOpenRing(): boolean {
-    if (this.#state === 'draining') this.#signals.askToLeave();
+    this.renew();
     return this.#state !== 'closed';
   }
 }

@@ -29,7 +29,7 @@ const LINGERS = POLLS > 0 ? 10 : 0;
 const WATCH_MS = 25;
 
 /** The bus's breakers; looked at while something is under way, so that their changes are told of. */
-export type WatchedBreakers = LaneSurroundings['breakers'] & { lookAtAll(): void };
+export type WatchedBreakers = LaneSurroundings['breakers'] & { readonly generation: number; lookAtAll(): void };
 
 /** Belongs to one bus, from start to stop. Runs on the main thread. */
 export class Threads {
@@ -45,6 +45,8 @@ export class Threads {
   readonly #options: PoolOptions;
   readonly #isAwaited: () => boolean;
   readonly #breakers: WatchedBreakers;
+  /** Of the breakers, when a lane was last added. */
+  #generation = 0;
   #watch: Timer | undefined;
   #polls = 0;
   #lingers = 0;
@@ -76,10 +78,19 @@ export class Threads {
 
   /** @param handler of a lane that runs on workers */
   add(lane: AnyLane, handler?: HandlerSource): void {
+    this.#renewDrains();
     this.#lanes.add(lane);
     if (handler === undefined) return;
     this.#handlers.set(lane, handler);
     this.#expectHandlers();
+  }
+
+  /** Those that run know only the breakers that there were when they began. */
+  #renewDrains(): void {
+    const { generation } = this.#breakers;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    for (const lane of this.#lanes) if (lane instanceof Lane) lane.renew();
   }
 
   remove(lane: AnyLane): void {
