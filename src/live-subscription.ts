@@ -10,6 +10,7 @@ import { type Delivery, ownDelivery } from './shared/delivery.js';
 import type { SubscriptionHealth } from './shared/health-status.js';
 import type { HandlerSource } from './shared/lane-task.js';
 import type { LaneState } from './threads/lane-contract.js';
+import { MainLane } from './threads/main-lane.js';
 import { RateLimit } from './threads/rate-limit.js';
 import type { AnyLane } from './threads/threads.js';
 import { Trails } from './trails.js';
@@ -170,7 +171,14 @@ export class LiveSubscription {
     for (const lane of this.lanes) if (lane.release(number)) return;
   }
 
-  /** Takes a delivery in that was admitted, or that the transport brought: it asks for no more than there is room for. Copies its bytes. */
+  /** Takes a delivery in that the transport brought: it asks for no more than there is room for. Copies its bytes if it has to wait. */
+  arrive(delivery: Delivery): void {
+    const lane = this.#laneFor(delivery);
+    if (lane instanceof MainLane ? lane.arrive(delivery) : lane.offer(delivery)) return;
+    lane.queue(ownDelivery(delivery));
+  }
+
+  /** Takes a delivery in that was admitted. Copies its bytes. */
   bring(delivery: Delivery): void {
     const lane = this.#laneFor(delivery);
     if (!lane.offer(delivery)) lane.queue(ownDelivery(delivery));

@@ -128,7 +128,7 @@ export class Publisher {
       settler.giveUp(subscription, delivery, notes.tooLarge(length, maxMessageBytes), 'not_retryable');
       return;
     }
-    subscription.bring(length > largestInRing ? { ...delivery, bytes: inOwnMemory(delivery.bytes) } : delivery);
+    subscription.arrive(length > largestInRing ? { ...delivery, bytes: inOwnMemory(delivery.bytes) } : delivery);
   }
 
   /** The same, for one that must not be handled. */

@@ -1,52 +1,28 @@
 // A lane for a plain function: its handler runs on the main thread, so only what an event loop allows can be promised.
-import { type CallOptions, isThenable } from '../shared/attempt.js';
-import type { SharedBreaker } from '../shared/breaker.js';
+import { isThenable } from '../shared/attempt.js';
 import type { Clock, Timer } from '../shared/clock.js';
 import { encodePayload } from '../shared/codec.js';
 import { AttemptContext, type ContextOutlet } from '../shared/context.js';
-import type { DeadlineRule } from '../shared/deadline.js';
-import type { Delivery, LaneNames } from '../shared/delivery.js';
-import type { FailureDescriber } from '../shared/describe.js';
+import { type Delivery, ownDelivery } from '../shared/delivery.js';
 import { BusbarError } from '../shared/errors.js';
-import { type Handler, type HandlerVerdict, isVerdict } from '../shared/handler.js';
-import type { LaneOrder } from '../shared/order.js';
-import { type DetailedOutcome, type Failure, Outcome, type OutcomeDetails } from '../shared/outcome.js';
-import { type ErrorPhase, ErrorSeverity } from '../shared/report.js';
+import { type HandlerVerdict, isVerdict } from '../shared/handler.js';
+import { type DetailedOutcome, Outcome, type OutcomeDetails } from '../shared/outcome.js';
+import type { ErrorPhase } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import { isExpired } from './expiry.js';
 import type { LaneEvents, LaneState, LaneSurroundings, Waiting } from './lane-contract.js';
 import { MainAttempt } from './main-attempt.js';
-import { outcome } from './main-outcome.js';
+import type { MainLaneOptions } from './main-lane-options.js';
+import { outcome, outletOf, verdictOutcome } from './main-outcome.js';
 import { Parking } from './parking.js';
 import { Patience } from './patience.js';
-import type { RateLimit } from './rate-limit.js';
-
-export interface MainLaneOptions {
-  readonly handle: Handler;
-  /** Of its payloads. */
-  readonly call: CallOptions;
-  readonly names: LaneNames;
-  readonly breaker: SharedBreaker | null;
-  readonly whenOpen: 'hold' | 'dead-letter';
-  readonly deadline: DeadlineRule;
-  readonly graceMs: number;
-  readonly concurrency: number;
-  readonly describer: FailureDescriber;
-  /** Null: none is kept. */
-  readonly order: LaneOrder | null;
-  /** Null: none. Shared with the other lanes of the subscription. */
-  readonly rate: RateLimit | null;
-  /** Tells of successes: the bus is under test. */
-  readonly tellsSuccess: boolean;
-  readonly tellsHandled: boolean;
-}
+import { Slice } from './slice.js';
 
 /** No rings: all that waits is on main. */
 const PASSED = { isPassed: () => true };
 const HELD_POLL_MS = 50;
-
-/** The same to its subscription as a lane on a worker. Runs on the main thread, one turn of the loop for each call. */
+/** The same to its subscription as a lane on a worker. Runs on the main thread, a slice of each turn of the loop. */
 export class MainLane {
   readonly backlog = new Backlog();
   /** A stream is parked from the start of each of its deliveries on: what follows waits, also where several run side by side. */
@@ -59,6 +35,7 @@ export class MainLane {
   readonly #running = new Set<MainAttempt>();
   readonly #outlet: ContextOutlet;
   readonly #onRate = (): void => this.refill();
+  readonly #slice = new Slice();
   #state: LaneState = 'idle';
   #isPaused = false;
   #timer: Timer | undefined;
@@ -72,16 +49,7 @@ export class MainLane {
     this.#watch = watch;
     this.#events = events;
     this.parking = new Parking(options.order, () => PASSED, null);
-    this.#outlet = {
-      clock,
-      breakers: breakers.directory,
-      log: (detail) => this.#news({ kind: Outcome.LOGGED, detail }),
-      late: (error, { id, topic }) => {
-        const failure = options.describer.describe(error, 'late', undefined);
-        this.#news({ kind: Outcome.THREW_LATE, detail: { failure, id, topic } });
-      },
-      assertFits: () => undefined,
-    };
+    this.#outlet = outletOf(clock, breakers.directory, options.describer, (news) => this.#news(news));
   }
 
   get state(): LaneState {
@@ -101,8 +69,26 @@ export class MainLane {
   }
 
   /** Never: its deliveries always wait on main, in the backlog. */
-  offer(_delivery: Delivery): boolean {
-    return false;
+  readonly offer = (_delivery: Delivery): boolean => false;
+
+  /**
+   * Begins a delivery that has just come from afar, rather than copy it to wait: what comes in one piece is over before the
+   * next is read. False: it has to wait, in the queue.
+   */
+  arrive(delivery: Delivery): boolean {
+    const { breaker, rate, concurrency } = this.#options;
+    const isFree =
+      this.#state === 'idle' && !this.#isPaused && this.#running.size < concurrency && this.backlog.size === 0;
+    if (!isFree || rate !== null || breaker?.admits() === false || this.parking.holds(delivery)) return false;
+    if (!this.#slice.begins()) return false;
+    // What its handler publishes waits.
+    this.#state = 'waiting';
+    this.#start(delivery, true);
+    if (this.#state === 'waiting') {
+      this.#state = 'idle';
+      this.refill();
+    }
+    return true;
   }
 
   queue(delivery: Delivery): void {
@@ -165,14 +151,24 @@ export class MainLane {
 
   #turn(): void {
     if (this.#state !== 'waiting') return;
+    this.#slice.renew();
+    let goesOn = true;
+    while (goesOn && this.#slice.begins()) goesOn = this.#step();
+    // It may be held, or a handler may have closed it.
+    if (this.#state !== 'waiting') return;
     this.#state = 'idle';
-    const { breaker, whenOpen, concurrency } = this.#options;
-    if (this.#isPaused || this.#running.size >= concurrency) return;
+    if (goesOn) this.refill();
+  }
+
+  /** Starts the next one. False: there is none that may start now. */
+  #step(): boolean {
+    const { breaker, whenOpen, concurrency, rate } = this.#options;
+    if (this.#state !== 'waiting' || this.#isPaused || this.#running.size >= concurrency) return false;
     if (breaker?.admits() === false && whenOpen === 'hold') {
       this.#hold();
-      return;
+      return false;
     }
-    if (this.backlog.size === 0 || this.#options.rate?.isReady(this.#onRate) === false) return;
+    if (this.backlog.size === 0 || rate?.isReady(this.#onRate) === false) return false;
     let next: Delivery | undefined;
     this.backlog.moveTo((delivery) => {
       if (next !== undefined) return false;
@@ -180,8 +176,9 @@ export class MainLane {
       next = delivery;
       return true;
     });
-    if (next !== undefined) this.#start(next);
-    this.refill();
+    if (next === undefined) return false;
+    this.#start(next);
+    return true;
   }
 
   #hold(): void {
@@ -195,23 +192,26 @@ export class MainLane {
     });
   }
 
-  #start(delivery: Delivery): void {
+  /** @param isArrival its bytes are a view */
+  #start(delivery: Delivery, isArrival = false): void {
     const { breaker, names, handle, call } = this.#options;
     if (isExpired(delivery, this.#clock.now())) {
-      this.#events.handedBack(delivery, outcome({ kind: Outcome.EXPIRED, detail: null }));
+      const expired = isArrival ? ownDelivery(delivery) : delivery;
+      this.#events.handedBack(expired, outcome({ kind: Outcome.EXPIRED, detail: null }));
       return;
     }
     const permit = breaker === null ? null : breaker.enter();
     if (permit === undefined) {
-      this.#events.handedBack(delivery, outcome({ kind: Outcome.REFUSED, detail: null }));
+      const refused = isArrival ? ownDelivery(delivery) : delivery;
+      this.#events.handedBack(refused, outcome({ kind: Outcome.REFUSED, detail: null }));
       return;
     }
-    this.parking.park(delivery);
     this.#options.rate?.spend();
     const startedAt = this.#clock.elapsed();
     const timeoutMs = this.#patience.timeoutMs(delivery.timeouts);
     const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
     const attempt = new MainAttempt(permit, context, delivery, startedAt);
+    attempt.isBorrowed = isArrival;
     this.#running.add(attempt);
     this.#watch();
     let result: unknown;
@@ -219,6 +219,7 @@ export class MainLane {
       result = attempt.call(handle, call, 'copy');
       // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
       if (isThenable(result)) {
+        this.parking.park(delivery);
         const fail = (thrown: unknown): void => this.#fail(attempt, thrown);
         result.then((value) => this.#succeed(attempt, value), fail);
         return;
@@ -259,6 +260,7 @@ export class MainLane {
   #fail(attempt: MainAttempt, thrown: unknown, phase: ErrorPhase = attempt.phase): void {
     if (attempt.hasEnded) return;
     const { breaker, describer } = this.#options;
+    this.parking.park(attempt.delivery);
     this.#end(attempt);
     if (isVerdict(thrown)) {
       attempt.countNothing(breaker);
@@ -267,28 +269,26 @@ export class MainLane {
     }
     const failure = describer.describe(thrown, phase, attempt.payload);
     attempt.countFailure(breaker, failure.category);
-    this.#events.handedBack(attempt.delivery, outcome({ kind: Outcome.FAILED, detail: failure }));
+    this.#events.handedBack(attempt.ownDelivery, outcome({ kind: Outcome.FAILED, detail: failure }));
     this.#events.heard();
   }
 
   /** The handler has said itself what becomes of its delivery. */
-  #obey({ delivery, payload }: MainAttempt, verdict: HandlerVerdict, phase: ErrorPhase): void {
+  #obey(attempt: MainAttempt, verdict: HandlerVerdict, phase: ErrorPhase): void {
+    const { ownDelivery: delivery, payload } = attempt;
     if (verdict.kind === 'retry-later') {
-      const detail = { delayMs: verdict.delayMs };
-      this.#events.handedBack(delivery, outcome({ kind: Outcome.RETRY_LATER, detail }));
+      this.#events.handedBack(delivery, outcome({ kind: Outcome.RETRY_LATER, detail: { delayMs: verdict.delayMs } }));
       return;
     }
     const failure = this.#options.describer.describe(verdict, phase, payload);
-    const end: { kind: typeof Outcome.DISCARDED | typeof Outcome.DEAD_LETTERED; detail: Failure } =
-      verdict.kind === 'discard'
-        ? { kind: Outcome.DISCARDED, detail: { ...failure, severity: ErrorSeverity.LOW } }
-        : { kind: Outcome.DEAD_LETTERED, detail: failure };
-    this.#events.handedBack(delivery, outcome(end));
+    this.#events.handedBack(delivery, verdictOutcome(verdict.kind, failure));
   }
 
   #end(attempt: MainAttempt): void {
     attempt.hasEnded = true;
-    this.#patience.add(this.#clock.elapsed() - attempt.startedAt);
+    const ranMs = this.#clock.elapsed() - attempt.startedAt;
+    this.#slice.spend(ranMs);
+    this.#patience.add(ranMs);
     attempt.context.close();
     this.#running.delete(attempt);
     this.refill();

@@ -1,5 +1,16 @@
 // An outcome of a plain function's attempt, in the form in which a worker's come.
-import type { DetailedOutcome, OutcomeDetails, ReadOutcome } from '../shared/outcome.js';
+import type { Clock } from '../shared/clock.js';
+import type { ContextOutlet } from '../shared/context.js';
+import type { FailureDescriber } from '../shared/describe.js';
+import type { HandlerVerdict } from '../shared/handler.js';
+import {
+  type DetailedOutcome,
+  type Failure,
+  Outcome,
+  type OutcomeDetails,
+  type ReadOutcome,
+} from '../shared/outcome.js';
+import { ErrorSeverity } from '../shared/report.js';
 
 const NOWHERE = { place: 0, sequence: 0, isPastOthers: false };
 
@@ -8,4 +19,33 @@ export function outcome<K extends DetailedOutcome>(
   bytes: Uint8Array = new Uint8Array(0),
 ): ReadOutcome {
   return { kind, address: NOWHERE, detail, bytes, bodyOffset: 0 } as ReadOutcome;
+}
+
+/** The handler has said itself that its delivery ends. */
+export function verdictOutcome(kind: Exclude<HandlerVerdict['kind'], 'retry-later'>, failure: Failure): ReadOutcome {
+  return kind === 'discard'
+    ? outcome({ kind: Outcome.DISCARDED, detail: { ...failure, severity: ErrorSeverity.LOW } })
+    : outcome({ kind: Outcome.DEAD_LETTERED, detail: failure });
+}
+
+/** Takes what an attempt has to tell. */
+type TellNews = <K extends DetailedOutcome>(news: { kind: K; detail: OutcomeDetails[K] }) => void;
+
+/** What the contexts of a lane's attempts tell and ask. */
+export function outletOf(
+  clock: Clock,
+  breakers: ContextOutlet['breakers'],
+  describer: FailureDescriber,
+  news: TellNews,
+): ContextOutlet {
+  return {
+    clock,
+    breakers,
+    log: (detail) => news({ kind: Outcome.LOGGED, detail }),
+    late: (error, { id, topic }) => {
+      const failure = describer.describe(error, 'late', undefined);
+      news({ kind: Outcome.THREW_LATE, detail: { failure, id, topic } });
+    },
+    assertFits: () => undefined,
+  };
 }
