@@ -31,6 +31,11 @@ export function codecName(codec: CodecId): string {
   return CODEC_NAMES.get(codec) ?? `codec ${codec}`;
 }
 
+/** True for the number of a codec. */
+export function isCodec(number: number): number is CodecId {
+  return CODEC_NAMES.has(number as CodecId);
+}
+
 /** The codec of that name, if there is one. */
 export function codecFromName(name: unknown): CodecId | undefined {
   for (const [codec, itsName] of CODEC_NAMES) if (itsName === name) return codec;

@@ -1,32 +1,31 @@
-// How a message lies in the stream: a version, its facts as JSON, then the payload as encoded.
+// How a message lies in the stream.
 //
-//   byte 0   version, 1; with the highest bit set: it was sent again, and may have been stored and handled before
-//   byte 1   length of the facts in bytes, unsigned, 32 bits, little endian
-//   byte 5   the facts: id, codec, published_at and, where they are not the default, key, priority, headers, expires_at, lossy
-//            then the payload
-import { codecFromName, codecName } from '../shared/codec.js';
-import { BusbarError } from '../shared/errors.js';
-import { Codec, type EncodedMessage, type Headers, PRIORITIES, type Priority } from '../shared/message.js';
+//   byte 0    version, 2; with the highest bit set: it was sent again, and may have been stored and handled before
+//   byte 1    codec
+//   byte 2    priority: its place among PRIORITIES
+//   byte 3    flags: 1 lossy, 2 has a key, 4 has headers
+//   byte 4    lengths of id, key and headers in bytes, unsigned, 32 bits each
+//   byte 16   publishedAt   double   milliseconds since 1970
+//   byte 24   expiresAt     double   milliseconds since 1970, 0 for never
+//   byte 32   id, key and headers (JSON) as UTF-8, then the payload
+//
+// All little endian. Version 1, with the facts as JSON, is still read: wire-first.ts.
+import { isCodec } from '../shared/codec.js';
+import { Codec, type EncodedMessage, type Headers, PRIORITIES } from '../shared/message.js';
 import { asBuffer } from '../shared/views.js';
 import type { Arrival } from './transport.js';
+import { cutOff, isHeaders, undecodable } from './undecodable.js';
+import { decodeFirstVersion } from './wire-first.js';
 
-const VERSION = 1;
+const VERSION = 2;
 /** Beside the version. */
 const SENT_AGAIN = 0x80;
 /** The first message to a new consumer: nothing to handle. No other message is so short. */
 export const OPENING = Buffer.of(0);
-const HEAD_BYTES = 5;
-
-interface Facts {
-  id: string;
-  codec: string;
-  published_at: number;
-  key?: string;
-  priority?: Priority;
-  headers?: Headers;
-  expires_at?: number;
-  lossy?: true;
-}
+const HEAD_BYTES = 32;
+const LOSSY = 1;
+const HAS_KEY = 2;
+const HAS_HEADERS = 4;
 
 export function isOpening(data: Uint8Array): boolean {
   return data.byteLength === OPENING.byteLength && data[0] === OPENING[0];
@@ -39,24 +38,31 @@ export function markSentAgain(encoded: Uint8Array): void {
 
 /** True: the server may have stored this message before, under another sequence, and forgotten that it did. */
 export function wasSentAgain(encoded: Uint8Array): boolean {
-  return encoded[0] === (VERSION | SENT_AGAIN);
+  const first = encoded[0] ?? 0;
+  return first > SENT_AGAIN && first <= (VERSION | SENT_AGAIN);
 }
 
 export function encodeMessage(message: EncodedMessage): Buffer {
-  const { id, codec, publishedAt, key, priority, headers, expiresAt, lossy, bytes } = message;
-  const facts: Facts = { id, codec: codecName(codec), published_at: publishedAt };
-  if (key !== null) facts.key = key;
-  if (priority !== 'normal') facts.priority = priority;
-  if (headers !== null) facts.headers = headers;
-  if (expiresAt !== 0) facts.expires_at = expiresAt;
-  if (lossy) facts.lossy = true;
-  const text = JSON.stringify(facts);
-  const textBytes = Buffer.byteLength(text);
-  const encoded = Buffer.allocUnsafe(HEAD_BYTES + textBytes + bytes.byteLength);
+  const { id, codec, publishedAt, priority, expiresAt, lossy, bytes } = message;
+  const key = message.key ?? '';
+  const headers = message.headers === null ? '' : JSON.stringify(message.headers);
+  const idBytes = Buffer.byteLength(id);
+  const keyBytes = Buffer.byteLength(key);
+  const headersBytes = Buffer.byteLength(headers);
+  const texts = HEAD_BYTES + idBytes + keyBytes + headersBytes;
+  const encoded = Buffer.allocUnsafe(texts + bytes.byteLength);
   encoded[0] = VERSION;
-  encoded.writeUInt32LE(textBytes, 1);
-  encoded.write(text, HEAD_BYTES);
-  encoded.set(bytes, HEAD_BYTES + textBytes);
+  encoded[1] = codec;
+  encoded[2] = PRIORITIES.indexOf(priority);
+  encoded[3] =
+    (lossy ? LOSSY : 0) | (message.key === null ? 0 : HAS_KEY) | (message.headers === null ? 0 : HAS_HEADERS);
+  encoded.writeUInt32LE(idBytes, 4);
+  encoded.writeUInt32LE(keyBytes, 8);
+  encoded.writeUInt32LE(headersBytes, 12);
+  encoded.writeDoubleLE(publishedAt, 16);
+  encoded.writeDoubleLE(expiresAt, 24);
+  encoded.write(id + key + headers, HEAD_BYTES);
+  encoded.set(bytes, texts);
   return encoded;
 }
 
@@ -68,42 +74,33 @@ export function encodeMessage(message: EncodedMessage): Buffer {
  */
 export function decodeMessage(topic: string, data: Uint8Array, started: number): Arrival {
   const bytes = asBuffer(data);
-  if (bytes.length < HEAD_BYTES || (bytes[0] as number) % SENT_AGAIN !== VERSION)
-    throw undecodable('it was not published by busbar');
-  const end = HEAD_BYTES + bytes.readUInt32LE(1);
-  if (end > bytes.length) throw undecodable('it is cut off');
-  let facts: unknown;
-  try {
-    facts = JSON.parse(bytes.toString('utf8', HEAD_BYTES, end));
-  } catch {
-    throw undecodable('its facts are no JSON');
-  }
-  return messageOf(topic, facts, bytes.subarray(end), started);
-}
-
-function messageOf(topic: string, facts: unknown, bytes: Uint8Array, started: number): Arrival {
-  if (typeof facts !== 'object' || facts === null) throw undecodable('its facts are no object');
-  const { id, codec, published_at, key, priority, headers, expires_at, lossy } = facts as Partial<Facts>;
-  const codecId = typeof codec === 'string' ? codecFromName(codec) : undefined;
-  if (codecId === undefined) throw undecodable(`its codec ${JSON.stringify(codec)?.slice(0, 40)} is not known`);
-  const isSound =
-    typeof id === 'string' &&
-    (key === undefined || typeof key === 'string') &&
-    (expires_at === undefined || typeof expires_at === 'number') &&
-    (priority === undefined || PRIORITIES.includes(priority)) &&
-    (headers === undefined || isHeaders(headers));
-  if (!isSound || typeof published_at !== 'number') throw undecodable('its facts are not what they should be');
+  const version = (bytes[0] ?? 0) % SENT_AGAIN;
+  if (version === 1) return decodeFirstVersion(topic, bytes, started);
+  if (version !== VERSION) throw undecodable('it was not published by busbar');
+  if (bytes.length < HEAD_BYTES) throw cutOff();
+  const idEnd = HEAD_BYTES + bytes.readUInt32LE(4);
+  const keyEnd = idEnd + bytes.readUInt32LE(8);
+  const headersEnd = keyEnd + bytes.readUInt32LE(12);
+  if (headersEnd > bytes.length) throw cutOff();
+  const codec = bytes[1] as number;
+  if (!isCodec(codec)) throw undecodable(`its codec ${codec} is not known`);
+  const priority = PRIORITIES[bytes[2] as number];
+  const flags = bytes[3] as number;
+  const publishedAt = bytes.readDoubleLE(16);
+  const expiresAt = bytes.readDoubleLE(24);
+  const areSound = priority !== undefined && Number.isFinite(publishedAt) && Number.isFinite(expiresAt);
+  if (!areSound) throw undecodable('its facts are not what they should be');
   return {
-    id: id as string,
+    id: bytes.toString('utf8', HEAD_BYTES, idEnd),
     topic,
-    key: key ?? null,
-    priority: priority ?? 'normal',
-    headers: headers ?? null,
-    publishedAt: published_at,
-    expiresAt: expires_at ?? 0,
-    codec: codecId,
-    lossy: lossy === true,
-    bytes,
+    key: flags & HAS_KEY ? bytes.toString('utf8', idEnd, keyEnd) : null,
+    priority,
+    headers: flags & HAS_HEADERS ? headersOf(bytes.toString('utf8', keyEnd, headersEnd)) : null,
+    publishedAt,
+    expiresAt,
+    codec,
+    lossy: (flags & LOSSY) !== 0,
+    bytes: bytes.subarray(headersEnd),
     started,
   };
 }
@@ -114,11 +111,13 @@ export function rawMessage(topic: string, data: Uint8Array, id: string, publishe
   return { ...common, id, topic, publishedAt, codec: Codec.BUFFER, bytes: data, started };
 }
 
-function isHeaders(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return Object.values(value).every((entry) => typeof entry === 'string');
-}
-
-function undecodable(why: string): BusbarError {
-  return new BusbarError('BUSBAR_DECODING', `a message in the stream cannot be read: ${why}`);
+function headersOf(text: string): Headers {
+  let headers: unknown;
+  try {
+    headers = JSON.parse(text);
+  } catch {
+    throw undecodable('its headers are no JSON');
+  }
+  if (!isHeaders(headers)) throw undecodable('its headers are not what they should be');
+  return headers;
 }
