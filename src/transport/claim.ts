@@ -2,7 +2,7 @@
 import type { Clock } from '../shared/clock.js';
 import type { Connection } from './connection.js';
 import type { ConsumerState } from './connection-words.js';
-import { ACK, NAK } from './delivered.js';
+import { ACK, type Answer, NAK } from './delivered.js';
 
 /** What is here of a partition. */
 export interface Presence {
@@ -145,7 +145,7 @@ async function answer(
   { connection, stream, consumer }: ClaimParts,
   { deliveries }: ConsumerState,
   sequences: readonly number[],
-  answerTo: (sequence: number) => Uint8Array,
+  answerTo: (sequence: number) => Answer,
 ): Promise<void> {
   // As the server writes them: deliveries of the message, its sequence, the delivery's number, time, messages to come. By the
   // number of the last delivery, the server brings nothing again once all is settled.

@@ -4,7 +4,7 @@ import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-n
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
 import { Answers } from './answers.js';
-import { type Client, headersOf, loadClient } from './client.js';
+import { type Client, headersOf, loadClient, publishAll } from './client.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -23,6 +23,8 @@ const FIRST_RECONNECT_MS = 50;
 const REQUEST_TIMEOUT_MS = 3000;
 const GOODBYE_MS = 500;
 
+type Header = readonly [name: string, value: string][];
+
 /** Runs on the main thread. */
 export class Connection {
   readonly #library: Client;
@@ -31,7 +33,9 @@ export class Connection {
   #isUp = true;
   #isClosing = false;
   readonly #answers = new Answers();
-  readonly #soon = new Soon((subject, data) => this.send(subject, data));
+  readonly #soon = new Soon((subjects, texts) => {
+    if (this.#isUp && !this.#isClosing) publishAll(this.#client, subjects, texts);
+  });
 
   private constructor(library: Client, client: NatsConnection, manager: JetStreamManager) {
     this.#library = library;
@@ -84,12 +88,7 @@ export class Connection {
   }
 
   /** Sends without waiting for anything. False: there is no connection, and nothing was sent. */
-  send(
-    subject: string,
-    data?: Uint8Array | string,
-    reply?: string,
-    header?: readonly [name: string, value: string][],
-  ): boolean {
+  send(subject: string, data?: Uint8Array | string, reply?: string, header?: Header): boolean {
     if (!this.#isUp || this.#isClosing) return false;
     if (header !== undefined)
       this.#client.publish(subject, data, { reply: reply ?? '', headers: headersOf(this.#library, header) });
@@ -98,9 +97,9 @@ export class Connection {
     return true;
   }
 
-  /** As `send`, but a moment later, together with others. */
-  sendSoon(subject: string, data: Uint8Array): void {
-    this.#soon.add(subject, data);
+  /** As `send`, but a moment later, together with others. @param text in ASCII */
+  sendSoon(subject: string, text: string): void {
+    this.#soon.add(subject, text);
   }
 
   /** @param onMessage must not throw */
@@ -172,7 +171,7 @@ export class Connection {
   }
 
   /** As `send`, and waits for the answer. */
-  async ask(subject: string, data: Uint8Array): Promise<void> {
+  async ask(subject: string, data: string): Promise<void> {
     await this.#ask(`asking ${subject}`, () => this.#client.request(subject, data, { timeout: REQUEST_TIMEOUT_MS }));
   }
 
@@ -202,7 +201,7 @@ export class Connection {
   async write(
     subject: string,
     data: Uint8Array | string,
-    { expected, header = [] }: { expected?: number; header?: readonly [name: string, value: string][] } = {},
+    { expected, header = [] }: { expected?: number; header?: Header } = {},
   ): Promise<number | null> {
     // Whoever reads what is written here, such as a lease that is given back, counts on what was sent before.
     this.#soon.sendAll();

@@ -1,10 +1,12 @@
 // What the server says about a delivery of its own, and what it is told of one.
 import type { Incoming } from './connection-words.js';
 
-export const ACK = Buffer.from('+ACK');
-export const TERM = Buffer.from('+TERM');
-export const NAK = Buffer.from('-NAK');
-export const WORKING = Buffer.from('+WPI');
+export const ACK = '+ACK';
+export const TERM = '+TERM';
+export const NAK = '-NAK';
+export const WORKING = '+WPI';
+/** All of it ASCII. */
+export type Answer = typeof ACK | typeof TERM | typeof NAK | typeof WORKING;
 
 /** Whole processes ended, or lost their partition, while they had this message. */
 export class DeliveredTooOften extends Error {
@@ -64,4 +66,16 @@ export function deliveredOf(reply: string, mark: string): Delivered | undefined 
     sequence: Number(reply.slice(second, third - 1)),
     number: Number(reply.slice(third, end)),
   };
+}
+
+/**
+ * The reply subject of another delivery of the same consumer. The server knows a delivery by these numbers; what it says behind
+ * them (when it stored the message, how many are left) it does not read again.
+ *
+ * @param like a reply subject of that consumer
+ */
+export function replyOf(like: string, mark: string, { count, sequence, number }: Delivered): string {
+  const first = like.indexOf(mark) + mark.length;
+  const rest = like.slice(first).split('.').slice(3).join('.');
+  return `${like.slice(0, first)}${count}.${sequence}.${number}.${rest}`;
 }

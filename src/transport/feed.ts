@@ -1,7 +1,7 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
 import type { Incoming } from './connection-words.js';
-import { ACK, type Brought, deliveredOf, markOf, TERM, WORKING } from './delivered.js';
+import { ACK, type Answer, type Brought, deliveredOf, markOf, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { handOver } from './hand-over.js';
 import { InOrder, upTo } from './in-order.js';
@@ -15,8 +15,10 @@ import { isOpening } from './wire.js';
 
 /** How soon to try again to make sure of a lease, in milliseconds. */
 const ASSURE_AGAIN_MS = 100;
-/** The mark is raised by this many sequences at a time, before they are needed. */
+/** The mark is raised by this many sequences at a time. */
 const MARK_STEP = 8192;
+/** So many sequences before they are needed: what is on its way may span as many, for partitions share their stream. */
+const MARK_AHEAD = 12_288;
 
 /** Runs on the main thread. */
 export class Feed {
@@ -32,7 +34,7 @@ export class Feed {
   /** By sequence: what came above the mark, or while the lease was in doubt, waits, in order, until it may start. */
   readonly #inDoubt = new Map<number, Brought>();
   #isAssuring = false;
-  readonly #acknowledged = new RecentAnswers();
+  readonly #acknowledged: RecentAnswers;
   readonly #inOrder: InOrder;
   readonly #window: Window;
   #isAsking = false;
@@ -53,6 +55,7 @@ export class Feed {
     });
     this.#mark = markOf(stream, consumer);
     this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
+    this.#acknowledged = new RecentAnswers(this.#mark);
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
     this.#highest = parts.lease.mark;
@@ -201,15 +204,15 @@ export class Feed {
   /** Before what comes after this sequence needs it. */
   #raiseMark(sequence: number): void {
     const { lease } = this.#parts;
-    const isNear = sequence > lease.mark - MARK_STEP / 2;
-    if (isNear && !lease.isWriting) void lease.raiseMark(Math.max(sequence, lease.mark) + MARK_STEP);
+    const isNear = sequence > lease.mark - MARK_AHEAD;
+    if (isNear && !lease.isWriting) void lease.raiseMark(sequence + MARK_AHEAD + MARK_STEP);
   }
 
   /** True: it is here already, or was. */
-  #hasCome({ delivery: { sequence, count }, reply }: Brought): boolean {
-    const known = this.#window.unsettled.get(sequence);
-    if (known !== undefined) known.comesAgain(reply, count);
-    else if (this.#settled.has(sequence)) this.#parts.connection.send(reply, ACK);
+  #hasCome({ delivery, reply }: Brought): boolean {
+    const known = this.#window.unsettled.get(delivery.sequence);
+    if (known !== undefined) known.comesAgain(reply, delivery);
+    else if (this.#settled.has(delivery.sequence)) this.#parts.connection.send(reply, ACK);
     else return false;
     return true;
   }
@@ -265,15 +268,15 @@ export class Feed {
   /** @internal called by a ticket. The next holder takes it back from the server. */
   release(entry: Unsettled, started: number): void {
     if (!this.#window.delete(entry)) return;
-    const { sequence, deliveries, vanished } = entry;
-    this.#parts.lease.returned.set(sequence, returnedOf(deliveries, { vanished, started }));
+    const { sequence, count, vanished } = entry;
+    this.#parts.lease.returned.set(sequence, returnedOf(count, { vanished, started }));
     this.#tellSettled();
   }
 
-  #letGo(entry: Unsettled, answer: Uint8Array): void {
+  #letGo(entry: Unsettled, answer: Answer): void {
     if (!this.#window.delete(entry)) return;
     this.#settled.add(entry.sequence);
-    this.#acknowledged.add(entry.reply, answer);
+    this.#acknowledged.add(entry.reply, entry, answer);
     this.#parts.lease.returned.delete(entry.sequence);
     // Another process has it, or will, and counts on what the server says of it.
     if (this.#isClosed) return;
@@ -290,11 +293,8 @@ export class Feed {
     // Else a successor would get what is extended now after what is not, and keys would lose their order.
     if (!lease.isTrusted) return;
     const now = clock.elapsed();
-    for (const entry of this.#window.unsettled.values()) {
-      if (now - entry.heardAt < ackWaitMs / 4) continue;
-      entry.heardAt = now;
-      connection.send(entry.reply, WORKING);
-    }
+    for (const entry of this.#window.unsettled.values())
+      if (entry.isDue(now, ackWaitMs / 4)) connection.send(entry.reply, WORKING);
     for (const { reply } of this.#inOrder.held) connection.send(reply, WORKING);
   }
 }

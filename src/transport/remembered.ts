@@ -1,43 +1,72 @@
-// The sequences of the last messages that were settled: a server that was killed may bring them again.
+// What was settled lately: a server that was killed may bring it again, a connection that was lost may have lost its acknowledgement.
+import { type Answer, type Delivered, replyOf } from './delivered.js';
 
-/** More than a server forgets when it is killed. */
-const MOST = 65_536;
+/** Sequences of a page: a bit for each. */
+const PAGE = 16_384;
+/** Beyond so many pages the oldest are forgotten: two million sequences, far more than a server forgets when it is killed. */
+const MOST_PAGES = 128;
 
-/** A bounded set; the oldest go first. */
+/**
+ * The sequences of the last messages that were settled. As bits: a set of numbers outlives the young generation, and for each
+ * message the garbage collector would have something to copy.
+ */
 export class Remembered {
-  #recent = new Set<number>();
-  #older = new Set<number>();
+  readonly #pages = new Map<number, Uint32Array>();
 
   add(sequence: number): void {
-    this.#recent.add(sequence);
-    if (this.#recent.size < MOST) return;
-    this.#older = this.#recent;
-    this.#recent = new Set();
+    const bit = sequence % PAGE;
+    const page = this.#pageOf((sequence - bit) / PAGE);
+    page[bit >>> 5] = (page[bit >>> 5] as number) | (1 << (bit & 31));
   }
 
   has(sequence: number): boolean {
-    return this.#recent.has(sequence) || this.#older.has(sequence);
+    const bit = sequence % PAGE;
+    const page = this.#pages.get((sequence - bit) / PAGE);
+    return page !== undefined && ((page[bit >>> 5] as number) & (1 << (bit & 31))) !== 0;
+  }
+
+  #pageOf(number: number): Uint32Array {
+    const found = this.#pages.get(number);
+    if (found !== undefined) return found;
+    const page = new Uint32Array(PAGE / 32);
+    this.#pages.set(number, page);
+    if (this.#pages.size > MOST_PAGES) this.#pages.delete(Math.min(...this.#pages.keys()));
+    return page;
   }
 }
 
 /** More acknowledgements than a lost connection may have on its way. */
 const MOST_ANSWERS = 4096;
+const NUMBERS = 3;
 
-/** The last acknowledgements: those that were on their way when a connection was lost are sent again. */
+/** The last acknowledgements: those that were on their way when a connection was lost are sent again. As numbers, for the same reason. */
 export class RecentAnswers {
-  readonly #replies: string[] = [];
-  readonly #answers: Uint8Array[] = [];
+  readonly #numbers = new Float64Array(MOST_ANSWERS * NUMBERS);
+  readonly #answers: Answer[] = [];
+  readonly #mark: string;
+  /** One of the replies; all others differ from it in their numbers. */
+  #like = '';
   #next = 0;
 
-  add(reply: string, answer: Uint8Array): void {
-    this.#replies[this.#next] = reply;
+  /** @param mark see `markOf` */
+  constructor(mark: string) {
+    this.#mark = mark;
+  }
+
+  add(reply: string, { count, sequence, number }: Delivered, answer: Answer): void {
+    const at = this.#next * NUMBERS;
+    this.#numbers[at] = count;
+    this.#numbers[at + 1] = sequence;
+    this.#numbers[at + 2] = number;
     this.#answers[this.#next] = answer;
+    this.#like = reply;
     this.#next = (this.#next + 1) % MOST_ANSWERS;
   }
 
-  each(visit: (reply: string, answer: Uint8Array) => void): void {
-    this.#replies.forEach((reply, index) => {
-      visit(reply, this.#answers[index] as Uint8Array);
+  each(visit: (reply: string, answer: Answer) => void): void {
+    this.#answers.forEach((answer, index) => {
+      const [count, sequence, number] = this.#numbers.subarray(index * NUMBERS) as unknown as [number, number, number];
+      visit(replyOf(this.#like, this.#mark, { count, sequence, number }), answer);
     });
   }
 }

@@ -5,29 +5,26 @@ const SOON_MS = 4;
 
 /** Belongs to one connection. Runs on the main thread. */
 export class Soon {
-  readonly #send: (subject: string, data: Uint8Array) => void;
+  readonly #send: (subjects: readonly string[], texts: readonly string[]) => void;
   // Two lists, for a pair of each would be made and thrown away.
   #subjects: string[] = [];
-  #data: Uint8Array[] = [];
+  #texts: string[] = [];
 
-  constructor(send: (subject: string, data: Uint8Array) => void) {
+  constructor(send: (subjects: readonly string[], texts: readonly string[]) => void) {
     this.#send = send;
   }
 
-  add(subject: string, data: Uint8Array): void {
+  add(subject: string, text: string): void {
     if (this.#subjects.length === 0) systemClock.after(SOON_MS, () => this.sendAll());
     this.#subjects.push(subject);
-    this.#data.push(data);
+    this.#texts.push(text);
   }
 
   /** Sends what there is now. */
   sendAll(): void {
-    const subjects = this.#subjects;
-    const data = this.#data;
+    if (this.#subjects.length === 0) return;
+    this.#send(this.#subjects, this.#texts);
     this.#subjects = [];
-    this.#data = [];
-    subjects.forEach((subject, index) => {
-      this.#send(subject, data[index] as Uint8Array);
-    });
+    this.#texts = [];
   }
 }

@@ -13,12 +13,14 @@ export class Unsettled implements Ticket {
   readonly #feed: TakesBack;
   readonly sequence: number;
   readonly bytes: number;
+  /** Of the last delivery: see {@link Delivered}. */
+  number: number;
   /** Where its acknowledgement goes: the last one that the server gave. */
   reply: string;
   /** `Clock.elapsed()` when the server last heard of it. */
   heardAt: number;
   /** Times that the server delivered it. */
-  deliveries: number;
+  count: number;
   /** Those among them that ended with their process. */
   readonly vanished: number;
   /** Set once it was asked back: if it is still here, it has started, and may have been put off since. */
@@ -26,7 +28,7 @@ export class Unsettled implements Ticket {
 
   constructor(
     feed: TakesBack,
-    { sequence, count }: Delivered,
+    { sequence, count, number }: Delivered,
     bytes: number,
     vanished: number,
     reply: string,
@@ -35,15 +37,24 @@ export class Unsettled implements Ticket {
     this.#feed = feed;
     this.bytes = bytes;
     this.sequence = sequence;
-    this.deliveries = count;
+    this.count = count;
+    this.number = number;
     this.vanished = vanished;
     this.reply = reply;
     this.heardAt = heardAt;
   }
 
-  comesAgain(reply: string, count: number): void {
+  comesAgain(reply: string, { count, number }: Delivered): void {
     this.reply = reply;
-    this.deliveries = Math.max(this.deliveries, count);
+    this.number = number;
+    this.count = Math.max(this.count, count);
+  }
+
+  /** True: the server has to hear of it now, once it has not for so long, in milliseconds. @param now `Clock.elapsed()` */
+  isDue(now: number, afterMs: number): boolean {
+    if (now - this.heardAt < afterMs) return false;
+    this.heardAt = now;
+    return true;
   }
 
   settle(settlement: Settlement): void {

@@ -1,0 +1,119 @@
+// What goes over the wire to JetStream: messages in the stream, and acknowledgements.
+import { describe, expect, it } from '@jest/globals';
+import { decodePayload, encodePayload } from '../src/shared/codec.js';
+import type { EncodedMessage } from '../src/shared/message.js';
+import { publishAll } from '../src/transport/client.js';
+import { markOf } from '../src/transport/delivered.js';
+import { RecentAnswers, Remembered } from '../src/transport/remembered.js';
+import { decodeMessage, encodeMessage, markSentAgain, wasSentAgain } from '../src/transport/wire.js';
+
+const payload = { camera: 'front', box: [1, 2, 3] };
+const message: EncodedMessage = {
+  ...{ id: 'mé-1', topic: 'a.b', key: 'ключ', priority: 'high', headers: { traceparent: '00-1', note: 'ü' } },
+  ...{ publishedAt: 1_700_000_000_123.5, expiresAt: 1_700_000_060_000, ...encodePayload(payload), lossy: true },
+};
+
+describe('a message in the stream', () => {
+  it('comes back as it was, whatever of it is left out', () => {
+    const bare: EncodedMessage = { ...message, key: null, headers: null, priority: 'low', expiresAt: 0, lossy: false };
+    for (const each of [message, bare, { ...message, key: '', headers: {} }]) {
+      const { bytes, started, ...facts } = decodeMessage('a.b', encodeMessage(each), 3);
+      const { bytes: itsBytes, ...itsFacts } = each;
+      expect(facts).toEqual(itsFacts);
+      expect(started).toBe(3);
+      expect(decodePayload(each.codec, bytes)).toEqual(payload);
+    }
+  });
+
+  it('is read in its first version, too: what waits in a stream outlives a program', () => {
+    const facts = { id: 'm1', codec: 'json', published_at: 5, key: 'k', priority: 'critical', headers: { a: 'b' } };
+    const text = Buffer.from(JSON.stringify(facts));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(text.length);
+    const first = Buffer.concat([Buffer.of(1), length, text, Buffer.from('[1]')]);
+    const { bytes, ...read } = decodeMessage('t', first, 0);
+    expect(read).toMatchObject({
+      id: 'm1',
+      topic: 't',
+      key: 'k',
+      priority: 'critical',
+      headers: { a: 'b' },
+      expiresAt: 0,
+    });
+    expect(decodePayload(read.codec, bytes)).toEqual([1]);
+    expect(wasSentAgain(first)).toBe(false);
+    first[0] = 0x81;
+    expect(wasSentAgain(first)).toBe(true);
+    expect(decodeMessage('t', first, 0).id).toBe('m1');
+  });
+
+  it('says that it was sent again, and stays readable', () => {
+    const encoded = encodeMessage(message);
+    expect(wasSentAgain(encoded)).toBe(false);
+    markSentAgain(encoded);
+    expect(wasSentAgain(encoded)).toBe(true);
+    expect(decodeMessage('a.b', encoded, 0).id).toBe(message.id);
+  });
+
+  it('is refused with the reason when it is damaged or of somebody else', () => {
+    const damaged = (change: (bytes: Buffer) => void): (() => unknown) => {
+      const bytes = encodeMessage(message);
+      change(bytes);
+      return () => decodeMessage('a.b', bytes, 0);
+    };
+    expect(damaged((bytes) => bytes.fill(9, 0, 1))).toThrow('it was not published by busbar');
+    expect(damaged((bytes) => bytes.fill(99, 1, 2))).toThrow('its codec 99 is not known');
+    expect(damaged((bytes) => bytes.fill(7, 2, 3))).toThrow('its facts are not what they should be');
+    expect(damaged((bytes) => bytes.writeDoubleLE(Number.NaN, 16))).toThrow('its facts are not what they should be');
+    expect(damaged((bytes) => bytes.writeUInt32LE(0xffffffff, 8))).toThrow('it is cut off');
+    expect(damaged((bytes) => bytes.write('}', bytes.indexOf('{')))).toThrow('its headers are no JSON');
+    const whole = encodeMessage({ ...message, bytes: new Uint8Array(0) });
+    for (let length = 0; length < whole.length; length++)
+      expect(() => decodeMessage('a.b', whole.subarray(0, length), 0)).toThrow(
+        expect.objectContaining({ code: 'BUSBAR_DECODING' }),
+      );
+  });
+});
+
+describe('acknowledgements', () => {
+  const replies = ['$JS.ACK.s.c.1.7.3.17.0', '$JS.ACK.s.c.2.8.4.17.0'];
+
+  it('go out in one piece, as the client would write them one by one, and one by one by a client that takes no pieces', () => {
+    const written: string[] = [];
+    const protocol = { sendCommand: (text: string) => void written.push(text) };
+    publishAll({ protocol } as unknown as Parameters<typeof publishAll>[0], replies, ['+ACK', '+TERM']);
+    expect(written).toEqual([`PUB ${replies[0]} 4\r\n+ACK\r\nPUB ${replies[1]} 5\r\n+TERM\r\n`]);
+    const published: unknown[] = [];
+    const publish = (...args: unknown[]): void => void published.push(args);
+    publishAll({ publish } as unknown as Parameters<typeof publishAll>[0], replies, ['+ACK', '+TERM']);
+    expect(published).toEqual([
+      [replies[0], '+ACK'],
+      [replies[1], '+TERM'],
+    ]);
+  });
+
+  it('are sent again as they were, the last 4096 of a consumer, also of a server with domains', () => {
+    for (const head of ['$JS.ACK', '$JS.ACK.hub.x7']) {
+      const recent = new RecentAnswers(markOf('s', 'c'));
+      const replyTo = (n: number): string => `${head}.s.c.1.${n}.${n + 1}.1700000000000000000.5`;
+      for (let n = 1; n <= 4100; n++)
+        recent.add(replyTo(n), { count: 1, sequence: n, number: n + 1 }, n % 2 === 0 ? '+ACK' : '+TERM');
+      const again = new Map<string, string>();
+      recent.each((reply, answer) => void again.set(reply, answer));
+      expect(again.size).toBe(4096);
+      expect(again.get(replyTo(4))).toBeUndefined();
+      expect(again.get(replyTo(5))).toBe('+TERM');
+      expect(again.get(replyTo(4100))).toBe('+ACK');
+    }
+  });
+
+  it('are remembered by sequence, the oldest forgotten first', () => {
+    const remembered = new Remembered();
+    const sequences = [1, 31, 32, 16_383, 16_384, 5_000_000_000];
+    for (const sequence of sequences) remembered.add(sequence);
+    expect(sequences.filter((sequence) => !remembered.has(sequence))).toEqual([]);
+    expect([2, 33, 16_385, 4_999_999_999].filter((sequence) => remembered.has(sequence))).toEqual([]);
+    for (let page = 0; page < 126; page++) remembered.add(6_000_000_000 + page * 16_384);
+    expect([1, 16_384, 5_000_000_000].map((sequence) => remembered.has(sequence))).toEqual([false, true, true]);
+  });
+});
