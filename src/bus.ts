@@ -224,7 +224,6 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
   async #start(): Promise<void> {
     const { threads, spareThreads, resourceLimits: limits, clock, transport } = this.#options;
-    // Both kinds of threads start side by side, for each takes its time to load.
     const { replies, breakers } = this.#parts;
     const started = new Threads({ threads, spareThreads, limits }, clock, breakers, () => replies.size > 0);
     replies.onWaiting = () => started.poll();

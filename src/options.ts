@@ -27,7 +27,10 @@ export interface MessageBusOptions {
   readonly maxLogSize?: number;
   /** Rotated error logs that are kept, 1 or more. Default 5. */
   readonly maxLogFiles?: number;
-  /** Worker threads that run handlers at the same time, 1 to 256. Default: the machine's parallelism less one, at least 1. */
+  /**
+   * Worker threads that run handlers at the same time, 1 to 256. They begin with the first handler that is to run on them.
+   * Default: the machine's parallelism less one, at least 1.
+   */
   readonly threads?: number;
   /** Threads that stand by for one that dies, 0 to 16. Default 1 where there are two cores or more, else 0. */
   readonly spareThreads?: number;

@@ -128,7 +128,10 @@ export interface HealthStatus {
   /** Deliveries pending in all subscriptions. */
   readonly mainQueueSize: number;
   readonly subscriptions: readonly SubscriptionHealth[];
-  /** Worker threads: wanted, alive now, and replaced since the start because they ended under a handler. */
+  /**
+   * Worker threads: wanted, alive now (none before the first handler that is to run on them), and replaced since the start
+   * because they ended under a handler.
+   */
   readonly threads: { readonly configured: number; readonly alive: number; readonly replaced: number };
   /** Null when error handling is off. */
   readonly logging: LoggingHealth | null;

@@ -10,6 +10,7 @@ import type {
   LoadTask,
   TeardownLink,
 } from '../shared/lane-task.js';
+import { within } from '../shared/within.js';
 import { workerFile } from '../shared/worker-file.js';
 import type { ThreadLimits } from './thread-limits.js';
 
@@ -26,6 +27,9 @@ export interface PoolOptions {
  * stands by, the lane is at work again long before.
  */
 const REPLACE_AFTER_MS = 30;
+
+/** A thread that does not run by then, in milliseconds, is not going to. */
+const BEGIN_TIMEOUT_MS = 30_000;
 
 /** Threads that may end on their own before new ones begin without handlers. */
 const MOST_UNEXPLAINED = 2;
@@ -54,7 +58,11 @@ export class ThreadLost extends Error {
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Pool {
-  readonly #piscina: Piscina<LaneTask, LaneTaskResult>;
+  readonly #options: PoolOptions;
+  readonly #filename: string;
+  readonly #workerData: LaneWorkerData;
+  #begun: Piscina<LaneTask, LaneTaskResult> | undefined;
+  #ready: Promise<unknown> | undefined;
   /** What new threads load when they begin; read by Piscina each time it makes one. */
   readonly #handlers: HandlerSource[] = [];
   /** Tasks under way, but for those that warm up. */
@@ -68,12 +76,27 @@ export class Pool {
   /** Threads that ended and were replaced. */
   threadsReplaced = 0;
 
-  /** @throws BUSBAR_PACKAGE */
-  constructor({ threads, spareThreads, limits }: PoolOptions, link: TeardownLink) {
-    const workerData: LaneWorkerData = { ...link, handlers: this.#handlers };
-    this.#size = threads + spareThreads;
-    this.#piscina = new Piscina<LaneTask, LaneTaskResult>({
-      filename: workerFile('lane.cjs').href,
+  /**
+   * Starts nothing: a bus that only publishes, or whose handlers all run on the main thread, needs no threads.
+   *
+   * @throws BUSBAR_PACKAGE
+   */
+  constructor(options: PoolOptions, link: TeardownLink) {
+    this.#options = options;
+    this.#size = options.threads + options.spareThreads;
+    this.#workerData = { ...link, handlers: this.#handlers };
+    this.#filename = workerFile('lane.cjs').href;
+  }
+
+  get #piscina(): Piscina<LaneTask, LaneTaskResult> {
+    this.#begun ??= this.#begin();
+    return this.#begun;
+  }
+
+  #begin(): Piscina<LaneTask, LaneTaskResult> {
+    if (this.#closing) throw new Error('the pool is closed');
+    const piscina = new Piscina<LaneTask, LaneTaskResult>({
+      filename: this.#filename,
       minThreads: this.#size,
       maxThreads: this.#size,
       concurrentTasksPerWorker: 1,
@@ -82,24 +105,32 @@ export class Pool {
       atomics: 'disabled',
       recordTiming: false,
       ...workerExecArgv(),
-      resourceLimits: limits,
-      workerData,
+      resourceLimits: this.#options.limits,
+      workerData: this.#workerData,
     });
     // All begin at once; later Piscina itself replaces only those that are missed at once.
-    this.#piscina.options.minThreads = threads;
+    piscina.options.minThreads = this.#options.threads;
     // A thread that dies without a task would otherwise be an uncaught 'error' event.
-    this.#piscina.on('error', () => undefined);
-    this.#piscina.on('workerDestroy', () => this.#ended());
+    piscina.on('error', () => undefined);
+    piscina.on('workerDestroy', () => this.#ended());
+    return piscina;
+  }
+
+  /** Begins the threads, and resolves once one of them runs, or has failed to. Never rejects. */
+  ready(): Promise<unknown> {
+    const runs = (): Promise<unknown> => this.#piscina.run({ kind: 'nothing' }).catch(() => undefined);
+    this.#ready ??= within(systemClock, BEGIN_TIMEOUT_MS, runs, undefined, true);
+    return this.#ready;
   }
 
   /** Threads that have no task, but for those that warm up. */
   get idle(): number {
-    return Math.max(0, this.#piscina.threads.length - this.#busy);
+    return Math.max(0, (this.#begun?.threads.length ?? 0) - this.#busy);
   }
 
   /** Ids of the threads that live now. */
   get threadIds(): number[] {
-    return this.#piscina.threads.map(({ threadId }) => threadId).filter((id) => id >= 0);
+    return (this.#begun?.threads ?? []).map(({ threadId }) => threadId).filter((id) => id >= 0);
   }
 
   /**
@@ -180,7 +211,7 @@ export class Pool {
   async close(): Promise<void> {
     this.#closing = true;
     this.#replacing?.cancel();
-    await this.#piscina.destroy();
+    await this.#begun?.destroy();
   }
 }
 

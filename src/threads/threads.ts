@@ -104,6 +104,8 @@ export class Threads {
       const turn: TurnTaker = {
         share: () => undefined,
         take: async () => {
+          // What a thread takes to begin is not the handler's time.
+          await this.#pool.ready();
           if (this.#isStopped) {
             resolve(null);
             return false;
