@@ -119,6 +119,29 @@ describe("a partition's feed", () => {
     feed.close();
   });
 
+  it('counts no process as lost with what comes here again before it is handed over', async () => {
+    const held = feeds(2, 9000);
+    held.feed.start();
+    await turns();
+    for (const [sequence, count] of [
+      [6, 2],
+      [6, 3],
+      [5, 2],
+    ] as const)
+      held.comes(sequence, count);
+    expect(held.seen).toEqual(['m5 after 1', 'm6 after 1']);
+    held.feed.close();
+    const doubted = feeds(0, 8);
+    doubted.feed.start();
+    await turns();
+    for (const count of [1, 2]) doubted.comes(9, count);
+    doubted.marking.isDone();
+    doubted.lease.mark = 9000;
+    await turns();
+    expect(doubted.seen).toEqual(['m9 after 0']);
+    doubted.feed.close();
+  });
+
   it('is not waited for once it is closed: what it had comes to another process', async () => {
     const { feed, seen, comes } = feeds(0, 9000);
     feed.start();

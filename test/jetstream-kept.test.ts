@@ -170,6 +170,26 @@ describeWithNats('what the servers of JetStream never take', () => {
     await link.close();
   });
 
+  it('keeps no partition of a bus that stops from others: what it had not started comes there for the first time', async () => {
+    const options = { maxBytes: 64 * 1024, stream: 'FULL', leaseMs: 60_000 };
+    const bus = await start(options);
+    const subscription = await bus.subscribe('full', () => undefined, { subscriberId: 'full' });
+    subscription.pause();
+    const taken = Array.from({ length: 10 }, (_, n) => bus.publish('full', Buffer.alloc(10_000, n)));
+    expect(taken).not.toContain(false);
+    await until(() => (bus.getHealthStatus().subscriptions[0]?.pending ?? 0) > 0);
+    await bus.stop({ drain: false });
+    const { unpublished = 0 } = bus.getHealthStatus().transport ?? {};
+    const next = await start(options);
+    const attempts: number[] = [];
+    await next.subscribe('full', (_payload, { attempt }) => void attempts.push(attempt), { subscriberId: 'full' });
+    await next.idle();
+    expect(unpublished).toBeGreaterThan(0);
+    expect(attempts).toHaveLength(10 - unpublished);
+    // The server takes the first one up for nobody meanwhile, and counts that.
+    expect(new Set(attempts.slice(1))).toEqual(new Set([1]));
+  });
+
   it('is not what waits for room in the buffer: that is stored in its turn', async () => {
     const bus = await start({ bufferSize: 10 });
     const seen: unknown[] = [];

@@ -169,13 +169,11 @@ export class Feed {
 
   /** A request ended. */
   #ended(end: PullEnd): void {
-    // Any other end, such as a new leader, may have cost messages.
+    if (end === 'too small') this.#window.wasTooSmall();
+    // Such as by a new leader: that may have cost messages.
     if (end === 'broken') this.#inOrder.begin();
-    else {
-      if (end === 'too small') this.#window.wasTooSmall();
-      this.#inOrder.ended();
-      this.ask();
-    }
+    else this.#inOrder.ended();
+    this.ask();
   }
 
   #take(brought: Brought): void {
@@ -193,6 +191,8 @@ export class Feed {
     }
     const isSure = sequence <= lease.mark && lease.isTrusted;
     if (!isSure || this.#inDoubt.size > 0) {
+      const before = this.#inDoubt.get(sequence);
+      if (before !== undefined) this.#leave(before);
       this.#inDoubt.set(sequence, brought);
       void this.#assure();
       return;

@@ -91,11 +91,19 @@ export class InOrder {
     }
     const isHere = this.#parts.here.has(sequence);
     if (isHere && !this.#held.has(sequence)) this.#parts.hand(brought);
-    else this.#held.set(sequence, brought);
+    else this.#hold(brought);
     if (phase.kind === 'claiming') return;
     // Something went elsewhere, or came late: what it was must not come after its successors.
     if (!isNext && (number > this.#next || phase.kind === 'flowing')) this.begin();
     else if (phase.kind === 'gathering' && !isHere) this.#gathered(phase, sequence);
+  }
+
+  #hold(brought: Brought): void {
+    const { sequence } = brought.delivery;
+    const before = this.#held.get(sequence);
+    // It came here twice: no process vanished with it.
+    if (before !== undefined) this.#parts.dropped(before);
+    this.#held.set(sequence, brought);
   }
 
   /** A request is over: the server has nothing more to bring now, or has brought as many as were asked for. */

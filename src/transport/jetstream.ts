@@ -199,8 +199,8 @@ class JetStream implements Transport {
   }
 
   async #leave(): Promise<void> {
-    await this.#outbox.empty();
-    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    // Side by side: what the servers cannot store now keeps no partition but that of its handler.
+    await Promise.all([this.#outbox.empty(), ...[...this.#subscriptions].map((subscription) => subscription.close())]);
   }
 
   /**
