@@ -74,6 +74,32 @@ describe('a thread with several attempts, some of them overdue', () => {
   });
 });
 
+describe('a thread that a handler has ended', () => {
+  const blame = new Blame(new Patience({ timeoutMs: 1, isObserved: false, minTimeoutMs: 0, maxTimeoutMs: 1 }, 0));
+  const [one, another, again] = [false, false, true].map((runsAgain) => ({ runsAgain }) as Suspect) as [
+    Suspect,
+    Suspect,
+    Suspect,
+  ];
+  const all = [one, another, again];
+
+  it('is the doing of the one that is named; another that was caught in one before is looked at alone', () => {
+    expect(blame.judge('exited', all, null, [one])).toEqual({
+      culprits: [one],
+      cause: 'exited',
+      suspected: [again],
+      innocent: [another],
+    });
+    expect(blame.judge('exited', [another], null, [])).toMatchObject({ culprits: [], innocent: [another] });
+  });
+
+  it('is the doing of any of them, where none is named', () => {
+    expect(blame.judge('exited', all, null, null)).toMatchObject({ culprits: [], suspected: all, innocent: [] });
+    expect(blame.judge('out-of-memory', [one], null, null)).toMatchObject({ culprits: [one], cause: 'out-of-memory' });
+    expect(blame.judge('stuck', all, null, null)).toMatchObject({ culprits: [], suspected: [], innocent: all });
+  });
+});
+
 describe('a pulse', () => {
   it('stands still for as long as a loop that has a reason to turn does not', () => {
     const pulse = new Pulse();

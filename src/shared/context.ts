@@ -143,6 +143,11 @@ export class AttemptContext implements HandlerContext {
     this.#abort?.abort(reason);
   }
 
+  /** True: {@link close} was called. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** The attempt has ended, and what it holds: its deadline timer. */
   close(): void {
     this.#isClosed = true;

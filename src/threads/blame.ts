@@ -55,7 +55,10 @@ export class Blame {
     if (end !== 'killed') {
       if (named === null && suspects.length > 1) return { ...NOBODY, suspected: suspects };
       const culprits = named ?? suspects;
-      return { ...NOBODY, culprits, cause: end, innocent: suspects.filter((suspect) => !culprits.includes(suspect)) };
+      const others = suspects.filter((suspect) => !culprits.includes(suspect));
+      // What several share (a pool of connections) may call back in the context of another: who is there twice, is looked at.
+      const suspected = others.filter(({ runsAgain }) => runsAgain);
+      return { culprits, cause: end, suspected, innocent: others.filter(({ runsAgain }) => !runsAgain) };
     }
     if (ending === null) return { ...NOBODY, innocent: suspects };
     if (suspects.length > 1 && !ending.isTurning) return { ...NOBODY, suspected: suspects };

@@ -112,8 +112,9 @@ export class Drain {
 
   #tellExit(): void {
     const attempt = attemptNow();
-    const by = attempt !== undefined && this.#places.includes(attempt.place) ? attempt.address : null;
-    this.#turn.tellExit(this.#task.number, attempt && by);
+    // One that is over may have another record in its place by now.
+    const isUnderWay = attempt?.context.isClosed === false && this.#places.includes(attempt.place);
+    this.#turn.tellExit(this.#task.number, isUnderWay ? attempt.address : attempt && null);
     this.#mainBell.ring();
   }
 
