@@ -1,5 +1,5 @@
 // The connection to the NATS servers: with client.ts, which loads it, the only file that knows their client library.
-import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
@@ -30,6 +30,7 @@ export class Connection {
   readonly #library: Client;
   readonly #client: NatsConnection;
   readonly #manager: JetStreamManager;
+  readonly #publisher: JetStreamClient;
   #isUp = true;
   #isClosing = false;
   readonly #answers = new Answers();
@@ -41,6 +42,7 @@ export class Connection {
     this.#library = library;
     this.#client = client;
     this.#manager = manager;
+    this.#publisher = library.jetstream(client, { timeout: REQUEST_TIMEOUT_MS });
   }
 
   /** @throws BUSBAR_PACKAGE, BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_TRANSPORT_SETTINGS */
@@ -206,13 +208,11 @@ export class Connection {
     // Whoever reads what is written here, such as a lease that is given back, counts on what was sent before.
     this.#soon.sendAll();
     try {
-      const publication = this.#library
-        .jetstream(this.#client, { timeout: REQUEST_TIMEOUT_MS })
-        .publish(subject, data, {
-          headers: headersOf(this.#library, header),
-          timeout: REQUEST_TIMEOUT_MS,
-          ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
-        });
+      const publication = this.#publisher.publish(subject, data, {
+        headers: headersOf(this.#library, header),
+        timeout: REQUEST_TIMEOUT_MS,
+        ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
+      });
       return (await this.#answers.of(publication)).seq;
     } catch (thrown) {
       if (isWrongSequence(thrown)) return null;

@@ -16,7 +16,7 @@ import { isOpening } from './wire.js';
 /** How soon to try again to make sure of a lease, in milliseconds. */
 const ASSURE_AGAIN_MS = 100;
 /** The mark is raised by this many sequences at a time. */
-const MARK_STEP = 8192;
+const MARK_STEP = 16_384;
 /** So many sequences before they are needed: what is on its way may span as many, for partitions share their stream. */
 const MARK_AHEAD = 12_288;
 
