@@ -6,9 +6,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { AckPolicy, jetstreamManager, jetstream as plain, RetentionPolicy } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { connect, type Msg } from '@nats-io/transport-node';
 import { MessageBus } from '../../src/index.js';
+import { decodePayload } from '../../src/shared/codec.js';
 import { jetstream } from '../../src/transport/jetstream.js';
+import { decodeMessage, isOpening } from '../../src/transport/wire.js';
 import receives from '../fixtures/receives.js';
 import { startServer } from './nats-server.js';
 
@@ -21,10 +23,11 @@ const AT_ONCE = 500;
 const PARTITIONS = 8;
 const payload = { camera: 'front', at: 1_700_000_000, box: [1, 2, 3, 4], note: 'x'.repeat(120) };
 
-/** Messages in a second. */
+/** Messages in a second, and the processor time of this process for each that is consumed, in microseconds. */
 interface Rates {
   readonly publish: number;
   readonly consume: number;
+  readonly cost: number;
 }
 
 /** Publishes and consumes all messages, by streams of its own. */
@@ -35,6 +38,14 @@ async function rateOf(work: () => Promise<void>): Promise<number> {
   const startedAt = performance.now();
   await work();
   return messages / ((performance.now() - startedAt) / 1000);
+}
+
+/** As {@link rateOf}, with the processor time of all threads. */
+async function consumed(work: () => Promise<void>): Promise<Pick<Rates, 'consume' | 'cost'>> {
+  const before = process.cpuUsage();
+  const consume = await rateOf(work);
+  const { user, system } = process.cpuUsage(before);
+  return { consume, cost: (user + system) / messages };
 }
 
 /** Keeps so many publications on their way. */
@@ -108,7 +119,7 @@ function plainWith(consumers: number, handler: PlainHandler): Measure {
     const publish = await rateOf(() =>
       publishAll((n) => own.publish(`${stream}.${n % PARTITIONS}.a`, text, { msgID: `m${n}` })),
     );
-    const consume = await rateOf(async () => {
+    const rates = await consumed(async () => {
       const all = await Promise.all(names.map((name) => own.consumers.get(stream, name)));
       let count = 0;
       await new Promise<void>((done, failed) => {
@@ -119,7 +130,7 @@ function plainWith(consumers: number, handler: PlainHandler): Measure {
       });
     });
     await client.close();
-    return { publish, consume };
+    return { publish, ...rates };
   };
 }
 
@@ -148,15 +159,63 @@ async function consumeAll(bus: MessageBus, isOnWorker: boolean): Promise<void> {
   });
 }
 
+/** Makes the consumers, so that the stream keeps what is published before anybody handles it, and publishes. */
+async function publishByBus(servers: string, stream: string, isKeyed: boolean): Promise<number> {
+  await withBus(servers, stream, (bus) => bus.subscribe('bus.a', () => undefined, { subscriberId: 'all' }));
+  return withBus(servers, stream, (bus) =>
+    rateOf(() => publishAll((n) => bus.publishAsync('bus.a', payload, isKeyed ? { key: `k${n % 1000}` } : {}))),
+  );
+}
+
+/**
+ * The floor: the same messages and consumers as busbar's, without busbar. Requests for as many, a callback for each message, which is
+ * decoded and acknowledged at once: no lease, no account, no retry.
+ */
+const bare: Measure = async (servers, stream) => {
+  const publish = await publishByBus(servers, stream, false);
+  const client = await connect({ servers });
+  const consumers = await (await jetstreamManager(client)).consumers.list(stream).next();
+  const batch = Math.floor(10_000 / PARTITIONS);
+  const pull = (name: string, onHandled: () => void): void => {
+    const inbox = `_INBOX.${name}`;
+    let missing = 0;
+    const ask = (): void => {
+      missing = batch;
+      const request = JSON.stringify({ batch, expires: 500_000_000 });
+      client.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, request, { reply: inbox });
+    };
+    const callback = (_error: Error | null, { subject, reply = '', data }: Msg): void => {
+      if (subject === inbox) {
+        ask();
+        return;
+      }
+      const isMessage = !isOpening(data);
+      if (isMessage) {
+        const { codec, bytes } = decodeMessage(subject, data, 0);
+        decodePayload(codec, bytes);
+      }
+      client.publish(reply, '+ACK');
+      if (--missing === 0) ask();
+      if (isMessage) onHandled();
+    };
+    client.subscribe(inbox, { callback });
+    ask();
+  };
+  const rates = await consumed(async () => {
+    let count = 0;
+    await new Promise<void>((done) => {
+      for (const { name } of consumers) pull(name, () => void (++count === messages && done()));
+    });
+  });
+  await client.close();
+  return { publish, ...rates };
+};
+
 function busWith({ isKeyed = false, isOnWorker = false }): Measure {
   return async (servers, stream) => {
-    // Makes the consumers, so that the stream keeps what is published before anybody handles it.
-    await withBus(servers, stream, (bus) => bus.subscribe('bus.a', () => undefined, { subscriberId: 'all' }));
-    const publish = await withBus(servers, stream, (bus) =>
-      rateOf(() => publishAll((n) => bus.publishAsync('bus.a', payload, isKeyed ? { key: `k${n % 1000}` } : {}))),
-    );
-    const consume = await withBus(servers, stream, (bus) => rateOf(() => consumeAll(bus, isOnWorker)));
-    return { publish, consume };
+    const publish = await publishByBus(servers, stream, isKeyed);
+    const rates = await withBus(servers, stream, (bus) => consumed(() => consumeAll(bus, isOnWorker)));
+    return { publish, ...rates };
   };
 }
 
@@ -165,6 +224,7 @@ const contenders: Readonly<Record<string, Measure>> = {
   [PLAIN]: plainWith(1, onMain),
   [`plain, ${PARTITIONS} consumers`]: plainWith(PARTITIONS, onMain),
   'plain, on a worker': plainWith(1, onWorker),
+  "bare, on busbar's messages": bare,
   'busbar, a function': busWith({}),
   'busbar, a function, with keys': busWith({ isKeyed: true }),
   'busbar, on a worker': busWith({ isOnWorker: true }),
@@ -183,18 +243,19 @@ for (let round = 0; round < Number(values.rounds); round++) {
   for (const name of [...order.slice(round % order.length), ...order.slice(0, round % order.length)]) {
     const measured = await (contenders[name] as Measure)(server.url, `S${round}-${order.indexOf(name)}`);
     rates[name] = measured;
-    const { publish, consume } = measured;
-    process.stdout.write(`${round + 1}  ${name}: publish ${Math.round(publish)}/s, consume ${Math.round(consume)}/s\n`);
+    const { publish, consume, cost } = measured;
+    const consuming = `${Math.round(consume)}/s, ${cost.toFixed(1)} µs each`;
+    process.stdout.write(`${round + 1}  ${name}: publish ${Math.round(publish)}/s, consume ${consuming}\n`);
   }
   rounds.push(rates);
 }
 await server.stop();
 process.stdout.write(`\nmedians of ${rounds.length} rounds; in brackets beside a plain client with one consumer\n`);
 for (const name of Object.keys(contenders)) {
+  const of = (which: string, kind: keyof Rates): number[] => rounds.map((rates) => rates[which]?.[kind] ?? 0);
   const [publish, consume] = (['publish', 'consume'] as const).map((kind) => {
-    const of = (which: string): number[] => rounds.map((rates) => rates[which]?.[kind] ?? 0);
-    const ratios = of(name).map((rate, round) => rate / (of(PLAIN)[round] ?? 0));
-    return `${kind} ${Math.round(medianOf(of(name)))}/s (${medianOf(ratios).toFixed(2)})`;
+    const ratios = of(name, kind).map((rate, round) => rate / (of(PLAIN, kind)[round] ?? 0));
+    return `${kind} ${Math.round(medianOf(of(name, kind)))}/s (${medianOf(ratios).toFixed(2)})`;
   });
-  process.stdout.write(`${name}: ${publish}, ${consume}\n`);
+  process.stdout.write(`${name}: ${publish}, ${consume}, ${medianOf(of(name, 'cost')).toFixed(1)} µs each\n`);
 }
