@@ -7,7 +7,7 @@ import type { LetterHeader } from '../src/shared/logging-task.js';
 import { Connection } from '../src/transport/connection.js';
 import { DeadLetters } from '../src/transport/dead-letters.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
-import { Names } from '../src/transport/subjects.js';
+import { groupOf, Names } from '../src/transport/subjects.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { lettersOf, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
@@ -29,6 +29,14 @@ describeWithNats('what the servers of JetStream never take', () => {
     buses.push(bus);
     await bus.start();
     return bus;
+  };
+
+  const linked = (): Promise<Connection> => {
+    const ignore = (): void => undefined;
+    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
+    const credentials = { user: 'some', pass: 'some' };
+    const options = { servers: [server.url], credentials, name: 'link', ...limits };
+    return Connection.open(options, { down: ignore, up: ignore, error: ignore });
   };
 
   const until = async (holds: () => boolean): Promise<void> => {
@@ -134,13 +142,7 @@ describeWithNats('what the servers of JetStream never take', () => {
   });
 
   it('may be a letter: one that is too large for them, or at the end one whose message does not come again', async () => {
-    const ignore = (): void => undefined;
-    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
-    const credentials = { user: 'some', pass: 'some' };
-    const link = await Connection.open(
-      { servers: [server.url], credentials, name: 'link', ...limits },
-      { down: ignore, up: ignore, error: ignore },
-    );
+    const link = await linked();
     const kept: string[] = [];
     const reports: unknown[] = [];
     const settled: string[] = [];
@@ -188,6 +190,36 @@ describeWithNats('what the servers of JetStream never take', () => {
     expect(attempts).toHaveLength(10 - unpublished);
     // The server takes the first one up for nobody meanwhile, and counts that.
     expect(new Set(attempts.slice(1))).toEqual(new Set([1]));
+  });
+
+  it('is told of when they give a message up by themselves: somebody has changed a consumer', async () => {
+    const first = await start({ stream: 'CHANGED' });
+    await first.subscribe('changed', () => undefined, { subscriberId: 'changed' });
+    await first.stop();
+    const link = await linked();
+    const consumer = `${groupOf('changed', 'changed')}-0`;
+    const limited = {
+      durable_name: consumer,
+      filter_subject: 'changed.0.changed',
+      max_deliver: 1,
+      deliver_policy: 'new',
+    };
+    const config = { ...limited, ack_policy: 'explicit', ack_wait: 5e8, max_ack_pending: -1, replay_policy: 'instant' };
+    await link.ask(
+      `$JS.API.CONSUMER.DURABLE.CREATE.CHANGED.${consumer}`,
+      JSON.stringify({ stream_name: 'CHANGED', config }),
+    );
+    const bus = await start({ stream: 'CHANGED' });
+    await bus.publishAsync('changed', 1);
+    const next = `$JS.API.CONSUMER.MSG.NEXT.CHANGED.${consumer}`;
+    const take = (): Promise<void> => link.ask(next, JSON.stringify({ batch: 1, expires: 2e9 })).catch(() => undefined);
+    // Nobody acknowledges the first delivery, and there is no second one.
+    await take();
+    await take();
+    const told = async (): Promise<string[]> => (await bus.errorLogger?.recentErrors())?.map((e) => e.message) ?? [];
+    while ((await told()).length === 0) await pause(20);
+    expect(await told()).toEqual([expect.stringMatching(/max_deliver was changed.* message [12] after 1 deliveries/)]);
+    await link.close();
   });
 
   it('is not what waits for room in the buffer: that is stored in its turn', async () => {

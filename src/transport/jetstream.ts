@@ -5,7 +5,9 @@ import type { TransportHealth } from '../shared/health-status.js';
 import type { EncodedMessage } from '../shared/message.js';
 import { within } from '../shared/within.js';
 import { Connection } from './connection.js';
+import type { Listening } from './connection-words.js';
 import { DeadLetters } from './dead-letters.js';
+import { hearOfGivenUp } from './given-up-by-server.js';
 import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamOptions } from './jetstream-options.js';
 import { Outbox, type Outgoing } from './outbox.js';
 import { Partitions } from './partitions.js';
@@ -43,6 +45,7 @@ class JetStream implements Transport {
   readonly #names: Names;
   readonly #connection: Connection;
   readonly #outbox: Outbox;
+  readonly #advisories: Listening;
   readonly #breaker: Breaker;
   readonly #subscriptions = new Set<Partitions>();
   #nextPartition = 0;
@@ -66,6 +69,7 @@ class JetStream implements Transport {
     const limits = { messages: options.bufferSize, bytes: options.bufferBytes };
     const keep = ({ subject, data }: Outgoing, problem: Error): Promise<void> =>
       host.keepMessage(decodeMessage(names.topicOf(subject), data, 0), problem);
+    this.#advisories = hearOfGivenUp(connection, names.stream, (problem) => host.report(NAME, problem));
     this.#outbox = new Outbox({ connection, clock, limits, keep, report });
     this.letters = new DeadLetters({
       connection,
@@ -193,6 +197,7 @@ class JetStream implements Transport {
 
   async stop(timeoutMs: number): Promise<void> {
     await within(this.#host.clock, timeoutMs, () => this.#leave().catch(() => undefined), undefined, true);
+    await this.#advisories.drain();
     await this.letters.close();
     await this.#outbox.close();
     await this.#connection.close();
