@@ -1,13 +1,12 @@
 // The way of a message in: checked, routed, encoded once, given to every subscription that matches.
 import { Dedupe } from './dedupe.js';
 import { byCodec, commonCodec, PayloadEncoder } from './encoding.js';
-import type { FailureNotes } from './failure-notes.js';
+import { Instant } from './instant.js';
 import type { LiveSubscription } from './live-subscription.js';
-import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT, type Remote } from './remote.js';
-import type { Router } from './routing/router.js';
+import type { PublishParts } from './publish-parts.js';
+import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT } from './remote.js';
+import type { Replies } from './replies.js';
 import { isTopic } from './routing/topics.js';
-import type { Settler } from './settle.js';
-import type { Clock } from './shared/clock.js';
 import { decodePayload, type Encoded, encodeAs } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
 import { BusbarError, invalidOption, show } from './shared/errors.js';
@@ -17,25 +16,6 @@ import type { PublishedDetail } from './shared/outcome.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
 import type { Arrival, Ticket } from './transport/transport.js';
 
-/** What publishing needs of the rest of the bus. */
-export interface PublishParts {
-  readonly clock: Clock;
-  readonly router: Router<LiveSubscription>;
-  readonly settler: Settler;
-  readonly notes: FailureNotes;
-  /** The largest payload that goes through a ring, and the largest of all, in bytes. */
-  readonly largestInRing: number;
-  readonly maxMessageBytes: number;
-  /** Begins the ids of this bus's messages. */
-  readonly instance: string;
-  /** Null: all is in memory. */
-  readonly remote: Remote | null;
-  /** See `MessageBusOptions`. */
-  readonly dedupeWindowMs: number;
-  /** Of what goes to the transport. */
-  readonly codec: CodecChoice;
-}
-
 const NO_OPTIONS: PublishOptions = {};
 type Subscriptions = readonly LiveSubscription[];
 const NOBODY: Subscriptions = [];
@@ -44,6 +24,7 @@ const NOBODY: Subscriptions = [];
 export class Publisher {
   readonly #parts: PublishParts;
   readonly #encoder: PayloadEncoder;
+  readonly #instant: Instant;
   /** Payloads up to this size need no second look, in bytes. */
   readonly #largest: number;
   isOpen = false;
@@ -57,6 +38,7 @@ export class Publisher {
   constructor(parts: PublishParts) {
     this.#parts = parts;
     this.#encoder = new PayloadEncoder(parts.settler, parts.notes);
+    this.#instant = new Instant(parts.clock);
     this.dedupe = new Dedupe(parts.dedupeWindowMs, parts.clock);
     this.#largest = Math.min(parts.largestInRing, parts.maxMessageBytes);
   }
@@ -143,23 +125,28 @@ export class Publisher {
   /**
    * One delivery to one subscription, whose final verdict comes as a reply.
    *
-   * @param wait called with the message's number before the message is on its way
+   * @param replies where it is waited for before the message is on its way
    * @throws BUSBAR_ENCODING
    */
-  request<T>(
+  request(
     subscription: LiveSubscription,
     topic: string,
     payload: unknown,
     options: PublishOptions,
-    wait: (number: number) => T,
-  ): T {
+    replies: Replies,
+    timeoutMs: number,
+  ): Promise<unknown> {
     const delivery = this.#delivery(topic, encodeAs(subscription.options.codec, payload), options, true);
-    const reply = wait(delivery.number);
+    const reply = replies.wait(delivery.number, this.#instant.elapsed, timeoutMs);
     this.#give(subscription, delivery, options.delayMs ?? 0);
     return reply;
   }
 
-  /** As {@link request}, for a message that was accepted once before: limits do not apply. */
+  /**
+   * As {@link request}, for a message that was accepted once before: limits do not apply.
+   *
+   * @param wait called with the message's number before the message is on its way
+   */
   replay<T>(
     subscription: LiveSubscription,
     topic: string,
@@ -263,8 +250,9 @@ export class Publisher {
     wantsReply = false,
     number = this.#numbers++,
   ): Delivery {
-    const { clock, largestInRing, maxMessageBytes } = this.#parts;
-    const now = clock.now();
+    const { largestInRing, maxMessageBytes } = this.#parts;
+    this.#instant.look();
+    const { now } = this.#instant;
     const isLarge = bytes.length > largestInRing && bytes.length <= maxMessageBytes;
     return {
       number,

@@ -99,7 +99,7 @@ export class Republisher implements ReplayTarget {
     const reply = publisher.replay(subscription, topic, payload, options, (its) => {
       number = its;
       replays.begin(its);
-      return replies.wait(its);
+      return replies.wait(its, 0, Number.POSITIVE_INFINITY);
     });
     return reply.then(
       (): ReplayOutcome => {

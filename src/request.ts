@@ -32,7 +32,7 @@ export class Requests {
       if (!publisher.isOpen) throw new BusbarError('BUSBAR_NOT_RUNNING', 'request: the bus is not running');
       const timeoutMs = options === DEFAULTS ? DEFAULT_TIMEOUT_MS : checkedTimeout(options);
       const subscription = this.#handlerOf(topic);
-      return publisher.request(subscription, topic, payload, options, (number) => replies.wait(number, timeoutMs));
+      return publisher.request(subscription, topic, payload, options, replies, timeoutMs);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -47,8 +47,9 @@ export class Requests {
     }
     const matches = subscriptions.length;
     if (matches > 1) throw new BusbarError('BUSBAR_AMBIGUOUS_REQUEST', `${matches} subscriptions match ${topic}`);
-    const { breaker, breakerName, retryAfterMs } = subscription;
-    if (breaker?.admits() === false) throw new BreakerOpenError(breakerName, retryAfterMs);
+    if (subscription.breaker?.admits() === false) {
+      throw new BreakerOpenError(subscription.breakerName, subscription.retryAfterMs);
+    }
     return subscription;
   }
 }

@@ -27,6 +27,19 @@ describe('a bus', () => {
     expect(await bus.request('numbers.one', 21)).toBe(42);
   });
 
+  it.each([
+    ['a worker', doubles],
+    ['the main thread', (n: number) => n * 2],
+  ])('answers with exactly the number, or with nothing, from %s', async (_where, handler) => {
+    const { bus } = shared;
+    await bus.subscribe('numbers.*', handler, { subscriberId: 'doubler' });
+    for (const n of [0, -0, -0.75, 2 ** 60, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(await bus.request('numbers.one', n)).toBe(n * 2);
+    }
+    await bus.subscribe('silence', handler === doubles ? logs : () => undefined, { subscriberId: 'silent' });
+    expect(await bus.request('silence', 1)).toBeUndefined();
+  });
+
   it('tells the handler about its message', async () => {
     const { bus } = shared;
     await bus.subscribe('a.>', echoes, { subscriberId: 'echo' });

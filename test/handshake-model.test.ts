@@ -6,6 +6,7 @@ import { RingReader, RingWriter } from '../src/shared/ring.js';
 import { Counterexample, explore, type Model, type ModelThread } from './model/explorer.js';
 import { importMutant } from './model/mutant.js';
 import { temporaryFolder } from './test-bus.js';
+import { writeRecord } from './write-record.js';
 
 /** The code under test: the real one, or a mutant. */
 interface Code {
@@ -94,7 +95,7 @@ function writerOf(code: Code, records: number): ModelThread {
     async run(memories, n) {
       const writer = new code.RingWriter(at(memories, 0));
       const own = new code.Doorbell(at(memories, 2));
-      while (!writer.tryWrite(n, contentOf(n))) {
+      while (!writeRecord(writer, n, contentOf(n))) {
         if (!writer.wantRoom(writer.unreleasedBytes >> 1)) await own.sleep(() => writer.hasWantedRoom);
         writer.wantNothing();
       }

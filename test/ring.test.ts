@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Doorbell } from '../src/shared/doorbell.js';
 import { allocateRing, RingReader, RingWriter } from '../src/shared/ring.js';
+import { writeRecord } from './write-record.js';
 
 /** A record's content, which tells its number and length. */
 function contentOf(n: number, length: number): Buffer {
@@ -22,7 +23,7 @@ class RingAndModel {
 
   write(length: number): void {
     const n = this.#written;
-    if (this.#writer.tryWrite(n, contentOf(n, length))) {
+    if (writeRecord(this.#writer, n, contentOf(n, length))) {
       this.#model.push({ n, length });
       this.#written++;
     } else {
@@ -88,7 +89,7 @@ describe('a ring', () => {
     const writer = new RingWriter(memory);
     const reader = new RingReader(memory);
     for (let n = 0; n < 100; n++) {
-      expect(writer.tryWrite(n, contentOf(n, 100))).toBe(true);
+      expect(writeRecord(writer, n, contentOf(n, 100))).toBe(true);
       expect(reader.read()).toMatchObject({ kind: n });
       reader.release();
     }
@@ -99,7 +100,7 @@ describe('a ring', () => {
     const memory = allocateRing(1024);
     const writer = new RingWriter(memory);
     const reader = new RingReader(memory);
-    while (writer.tryWrite(1, contentOf(1, 100)));
+    while (writeRecord(writer, 1, contentOf(1, 100)));
     expect(writer.wantRoom(writer.unreleasedBytes >> 1)).toBe(false);
     expect(reader.hasWantedRoom).toBe(false);
     for (let n = 0; n < 5; n++) reader.read();
@@ -127,7 +128,7 @@ describe('a ring', () => {
       random = (Math.imul(random, 1664525) + 1013904223) | 0;
       const length = (random >>> 16) % ((random >>> 8) % 64 === 0 ? 1500 : 40);
       const content = (contents[n & 0xff] as Buffer).subarray(0, length);
-      while (!writer.tryWrite(n, content)) {
+      while (!writeRecord(writer, n, content)) {
         if (!writer.wantRoom(writer.unreleasedBytes >> 1)) await room.sleep(() => writer.hasWantedRoom, 5000);
         writer.wantNothing();
       }
@@ -144,7 +145,7 @@ it('goes on with the right number, wherever in a commit its writer died', () => 
   const control = new Int32Array(memory, 0, 3);
   for (let n = 0; n < 20; n++) {
     const [tail, written, intended] = control as unknown as [number, number, number];
-    expect(writer.tryWrite(n, new Uint8Array(8))).toBe(true);
+    expect(writeRecord(writer, n, new Uint8Array(8))).toBe(true);
     const after = [...control] as [number, number, number];
     // TAIL, WRITTEN and INTENDED are stored in the order INTENDED, WRITTEN, TAIL.
     for (const torn of [

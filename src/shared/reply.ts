@@ -2,8 +2,8 @@
 //
 //   byte 0   number of the message, double
 //   word 2   length of the payload
-//   word 3   codec of the payload; APART: it came before, in parts
-//   byte 16  the payload
+//   word 3   codec of the payload; APART: it came before, in parts; NOTHING, NUMBER: the value itself, not encoded
+//   byte 16  the payload; a double, if it is a NUMBER
 
 import type { RecordMemory } from './delivery.js';
 import { RECORD_HEADER_BYTES } from './layout.js';
@@ -18,7 +18,9 @@ const REPLY_HEADER_BYTES = 16;
 /** What a handler returned, encoded: a range of bytes, valid until the outbox reader releases. */
 export interface Reply {
   readonly number: number;
-  readonly codec: CodecId;
+  /** Null: it is `value`, and no bytes. */
+  readonly codec: CodecId | null;
+  readonly value: number | undefined;
   readonly memory: Buffer;
   /** The same memory; null: it lies in no ring. */
   readonly words: Int32Array | null;
@@ -27,7 +29,25 @@ export interface Reply {
 }
 
 const APART = 0x100;
-const NOTHING = new Uint8Array(0);
+const NOTHING = 0x200;
+const NUMBER = 0x400;
+const NO_BYTES = new Uint8Array(0);
+
+/** Handlers return nothing or a number more often than anything else. */
+export function isSimple(value: unknown): value is number | undefined {
+  return typeof value === 'number' || value === undefined;
+}
+
+/** Writes a reply that needs no encoding. False: the outbox is full, and nothing was written. */
+export function writeSimpleReply(outbox: RingWriter, number: number, value: number | undefined): boolean {
+  const offset = outbox.claim(REPLY_HEADER_BYTES + 8);
+  if (offset < 0) return false;
+  outbox.doubles[offset >> 3] = number;
+  outbox.words[(offset >> 2) + 3] = value === undefined ? NOTHING : NUMBER;
+  outbox.doubles[(offset + REPLY_HEADER_BYTES) >> 3] = value ?? 0;
+  outbox.commit(Outcome.REPLIED);
+  return true;
+}
 
 /**
  * Writes a reply. False: the outbox is full, and nothing was written.
@@ -35,7 +55,7 @@ const NOTHING = new Uint8Array(0);
  * @param payload null: its parts were written
  */
 export function writeReply(outbox: RingWriter, number: number, codec: CodecId, payload: Uint8Array | null): boolean {
-  const bytes = payload ?? NOTHING;
+  const bytes = payload ?? NO_BYTES;
   const offset = outbox.claim(replyBytes(bytes.length));
   if (offset < 0) return false;
   outbox.doubles[offset >> 3] = number;
@@ -60,10 +80,16 @@ export function readReply({ words, doubles, bytes }: RecordMemory, word: number,
   const body = word + RECORD_HEADER_BYTES / 4;
   const number = doubles[body >> 1] as number;
   const codec = words[body + 3] as number;
-  if ((codec & APART) !== 0) {
-    const memory = asBuffer(takeParts());
-    return { number, codec: (codec & ~APART) as CodecId, memory, words: null, start: 0, end: memory.length };
-  }
   const start = (body << 2) + REPLY_HEADER_BYTES;
-  return { number, codec: codec as CodecId, memory: bytes, words, start, end: start + (words[body + 2] as number) };
+  if (codec >= NOTHING) {
+    const value = codec === NUMBER ? (doubles[start >> 3] as number) : undefined;
+    return { number, codec: null, value, memory: bytes, words, start, end: start };
+  }
+  if (codec >= APART) {
+    const memory = asBuffer(takeParts());
+    const itsCodec = (codec - APART) as CodecId;
+    return { number, codec: itsCodec, value: undefined, memory, words: null, start: 0, end: memory.length };
+  }
+  const end = start + (words[body + 2] as number);
+  return { number, codec: codec as CodecId, value: undefined, memory: bytes, words, start, end };
 }

@@ -9,6 +9,9 @@ import type { LaneEvents, LaneOptions } from './lane-contract.js';
 import type { LaneQueue } from './lane-queue.js';
 import type { LaneSignals } from './lane-signals.js';
 
+/** As many replies cost about as much as another outcome. */
+const WEIGHT = 4;
+
 /** The lane that the outcomes are of. */
 interface OutcomesOwner {
   /** A head that others wait for came back unread: it goes again at once. */
@@ -43,14 +46,13 @@ export class LaneOutcomes {
   }
 
   /**
-   * Up to `most` of them.
-   *
+   * @param most replies at once; any other outcome counts as some of them
    * @param isWritten a thread may write into the outbox still
    */
   read(most: number, isWritten: boolean): void {
     const { outbox } = this.#queue.rings;
-    let read = 0;
-    for (; read < most; read++) {
+    const first = outbox.cursor;
+    for (let weight = 0; weight < most; ) {
       const before = outbox.cursor;
       const word = outbox.next();
       if (word < 0) break;
@@ -60,9 +62,10 @@ export class LaneOutcomes {
         outbox.rewind();
         break;
       }
+      weight += kind === Outcome.REPLIED ? 1 : WEIGHT;
       this.#hear(kind, word);
     }
-    if (read === 0) return;
+    if (outbox.cursor === first) return;
     outbox.release();
     this.#events.heard();
   }

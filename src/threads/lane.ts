@@ -110,7 +110,7 @@ export class Lane implements TurnTaker {
     if (this.#queue.refill()) this.#wake();
   }
 
-  /** Reads what the worker told, up to `most` outcomes. True: there is more. */
+  /** Reads what the worker told, up to `most` replies or fewer other outcomes. True: there is more. */
   collect(most: number): boolean {
     this.#outcomes.read(most, this.#state === 'draining');
     if (this.#queue.goOn() || this.backlog.size > 0) this.refill();

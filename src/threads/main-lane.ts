@@ -1,20 +1,18 @@
 // A lane for a plain function: its handler runs on the main thread, so only what an event loop allows can be promised.
 import { isThenable } from '../shared/attempt.js';
 import type { Clock, Timer } from '../shared/clock.js';
-import { encodePayload } from '../shared/codec.js';
 import { AttemptContext, type ContextOutlet } from '../shared/context.js';
 import { type Delivery, ownDelivery } from '../shared/delivery.js';
 import { BusbarError } from '../shared/errors.js';
 import { type HandlerVerdict, isVerdict } from '../shared/handler.js';
 import { type DetailedOutcome, Outcome, type OutcomeDetails } from '../shared/outcome.js';
 import type { ErrorPhase } from '../shared/report.js';
-import { asBuffer } from '../shared/views.js';
 import { Backlog } from './backlog.js';
 import { isExpired } from './expiry.js';
 import type { LaneEvents, LaneState, LaneSurroundings, Waiting } from './lane-contract.js';
 import { MainAttempt } from './main-attempt.js';
 import type { MainLaneOptions } from './main-lane-options.js';
-import { outcome, outletOf, verdictOutcome } from './main-outcome.js';
+import { outcome, outletOf, replyOf, verdictOutcome } from './main-outcome.js';
 import { Parking } from './parking.js';
 import { Patience } from './patience.js';
 import { Slice } from './slice.js';
@@ -236,9 +234,7 @@ export class MainLane {
     const { delivery, context } = attempt;
     if (delivery.wantsReply) {
       try {
-        const { codec, bytes } = encodePayload(value);
-        const memory = asBuffer(bytes);
-        this.#events.replied({ number: delivery.number, codec, memory, words: null, start: 0, end: memory.length });
+        this.#events.replied(replyOf(delivery.number, value));
       } catch (thrown) {
         this.#fail(attempt, thrown, 'reply');
         return;

@@ -1,5 +1,6 @@
-// An outcome of a plain function's attempt, in the form in which a worker's come.
+// What became of a plain function's attempt, in the form in which a worker tells it.
 import type { Clock } from '../shared/clock.js';
+import { encodePayload } from '../shared/codec.js';
 import type { ContextOutlet } from '../shared/context.js';
 import type { FailureDescriber } from '../shared/describe.js';
 import type { HandlerVerdict } from '../shared/handler.js';
@@ -10,13 +11,16 @@ import {
   type OutcomeDetails,
   type ReadOutcome,
 } from '../shared/outcome.js';
+import { isSimple, type Reply } from '../shared/reply.js';
 import { ErrorSeverity } from '../shared/report.js';
+import { asBuffer } from '../shared/views.js';
 
 const NOWHERE = { place: 0, sequence: 0, isPastOthers: false };
+const NOTHING = Buffer.alloc(0);
 
 export function outcome<K extends DetailedOutcome>(
   { kind, detail }: { kind: K; detail: OutcomeDetails[K] },
-  bytes: Uint8Array = new Uint8Array(0),
+  bytes: Uint8Array = NOTHING,
 ): ReadOutcome {
   return { kind, address: NOWHERE, detail, bytes, bodyOffset: 0 } as ReadOutcome;
 }
@@ -48,4 +52,16 @@ export function outletOf(
     },
     assertFits: () => undefined,
   };
+}
+
+/**
+ * Encoded, as if it came from another thread: what the handler does with its value later is no matter.
+ *
+ * @throws BUSBAR_ENCODING
+ */
+export function replyOf(number: number, value: unknown): Reply {
+  if (isSimple(value)) return { number, codec: null, value, memory: NOTHING, words: null, start: 0, end: 0 };
+  const { codec, bytes } = encodePayload(value);
+  const memory = asBuffer(bytes);
+  return { number, codec, value: undefined, memory, words: null, start: 0, end: memory.length };
 }

@@ -15,8 +15,11 @@ import { Turns, type TurnTaker } from './turns.js';
 
 export type AnyLane = Lane | MainLane;
 
-/** Outcomes taken from one lane before the next lane has its turn. */
-const MOST_AT_ONCE = 64;
+/**
+ * Replies taken from one lane before the next lane, and what else waits in the event loop, has its turn; 64 other outcomes. Each
+ * turn costs microseconds, and what is read together is answered together: a tenth more requests than with 64.
+ */
+const MOST_AT_ONCE = 256;
 /**
  * While somebody waits for a reply of a lane that is awake, main looks again in this many turns of its event loop, about
  * 1 ms, before it sleeps: waking it costs 25 µs or more. A lane that sleeps has to be woken anyway, and is back sooner when

@@ -41,6 +41,8 @@ export async function runRing(seed: number, ms: number): Promise<RingResult> {
     // What the dead one may have owed.
     new Doorbell(victim === 'writer' ? task.readerBell : task.writerBell).ring();
   }
+  // On a busy machine no writer may have come to it.
+  while (new RingWriter(task.ring).written === 0) await pause(1);
   Atomics.store(task.notes, Note.STOP, 1);
   const wrongs = await ended(threads.writer, 'the writer');
   const records = new RingWriter(task.ring).written;

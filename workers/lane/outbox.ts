@@ -21,7 +21,7 @@ import {
   writeOutcome,
 } from '../../src/shared/outcome.js';
 import { largestPart, writePart } from '../../src/shared/parts.js';
-import { replyBytes, writeReply } from '../../src/shared/reply.js';
+import { replyBytes, writeReply, writeSimpleReply } from '../../src/shared/reply.js';
 import { RingWriter } from '../../src/shared/ring.js';
 
 /** An outcome that is to be written. */
@@ -102,6 +102,13 @@ export class Outbox implements ContextOutlet {
   reply(number: number, codec: CodecId, bytes: Uint8Array): boolean {
     if (replyBytes(bytes.length) > this.#ring.largestRecord) return false;
     if (!writeReply(this.#ring, number, codec, bytes)) return false;
+    this.#mainBell.ring();
+    return true;
+  }
+
+  /** The same of one that needs no encoding. */
+  replySimply(number: number, value: number | undefined): boolean {
+    if (!writeSimpleReply(this.#ring, number, value)) return false;
     this.#mainBell.ring();
     return true;
   }

@@ -13,6 +13,7 @@ import { LENGTH, RECORD_HEADER_BYTES } from '../../src/shared/layout.js';
 import { asksMain, type LaneOrder } from '../../src/shared/order.js';
 import { type Failure, Outcome, type RecordAddress } from '../../src/shared/outcome.js';
 import { type ReconnectHook, Reconnector } from '../../src/shared/reconnector.js';
+import { isSimple } from '../../src/shared/reply.js';
 import { ErrorCategory, type ErrorPhase, ErrorSeverity } from '../../src/shared/report.js';
 import { NOWHERE, type Outbox, type PendingOutcome } from './outbox.js';
 import type { RingAttempt } from './place.js';
@@ -197,6 +198,7 @@ export class Settler {
     if (delivery.started > 0 || context.publications !== undefined || this.#tellsSuccess) return false;
     if (!delivery.wantsReply) return !this.#tellsHandled || this.#outbox.handled(delivery.number);
     if (this.#tellsHandled) return false;
+    if (isSimple(value)) return this.#outbox.replySimply(delivery.number, value);
     const { codec, bytes } = encodePayload(value);
     this.#outbox.assertFits(bytes.length);
     return this.#outbox.reply(delivery.number, codec, bytes);
