@@ -69,11 +69,12 @@ export class Republisher implements ReplayTarget {
     return isThere ? subscription : undefined;
   }
 
-  /** No subscription has had it. Under its own id: the servers may have it all the same, and then know it. */
-  async #publish({ message }: StoredLetter): Promise<ReplayOutcome> {
+  /** No subscription has had it. Under its own id: the servers may have it all the same, and then know it; not what was edited. */
+  async #publish({ message, edits, replays }: StoredLetter): Promise<ReplayOutcome> {
     const { publisher, remote, notes } = this.#parts;
     if (remote === null || !this.isOpen) return { kind: 'not-tried', why: this.#whyGone };
-    const { id, topic, payload, key, priority, headers } = message;
+    const { topic, payload, key, priority, headers } = message;
+    const id = edits === 0 ? message.id : `${message.id}/replay/${replays}`;
     const options = { id, priority, ...(key === null ? {} : { key }), ...(headers === null ? {} : { headers }) };
     try {
       await publishStored({ publisher, remote }, topic, payload, options, 'letter');

@@ -83,11 +83,16 @@ describeWithNats('what the servers of JetStream never take', () => {
       key: 'k',
       pattern: 'away.a',
     });
+    await next.deadLetterQueue?.edit(letters[2]?.error_id as string, { payload: 'mended' });
     const choice = { reason: 'unpublished' } as const;
     expect((await next.deadLetterQueue?.replay(choice, { dryRun: true }))?.replayed).toHaveLength(3);
     expect((await next.deadLetterQueue?.replay(choice))?.replayed).toHaveLength(3);
     await next.idle();
-    expect(seen).toEqual([1, 2, 3].map((n) => [{ n }, 'k', { h: 'v' }, 2, `m${n}`]));
+    expect(seen).toEqual([
+      [{ n: 1 }, 'k', { h: 'v' }, 2, 'm1'],
+      [{ n: 2 }, 'k', { h: 'v' }, 2, 'm2'],
+      ['mended', 'k', { h: 'v' }, 2, 'm3/replay/1'],
+    ]);
     expect(await lettersOf(next)).toEqual([]);
   });
 
