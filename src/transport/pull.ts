@@ -77,8 +77,8 @@ export class Pull {
 
   #received(message: Incoming, inbox: string): void {
     const isRunning = inbox === this.#inbox;
-    // A delivery has the subject under which it is stored, whatever the inbox by which it comes.
-    if (message.subject !== inbox) {
+    // Only a delivery is to be answered. Its subject is that under which it is stored; to look at it would make a text of it.
+    if (message.reply) {
       const isAwaited = isRunning && this.#missing > 0;
       if (isAwaited) this.#missing--;
       if (isAwaited) this.#heardAt = this.#parts.clock.elapsed();
