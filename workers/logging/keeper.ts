@@ -28,6 +28,9 @@ const LAST_ERASURE_MS = 5000;
 /** Before a disk that failed is tried again, in milliseconds. */
 const RETRY_MS = 500;
 
+/** After the folder was opened, in milliseconds. */
+const PREPARES_AFTER_MS = 1000;
+
 /** Belongs to the logging worker. */
 export class Keeper {
   readonly #reports: ArrivingReports;
@@ -92,6 +95,7 @@ export class Keeper {
       const message = `log folder ${this.#start.folder} cannot be read: ${(error as Error).message}`;
       return { ok: false, code: 'BUSBAR_LOG_FOLDER', message };
     }
+    systemClock.after(PREPARES_AFTER_MS, () => this.#log.prepare());
     void this.#run();
     return result;
   }
