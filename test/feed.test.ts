@@ -9,6 +9,7 @@ import { Feed } from '../src/transport/feed.js';
 import type { FeedParts } from '../src/transport/feed-parts.js';
 import { InOrder } from '../src/transport/in-order.js';
 import type { Lease, Returned } from '../src/transport/lease.js';
+import type { Ticket } from '../src/transport/transport.js';
 import { encodeMessage } from '../src/transport/wire.js';
 
 const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume));
@@ -43,6 +44,7 @@ function feeds(unacknowledged: number, mark: number) {
     raiseMark: (): Promise<boolean> => new Promise((done) => (marking.isDone = () => done(true))),
   };
   const seen: string[] = [];
+  const tickets: Ticket[] = [];
   const feed = new Feed({
     ...{ clock, lease: lease as unknown as Lease, connection: link as unknown as Connection },
     ...{
@@ -63,18 +65,21 @@ function feeds(unacknowledged: number, mark: number) {
         giveBack: async () => undefined,
         giveBackPutOff: () => undefined,
       },
-      take: ({ id, started }) => void seen.push(`${id} after ${started}`),
+      take: ({ id, started }, ticket) => {
+        seen.push(`${id} after ${started}`);
+        tickets.push(ticket);
+      },
       giveUp: ({ id }, _ticket, reason) => void seen.push(`${id} ${reason}`),
     },
     ...{ hasRoom: () => true, afterHandlers: (then) => then(), report: (thrown) => void seen.push(String(thrown)) },
   });
-  const comes = (sequence: number, count: number): void => {
+  const comes = (sequence: number, count: number, storedAt = '1700000000000000000'): void => {
     const { codec, bytes } = encodePayload(sequence);
     const facts = { id: `m${sequence}`, topic: 'a', key: 'k', priority: 'normal', headers: null } as const;
     const data = encodeMessage({ ...facts, publishedAt: 1, expiresAt: 0, codec, bytes, lossy: false });
-    onMessage({ subject: 'a', data, reply: `$JS.ACK.s.c.${count}.${sequence}.${++deliveries}.1700000000000000000.0` });
+    onMessage({ subject: 'a', data, reply: `$JS.ACK.s.c.${count}.${sequence}.${++deliveries}.${storedAt}.0` });
   };
-  return { feed, lease, seen, comes, marking };
+  return { feed, lease, seen, tickets, comes, marking };
 }
 
 describe("a partition's feed", () => {
@@ -142,6 +147,24 @@ describe("a partition's feed", () => {
     doubted.feed.close();
   });
 
+  it('hands over another message of a sequence that was settled: servers that were killed may give it away again', async () => {
+    const { feed, seen, tickets, comes } = feeds(0, 9000);
+    feed.start();
+    await turns();
+    for (const sequence of [7, 8]) comes(sequence, 1);
+    tickets[0]?.settle('succeeded');
+    comes(7, 2);
+    comes(8, 2);
+    expect(seen).toHaveLength(2);
+    comes(7, 1, '1700000000000000001');
+    comes(8, 1, '1700000000000000001');
+    expect(seen.slice(2)).toEqual(['m7 after 1', 'm8 after 1']);
+    // The first of its sequence is not acknowledged in the place of the other.
+    tickets[1]?.settle('succeeded');
+    expect(feed.unsettled).toBe(2);
+    feed.close();
+  });
+
   it('is not waited for once it is closed: what it had comes to another process', async () => {
     const { feed, seen, comes } = feeds(0, 9000);
     feed.start();
@@ -164,7 +187,7 @@ describe("a partition's feed", () => {
     };
     const link = { isUp: true, consumerState } as unknown as Connection;
     const reports: unknown[] = [];
-    const here = { has: () => false, countUpTo: () => 0, wasSettled: () => false };
+    const here = { has: () => false, countUpTo: () => 0 };
     const names = { stream: 's', consumer: 'c', subject: 'a', pullMs: 100 };
     const report = (thrown: unknown): void => void reports.push(thrown);
     let isOver = false;
@@ -194,7 +217,7 @@ describe("a partition's feed", () => {
       ...{ connection: link as unknown as Connection, clock: new SteppedClock(), stream: 's', consumer: 'c' },
       ...{ subject: 'a', pullMs: 100, report: () => undefined, askNoMore: () => undefined, newAbove: () => undefined },
       dropped: () => undefined,
-      here: { has: () => false, countUpTo: () => 0, wasSettled: () => false },
+      here: { has: () => false, countUpTo: () => 0 },
       hand: ({ delivery }) => void handed.push(delivery.sequence),
       ask: () => asks++,
     });
@@ -202,7 +225,7 @@ describe("a partition's feed", () => {
       while (asks < times && handed.length === 0) await new Promise((resume) => setImmediate(resume));
     };
     const comes = (sequence: number): void => {
-      const delivery = { sequence, count: 2, number: ++deliveries };
+      const delivery = { sequence, count: 2, number: ++deliveries, stamp: 0 };
       inOrder.came({ delivery, message: { subject: 'a', data: Buffer.of() }, reply: '', data: Buffer.of() });
     };
     inOrder.begin();

@@ -110,10 +110,13 @@ describe('acknowledgements', () => {
   it('are remembered by sequence, the oldest forgotten first', () => {
     const remembered = new Remembered();
     const sequences = [1, 31, 32, 16_383, 16_384, 5_000_000_000];
-    for (const sequence of sequences) remembered.add(sequence);
-    expect(sequences.filter((sequence) => !remembered.has(sequence))).toEqual([]);
-    expect([2, 33, 16_385, 4_999_999_999].filter((sequence) => remembered.has(sequence))).toEqual([]);
-    for (let page = 0; page < 126; page++) remembered.add(6_000_000_000 + page * 16_384);
-    expect([1, 16_384, 5_000_000_000].map((sequence) => remembered.has(sequence))).toEqual([false, true, true]);
+    const has = (sequence: number, stamp = 999_999_999): boolean => remembered.has({ sequence, stamp });
+    const add = (sequence: number): void => remembered.add({ sequence, stamp: 999_999_999 });
+    for (const sequence of sequences) add(sequence);
+    expect(sequences.filter((sequence) => !has(sequence))).toEqual([]);
+    expect([2, 33, 16_385, 4_999_999_999].filter((sequence) => has(sequence))).toEqual([]);
+    expect([has(31, 999_999_998), has(2, 0)]).toEqual([false, false]);
+    for (let page = 0; page < 30; page++) add(6_000_000_000 + page * 16_384);
+    expect([1, 16_384, 5_000_000_000].map((sequence) => has(sequence))).toEqual([false, true, true]);
   });
 });

@@ -10,8 +10,6 @@ export interface Presence {
   has(sequence: number): boolean;
   /** How many of those there are up to this sequence. */
   countUpTo(sequence: number): number;
-  /** Was settled here: the server may have forgotten. */
-  wasSettled(sequence: number): boolean;
 }
 
 export interface ClaimParts {
@@ -82,13 +80,14 @@ async function claimNow(parts: ClaimParts, isPatienceOver: boolean): Promise<Cla
   if (state.unacknowledged === 0 || missingOf(state, here) === 0) return claimOf(state, here);
   const kept = await keptOf(parts, state);
   const away = kept.filter((sequence) => !here.has(sequence));
-  await answer(parts, state, away, (sequence) => (here.wasSettled(sequence) ? ACK : NAK));
+  // What was settled here, too: only a delivery tells that it is the same message.
+  await answer(parts, state, away, NAK);
   const taken = await connection.consumerState(stream, consumer);
   if (taken.deliveries !== state.deliveries) return undefined;
   if (missingOf(taken, here) <= away.length) return claimOf(taken, here);
   // The stream has let go of what the consumer still waits for: nats-server 2.9 that was killed. Each would stop the
   // consumer in its turn until somebody asks again.
-  await answer(parts, taken, await goneOf(parts, taken), () => ACK);
+  await answer(parts, taken, await goneOf(parts, taken), ACK);
   return claimOf(await connection.consumerState(stream, consumer), here);
 }
 
@@ -145,13 +144,13 @@ async function answer(
   { connection, stream, consumer }: ClaimParts,
   { deliveries }: ConsumerState,
   sequences: readonly number[],
-  answerTo: (sequence: number) => Answer,
+  word: Answer,
 ): Promise<void> {
   // As the server writes them: deliveries of the message, its sequence, the delivery's number, time, messages to come. By the
   // number of the last delivery, the server brings nothing again once all is settled.
   const subjectOf = (sequence: number): string => `$JS.ACK.${stream}.${consumer}.1.${sequence}.${deliveries}.0.0`;
   const last = sequences.at(-1);
   if (last === undefined) return;
-  for (const sequence of sequences.slice(0, -1)) connection.send(subjectOf(sequence), answerTo(sequence));
-  await connection.ask(subjectOf(last), answerTo(last));
+  for (const sequence of sequences.slice(0, -1)) connection.send(subjectOf(sequence), word);
+  await connection.ask(subjectOf(last), word);
 }

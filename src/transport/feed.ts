@@ -64,7 +64,6 @@ export class Feed {
       here: {
         has: (sequence) => this.#window.unsettled.has(sequence) || this.#inDoubt.has(sequence),
         countUpTo: (sequence) => upTo(sequence, this.#window.unsettled) + upTo(sequence, this.#inDoubt),
-        wasSettled: (sequence) => this.#settled.has(sequence),
       },
       hand: (brought) => this.#take(brought),
       dropped: (brought) => this.#leave(brought),
@@ -211,8 +210,8 @@ export class Feed {
   /** True: it is here already, or was. */
   #hasCome({ delivery, reply }: Brought): boolean {
     const known = this.#window.unsettled.get(delivery.sequence);
-    if (known !== undefined) known.comesAgain(reply, delivery);
-    else if (this.#settled.has(delivery.sequence)) this.#parts.connection.send(reply, ACK);
+    if (known?.stamp === delivery.stamp) known.comesAgain(reply, delivery);
+    else if (this.#settled.has(delivery)) this.#parts.connection.send(reply, ACK);
     else return false;
     return true;
   }
@@ -255,7 +254,7 @@ export class Feed {
   #leave(brought: Brought): void {
     const { sequence, count } = brought.delivery;
     const { returned } = this.#parts.lease;
-    if (isOpening(brought.data) || this.#settled.has(sequence)) return;
+    if (isOpening(brought.data) || this.#settled.has(brought.delivery)) return;
     returned.set(sequence, returnedOf(count, pastOf(brought, returned, this.#highest)));
   }
 
@@ -275,7 +274,7 @@ export class Feed {
 
   #letGo(entry: Unsettled, answer: Answer): void {
     if (!this.#window.delete(entry)) return;
-    this.#settled.add(entry.sequence);
+    this.#settled.add(entry);
     this.#acknowledged.add(entry.reply, entry, answer);
     this.#parts.lease.returned.delete(entry.sequence);
     // Another process has it, or will, and counts on what the server says of it.

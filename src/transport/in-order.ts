@@ -46,7 +46,6 @@ export class InOrder {
       here: {
         has: (sequence) => this.#held.has(sequence) || here.has(sequence),
         countUpTo: (sequence) => upTo(sequence, this.#held) + here.countUpTo(sequence),
-        wasSettled: (sequence) => here.wasSettled(sequence),
       },
     };
   }

@@ -1,34 +1,37 @@
 // What was settled lately: a server that was killed may bring it again, a connection that was lost may have lost its acknowledgement.
 import { type Answer, type Delivered, replyOf } from './delivered.js';
 
-/** Sequences of a page: a bit for each. */
+/** See {@link Delivered}. */
+type Settled = Pick<Delivered, 'sequence' | 'stamp'>;
+
+/** Sequences of a page: a number for each. */
 const PAGE = 16_384;
-/** Beyond so many pages the oldest are forgotten: two million sequences, far more than a server forgets when it is killed. */
-const MOST_PAGES = 128;
+/** Beyond so many pages the oldest are forgotten: half a million sequences, far more than a server forgets when it is killed. */
+const MOST_PAGES = 32;
 
 /**
- * The sequences of the last messages that were settled. As bits: a set of numbers outlives the young generation, and for each
- * message the garbage collector would have something to copy.
+ * The last messages that were settled. As numbers in pages: a map of them outlives the young generation, and for each message the
+ * garbage collector would have something to copy.
  */
 export class Remembered {
+  /** One more than the stamp of the message that was settled; 0: none. */
   readonly #pages = new Map<number, Uint32Array>();
 
-  add(sequence: number): void {
-    const bit = sequence % PAGE;
-    const page = this.#pageOf((sequence - bit) / PAGE);
-    page[bit >>> 5] = (page[bit >>> 5] as number) | (1 << (bit & 31));
+  add({ sequence, stamp }: Settled): void {
+    const place = sequence % PAGE;
+    this.#pageOf((sequence - place) / PAGE)[place] = stamp + 1;
   }
 
-  has(sequence: number): boolean {
-    const bit = sequence % PAGE;
-    const page = this.#pages.get((sequence - bit) / PAGE);
-    return page !== undefined && ((page[bit >>> 5] as number) & (1 << (bit & 31))) !== 0;
+  /** False also for another message of the same sequence. */
+  has({ sequence, stamp }: Settled): boolean {
+    const place = sequence % PAGE;
+    return this.#pages.get((sequence - place) / PAGE)?.[place] === stamp + 1;
   }
 
   #pageOf(number: number): Uint32Array {
     const found = this.#pages.get(number);
     if (found !== undefined) return found;
-    const page = new Uint32Array(PAGE / 32);
+    const page = new Uint32Array(PAGE);
     this.#pages.set(number, page);
     if (this.#pages.size > MOST_PAGES) this.#pages.delete(Math.min(...this.#pages.keys()));
     return page;
@@ -53,7 +56,7 @@ export class RecentAnswers {
     this.#mark = mark;
   }
 
-  add(reply: string, { count, sequence, number }: Delivered, answer: Answer): void {
+  add(reply: string, { count, sequence, number }: Omit<Delivered, 'stamp'>, answer: Answer): void {
     const at = this.#next * NUMBERS;
     this.#numbers[at] = count;
     this.#numbers[at + 1] = sequence;

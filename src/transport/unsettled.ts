@@ -12,6 +12,7 @@ export interface TakesBack {
 export class Unsettled implements Ticket {
   readonly #feed: TakesBack;
   readonly sequence: number;
+  readonly stamp: number;
   readonly bytes: number;
   /** Of the last delivery: see {@link Delivered}. */
   number: number;
@@ -28,7 +29,7 @@ export class Unsettled implements Ticket {
 
   constructor(
     feed: TakesBack,
-    { sequence, count, number }: Delivered,
+    { sequence, count, number, stamp }: Delivered,
     bytes: number,
     vanished: number,
     reply: string,
@@ -37,6 +38,7 @@ export class Unsettled implements Ticket {
     this.#feed = feed;
     this.bytes = bytes;
     this.sequence = sequence;
+    this.stamp = stamp;
     this.count = count;
     this.number = number;
     this.vanished = vanished;

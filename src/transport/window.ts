@@ -35,17 +35,20 @@ export class Window {
     return this.#unsettled;
   }
 
+  /** In the place of another one of its sequence: the server has forgotten that. */
   add(entry: Unsettled): void {
+    const before = this.#unsettled.get(entry.sequence);
+    if (before !== undefined) this.delete(before);
     this.#unsettled.set(entry.sequence, entry);
     this.#bytes += entry.bytes;
     this.#fewest = 0;
   }
 
   /** False: it is not here any more. */
-  delete({ sequence, bytes }: Unsettled): boolean {
-    const isHere = this.#unsettled.delete(sequence);
-    if (isHere) this.#bytes -= bytes;
-    return isHere;
+  delete(entry: Unsettled): boolean {
+    if (this.#unsettled.get(entry.sequence) !== entry) return false;
+    this.#bytes -= entry.bytes;
+    return this.#unsettled.delete(entry.sequence);
   }
 
   /**
