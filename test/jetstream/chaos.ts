@@ -34,6 +34,7 @@ log(`seed ${seed}, ${values.messages} messages, ${servers.length} servers`);
 const findings = await runTrial({
   servers,
   leader: async () => cluster?.leaderOf('CHAOS'),
+  ...(cluster === undefined ? {} : { hasCaughtUp: () => cluster.hasCaughtUp() }),
   urls: values.cluster ? servers.map(({ url }) => url) : [`127.0.0.1:${proxy.port}`],
   proxy,
   processes: Number(values.processes),

@@ -4,6 +4,8 @@ import { freePort, NatsServer } from './nats-server.js';
 /** A cluster has its leader within this time, also on a machine that is busy. */
 const ELECTION_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
+/** A server that was killed has caught up within this time, also on a machine that is busy. */
+const CATCHING_UP_MS = 30_000;
 
 /** What a server tells of itself by HTTP, as far as it is read here. */
 interface Told {
@@ -13,7 +15,14 @@ interface Told {
 
 interface ToldStream {
   readonly name: string;
-  readonly cluster?: { readonly leader?: string };
+  readonly cluster?: ToldGroup;
+  readonly consumer_detail?: readonly { readonly cluster?: ToldGroup }[];
+}
+
+/** Servers that keep the same; only their leader knows how the others do. */
+interface ToldGroup {
+  readonly leader?: string;
+  readonly replicas?: readonly { readonly current?: boolean; readonly offline?: boolean }[];
 }
 
 /** Ended after use with `stop`. */
@@ -49,6 +58,20 @@ export class Cluster {
     return this.servers.find((_, index) => nameOf(index) === leader);
   }
 
+  /**
+   * Resolves once each stream and consumer has a leader that all others have caught up with: what three servers promise is to outlive
+   * the loss of one, and one that has not caught up is lost already. False: that took too long.
+   */
+  async hasCaughtUp(): Promise<boolean> {
+    const latest = performance.now() + CATCHING_UP_MS;
+    while (performance.now() < latest) {
+      const told = await this.#ask('accounts=true&streams=true&consumers=true');
+      if (told.every((one, index) => one !== undefined && isWhole(one, nameOf(index)))) return true;
+      await new Promise((resume) => setTimeout(resume, LOOK_AGAIN_MS));
+    }
+    return false;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop()));
   }
@@ -72,6 +95,19 @@ export class Cluster {
     });
     return Promise.all(asked);
   }
+}
+
+/** @param name of the server that tells */
+function isWhole({ account_details: accounts }: Told, name: string): boolean {
+  const streams = (accounts ?? []).flatMap(({ stream_detail: details }) => details ?? []);
+  const groups = streams.flatMap(({ cluster, consumer_detail: consumers }) => [
+    cluster,
+    ...(consumers ?? []).map((consumer) => consumer.cluster),
+  ]);
+  const led = groups.filter((group) => group?.leader === name);
+  const replicas = led.flatMap((group) => group?.replicas ?? []);
+  const hasLeaders = groups.every((group) => (group?.leader ?? '') !== '');
+  return hasLeaders && replicas.every(({ current, offline }) => current === true && offline !== true);
 }
 
 function nameOf(index: number): string {

@@ -23,6 +23,8 @@ export interface TrialOptions {
   readonly servers: readonly NatsServer[];
   /** Who leads the stream, in a cluster. */
   readonly leader?: () => Promise<NatsServer | undefined>;
+  /** Waits until none of them lacks what the others have; false: in vain. */
+  readonly hasCaughtUp?: () => Promise<boolean>;
   /** Where processes connect; may be a proxy's. */
   readonly urls: readonly string[];
   readonly proxy?: TcpProxy;
@@ -152,9 +154,10 @@ async function commit(fault: Fault, options: TrialOptions, crew: Crew): Promise<
       await crew.renew(Math.floor(random() * crew.size));
       break;
     case 'kill server':
-      await bounce(server, random);
+      if ((await options.hasCaughtUp?.()) !== false) await bounce(server, random);
       break;
     case 'kill leader': {
+      if ((await options.hasCaughtUp?.()) === false) break;
       const leader = await options.leader?.();
       log(leader === undefined ? 'nobody leads the stream now' : `${leader.url} leads the stream`);
       await bounce(leader ?? server, random);
