@@ -8,10 +8,13 @@ const RECEIVED = 0;
 const NEXT = 1;
 /** Numbers that were another. */
 const FAULTS = 2;
-const WORDS = 3;
+/** In doubles: when the last one was burnt. */
+const BURNT_AT = 2;
+const WORDS = 6;
 
 /** Counted on all threads, mod 2^32: words that every thread of the process shares. */
 const words = sharedWords();
+const times = new Float64Array(words.buffer);
 
 /** Bytes answer with their length, objects with their `id`. */
 export function receive(payload: unknown): number {
@@ -23,6 +26,7 @@ export function receive(payload: unknown): number {
 /** Computes for so many steps, and counts the message. */
 export function burnAndCount(steps: number): number {
   const hash = burn(steps);
+  times[BURNT_AT] = performance.timeOrigin + performance.now();
   Atomics.add(words, RECEIVED, 1);
   return hash;
 }
@@ -39,6 +43,11 @@ export function receiveNumbered(payload: unknown): void {
 /** Numbered messages that were lost, doubled or out of order so far. */
 export function faultsSoFar(): number {
   return Atomics.load(words, FAULTS);
+}
+
+/** When {@link burnAndCount} last came to its end on any thread: `performance.timeOrigin + performance.now()`. */
+export function lastBurntAt(): number {
+  return times[BURNT_AT] as number;
 }
 
 /** Messages received so far, mod 2^32 (signed). */

@@ -15,6 +15,8 @@ export interface StreamOptions {
    * Default 0: it looks again and again.
    */
   readonly restMs?: number;
+  /** `performance.timeOrigin + performance.now()` when the last one was received. Default: when the sender sees that all were. */
+  readonly endedAt?: () => number;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface StreamOptions {
  * @throws when a message was refused or did not arrive
  */
 export async function stream(send: () => boolean, options: StreamOptions): Promise<number> {
-  const { window, ms, receivers = 1, restMs = 0 } = options;
+  const { window, ms, receivers = 1, restMs = 0, endedAt = () => performance.timeOrigin + performance.now() } = options;
   const before = receivedSoFar();
   const received = (): number => ((receivedSoFar() - before) | 0) / receivers;
   const rest = (): Promise<unknown> =>
@@ -41,5 +43,5 @@ export async function stream(send: () => boolean, options: StreamOptions): Promi
     if (performance.now() - began > ms + PATIENCE_MS) throw new Error(`${sent - received()} of ${sent} did not arrive`);
     await rest();
   }
-  return ((sent * receivers) / (performance.now() - began)) * 1000;
+  return ((sent * receivers) / (endedAt() - performance.timeOrigin - began)) * 1000;
 }

@@ -1,4 +1,5 @@
 // How long a round trip takes: of a sleeping lane, of a busy one, and at half of what each contender can carry.
+import { bareRingCalls } from '../contenders/bare-ring.js';
 import { busbarCalls } from '../contenders/busbar.js';
 import { contenderOf } from '../contenders/calls.js';
 import { piscinaCalls } from '../contenders/piscina.js';
@@ -50,6 +51,7 @@ function rowOf(name: string, inflight: number, begin: Begin, goals: readonly Goa
     parts: PERCENTILES,
     contenders: {
       busbar: contenderOf(busbarCalls(BYTES_64), BYTES_64.payload, begin),
+      'bare ring': contenderOf(bareRingCalls, BYTES_64.payload, begin),
       postMessage: contenderOf(postMessageCalls, BYTES_64.payload, begin),
       piscina: contenderOf(piscinaCalls(BYTES_64, inflight || FULL_LOAD), BYTES_64.payload, begin),
     },

@@ -1,15 +1,18 @@
 // What a second thread brings when handlers compute, and what the main thread notices of it.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import burns from '../contenders/burns.js';
 import { openSubscribed } from '../contenders/busbar.js';
 import { stepsFor } from '../load/burn.js';
-import { burnAndCount } from '../load/receive.js';
+import { burnAndCount, lastBurntAt } from '../load/receive.js';
 import { stream } from '../load/stream.js';
 import type { Goal, Open, Row } from '../run/row.js';
 
 const LANES = 2;
 /** The handlers have twice as much before them in each row. */
 const REST_MS = 4;
+const BARE_THREAD = new URL('../contenders/far-side/burns-alone.js', import.meta.url);
 const PISCINA_TASK = new URL('../contenders/far-side/burns.js', import.meta.url).href;
 
 export const scaling: readonly Row[] = [
@@ -33,6 +36,7 @@ function rowOf(microseconds: number, window: number, atLeast: number | undefined
       busbar: busbarLanes(microseconds, window),
       'main thread only': mainOnly(microseconds),
       piscina: piscinaThreads(microseconds, window),
+      'bare threads': bareThreads(microseconds),
     },
     goals,
   };
@@ -43,7 +47,8 @@ function busbarLanes(microseconds: number, window: number): Open {
     const steps = stepsFor(microseconds);
     const { bus, close } = await openSubscribed(burns, { threads: LANES }, { lanes: LANES });
     return {
-      measure: () => stream(() => bus.publish('bench', steps), { window, ms: sliceMs, restMs: REST_MS }),
+      measure: () =>
+        stream(() => bus.publish('bench', steps), { window, ms: sliceMs, restMs: REST_MS, endedAt: lastBurntAt }),
       close,
     };
   };
@@ -60,6 +65,25 @@ function mainOnly(microseconds: number): Open {
         return (calls / (performance.now() - began)) * 1000;
       },
       close: async () => undefined,
+    };
+  };
+}
+
+/** What the machine has to give: as many threads, which nobody sends anything. */
+function bareThreads(microseconds: number): Open {
+  return async ({ sliceMs }) => {
+    const task = { steps: stepsFor(microseconds), ms: sliceMs };
+    const threads = Array.from({ length: LANES }, () => new Worker(BARE_THREAD));
+    await Promise.all(threads.map((thread) => once(thread, 'online')));
+    return {
+      measure: async () => {
+        const figures = threads.map((thread) => once(thread, 'message'));
+        for (const thread of threads) thread.postMessage(task);
+        return (await Promise.all(figures)).reduce((sum, [figure]) => sum + (figure as number), 0);
+      },
+      close: async () => {
+        await Promise.all(threads.map((thread) => thread.terminate()));
+      },
     };
   };
 }
@@ -81,7 +105,7 @@ function piscinaThreads(microseconds: number, window: number): Open {
       return true;
     };
     const measure = async (): Promise<number> => {
-      const figure = await stream(send, { window, ms: sliceMs, restMs: REST_MS });
+      const figure = await stream(send, { window, ms: sliceMs, restMs: REST_MS, endedAt: lastBurntAt });
       await underWay;
       return figure;
     };

@@ -1,4 +1,5 @@
 // How many messages a second: fire-and-forget against postMessage, and with a promise each against the pools.
+import { bareRingCalls } from '../contenders/bare-ring.js';
 import { busbarCalls, openReceiving } from '../contenders/busbar.js';
 import { contenderOf, type OpenCalls } from '../contenders/calls.js';
 import { piscinaCalls } from '../contenders/piscina.js';
@@ -11,6 +12,8 @@ import type { Goal, Open, Row } from '../run/row.js';
 
 /** Between those that tell most. */
 const DETAILS: readonly Load[] = [KIB_1, MIB_1];
+/** Their payloads lie in a ring whatever it is. */
+const BARE: readonly Load[] = [BYTES_64, OBJECT_200];
 const LOADS = [BYTES_64, OBJECT_200, KIB_1, KIB_64, MIB_1];
 
 const STREAM_GOALS: Readonly<Record<string, number>> = { '64 B': 4, '200 B object': 1.5, '64 KB': 1.5, '1 MB': 1.7 };
@@ -80,6 +83,7 @@ function promiseRows(load: Load): Row[] {
         busbar: contender(busbarCalls(load)),
         piscina: contender(piscinaCalls(load, inflight)),
         ...Object.fromEntries(pools),
+        ...(BARE.includes(load) ? { 'bare ring': contender(bareRingCalls) } : {}),
       },
       isDetail: DETAILS.includes(load) || (load === KIB_64 && inflight === 512),
       goals: goal('piscina', PROMISE_GOALS[load.label]?.[inflight]),
