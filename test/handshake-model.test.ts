@@ -89,17 +89,19 @@ function readerOf(code: Code, records: number, options: Partial<ModelThread> = {
 }
 
 /** Writes its records, one a round; where there is no room it asks for it, and sleeps until it is there. */
-function writerOf(code: Code, records: number): ModelThread {
+function writerOf(code: Code, records: number, stirs = false): ModelThread {
   return {
     name: 'writer',
     async run(memories, n) {
       const writer = new code.RingWriter(at(memories, 0));
       const own = new code.Doorbell(at(memories, 2));
+      const readers = new code.Doorbell(at(memories, 1));
+      if (stirs) readers.ring();
       while (!writeRecord(writer, n, contentOf(n))) {
         if (!writer.wantRoom(writer.unreleasedBytes >> 1)) await own.sleep(() => writer.hasWantedRoom);
         writer.wantNothing();
       }
-      new code.Doorbell(at(memories, 1)).ring();
+      readers.ring();
       return n + 1 < records ? n + 1 : undefined;
     },
   };
@@ -111,9 +113,9 @@ const memoriesWith = (ringBytes: number): Model['memories'] => [
   { name: 'writer bell', bytes: DOORBELL_BYTES },
 ];
 
-const writerAndReader = (code: Code, records: number): Model => ({
+const writerAndReader = (code: Code, records: number, stirs = false): Model => ({
   memories: memoriesWith(ROOM_FOR_ONE),
-  threads: [writerOf(code, records), readerOf(code, records)],
+  threads: [writerOf(code, records, stirs), readerOf(code, records)],
 });
 
 const writerAndMortalReader = (code: Code, ringBytes: number, records: number): Model => ({
@@ -147,6 +149,12 @@ describe('in every interleaving', () => {
   it('all records pass a ring that holds one, in order and whole, and nobody sleeps for ever', async () => {
     const { states, ends } = await explore(writerAndReader(REAL, IS_THOROUGH ? 3 : 2));
     expect(states).toBeGreaterThan(3000);
+    expect(ends).toBeGreaterThan(0);
+  });
+
+  it('nobody sleeps for ever either when the reader is woken before each record', async () => {
+    const { states, ends } = await explore(writerAndReader(REAL, IS_THOROUGH ? 2 : 1, true));
+    expect(states).toBeGreaterThan(100);
     expect(ends).toBeGreaterThan(0);
   });
 
@@ -212,6 +220,7 @@ describe('the search finds it when', () => {
   it('sleeps are not told apart', async () => {
     const code = await mutate(['', 'doorbell', 'Atomics.add(this.#words, NAP, 1);', '']);
     await expect(explore(ringersAndSleeper(code, 1, 2))).rejects.toThrow(Counterexample);
+    await expect(explore(writerAndReader(code, 1, true))).rejects.toThrow(Counterexample);
   });
 
   it.each(FAULTS_OF_THE_BELL)('%s', async (...fault) => {

@@ -76,9 +76,7 @@ export class Lane implements TurnTaker {
   }
 
   /** As {@link unsettled}, and how many have succeeded, of one moment: the worker goes on counting. */
-  account(): LaneAccount {
-    return this.#queue.account();
-  }
+  readonly account = (): LaneAccount => this.#queue.account();
 
   /** Deliveries whose handler runs now, as far as can be seen. */
   get inFlight(): number {

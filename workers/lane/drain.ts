@@ -1,5 +1,4 @@
 // Reads a lane's rings and calls its handler, until main wants the thread back or the breaker opens.
-import { availableParallelism } from 'node:os';
 import { isThenable } from '../../src/shared/attempt.js';
 import { SharedBreaker } from '../../src/shared/breaker.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
@@ -21,19 +20,12 @@ import { Outbox } from './outbox.js';
 import { type Aside, largePayload, type Place, Places, RingAttempt } from './place.js';
 import { Settler } from './settler.js';
 import { DrainTurn } from './turn.js';
+import { Vigil } from './vigil.js';
 
 /** The event loop gets a turn (timers, sockets, late throws) at least this often, in milliseconds. */
 const LOOP_TURN_MS = 8;
 /** A lane keeps its thread this long while others wait for one, in milliseconds. */
 const QUANTUM_MS = 10;
-/** Looking again for about 30 µs is cheaper than the 25 µs that waking a sleeper costs both sides. */
-const SPINS = availableParallelism() > 1 ? 1500 : 0;
-/**
- * Only after a sleep shorter than this, in milliseconds, is the next message likely to come so soon. Otherwise a spin would be
- * wasted, and may keep main, woken on the same core, from reading what it was just told: 30 of 80 µs of a round trip.
- */
-const SHORT_SLEEP_MS = 0.25;
-
 /** One run of the lane's task. */
 export class Drain {
   readonly #task: DrainTask;
@@ -55,8 +47,8 @@ export class Drain {
   readonly #timeout: Int32Array | null;
   #inFlight = 0;
   #onEnd: (() => void) | undefined;
-  /** Messages come one soon after the other. */
-  #isBrisk = true;
+  readonly #vigil: Vigil;
+  readonly #nextPlace = (): Place | undefined => this.#places.next();
   #lastLoopTurn = systemClock.elapsed();
   readonly #leaveAfter = this.#lastLoopTurn + QUANTUM_MS;
 
@@ -72,6 +64,7 @@ export class Drain {
     this.#breaker = breaker === null ? null : new SharedBreaker(breaker.memory, this.#clock, breaker.offset);
     this.#handler = faulty(handler, task, this.#clock);
     this.#mainBell = new Doorbell(task.mainBell);
+    this.#vigil = new Vigil(this.#bell);
     this.#outbox = new Outbox(task, this.#mainBell, this.#clock, () => this.#turn.beat());
     this.#order = new OrderKeeper(task.order, task.parked, task.concurrency);
     this.#lingering = new Lingering(this.#clock, task.graceMs, () => this.#mustEndThread());
@@ -172,11 +165,9 @@ export class Drain {
   /** Until there is something to do. False: others wait for a thread. */
   async #sleep(): Promise<boolean> {
     if (this.#turn.isWanted) return false;
-    const began = systemClock.elapsed();
     const hasWork = (): boolean => this.#order.nextAside !== undefined || this.#places.next() !== undefined;
-    await this.#bell.sleep(() => this.#turn.mustLeave || this.#turn.isWanted || hasWork());
+    await this.#vigil.sleep(() => this.#turn.mustLeave || this.#turn.isWanted || hasWork());
     this.#lastLoopTurn = systemClock.elapsed();
-    this.#isBrisk = this.#lastLoopTurn - began < SHORT_SLEEP_MS;
     return true;
   }
 
@@ -246,12 +237,9 @@ export class Drain {
 
   /** Looks again for a short while. */
   #spin(): Place | undefined {
-    if (this.#inFlight > 0 || !this.#isBrisk) return undefined;
-    for (let spins = 0; spins < SPINS; spins++) {
-      const place = this.#places.next();
-      if (place !== undefined) return this.#turn.mustLeave ? undefined : place;
-    }
-    return undefined;
+    if (this.#inFlight > 0) return undefined;
+    const place = this.#vigil.spin(this.#nextPlace);
+    return this.#turn.mustLeave ? undefined : place;
   }
 
   async #leave<K extends 'gave-way' | 'held'>(kind: K): Promise<K> {
