@@ -1,5 +1,5 @@
 // The logging worker's work: empties the two rings onto the disk, in batches.
-import { type Clock, systemClock } from '../../src/shared/clock.js';
+import { type Clock, systemClock, type Timer } from '../../src/shared/clock.js';
 import { Doorbell } from '../../src/shared/doorbell.js';
 import { type LoggingStart, type OpenResult, Status } from '../../src/shared/logging-task.js';
 import { createRedactor } from '../../src/shared/redact.js';
@@ -52,6 +52,8 @@ export class Keeper {
   #age: SteadyTime | undefined;
   #nextWholeLook = 0;
   #isClosing = false;
+  /** Of the log, which loads what it writes with. */
+  #preparing: Timer | undefined;
   #hasFailed = false;
   #retryAt = 0;
   #nextHousekeeping = 0;
@@ -95,7 +97,7 @@ export class Keeper {
       const message = `log folder ${this.#start.folder} cannot be read: ${(error as Error).message}`;
       return { ok: false, code: 'BUSBAR_LOG_FOLDER', message };
     }
-    systemClock.after(PREPARES_AFTER_MS, () => this.#log.prepare());
+    this.#preparing = systemClock.after(PREPARES_AFTER_MS, () => this.#log.prepare());
     void this.#run();
     return result;
   }
@@ -118,6 +120,7 @@ export class Keeper {
   /** Writes everything, and gives the folder back. */
   async close(): Promise<void> {
     this.#isClosing = true;
+    this.#preparing?.cancel();
     this.#bell.ring();
     this.#retryAt = 0;
     this.takeAll();
