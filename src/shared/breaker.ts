@@ -83,8 +83,9 @@ export class SharedBreaker {
     );
   }
 
-  /** False while calls are refused. One atomic load while closed. */
+  /** False while calls are refused. A plain look while closed, for an atomic one costs 15 ns: it may miss a change of this very moment. */
   admits(): boolean {
+    if (((this.#words[STATE] as number) & 7) === CLOSED) return true;
     const state = this.#load() & 7;
     if (state === CLOSED || state === DISABLED) return true;
     if (state === OPEN) return this.#isDue();

@@ -39,7 +39,10 @@ const tagOfTypedArray = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Ui
 /** The codec of a view, or undefined for a kind of view that has none. */
 export function codecOfView(value: ArrayBufferView): CodecId | undefined {
   if (Buffer.isBuffer(value)) return Codec.BUFFER;
-  return CODEC_OF_TAG.get(tagOfTypedArray.call(value) ?? 'DataView');
+  const tag = tagOfTypedArray.call(value);
+  // Most are, and a look at a Map costs 20 ns.
+  if (tag === 'Uint8Array') return Codec.UINT8;
+  return CODEC_OF_TAG.get(tag ?? 'DataView');
 }
 
 /** The memory of a view, not a copy. */
