@@ -19,8 +19,10 @@ export class Instant {
 
   look(): void {
     const elapsed = this.#clock.elapsed();
+    // A clock of the user's may stand still, and be set meanwhile.
+    const isFresh = elapsed > this.elapsed && elapsed - this.#readAt < FRESH_MS;
     this.elapsed = elapsed;
-    if (elapsed - this.#readAt < FRESH_MS) return;
+    if (isFresh) return;
     this.#readAt = elapsed;
     this.now = this.#clock.now();
   }

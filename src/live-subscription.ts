@@ -24,7 +24,7 @@ const NONE: readonly Delivery[] = [];
 const HELD: readonly LaneState[] = ['ending', 'held', 'storm'];
 
 /** What {@link LiveSubscription.accept} came to; what was evicted, or has expired, must be settled. */
-interface Acceptance {
+export interface Acceptance {
   readonly isAccepted: boolean;
   readonly evicted: readonly Delivery[];
   readonly expired: readonly Delivery[];

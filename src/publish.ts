@@ -2,7 +2,7 @@
 import { Dedupe } from './dedupe.js';
 import { byCodec, commonCodec, PayloadEncoder } from './encoding.js';
 import { Instant } from './instant.js';
-import type { LiveSubscription } from './live-subscription.js';
+import type { Acceptance, LiveSubscription } from './live-subscription.js';
 import type { PublishParts } from './publish-parts.js';
 import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT } from './remote.js';
 import type { Replies } from './replies.js';
@@ -138,7 +138,12 @@ export class Publisher {
   ): Promise<unknown> {
     const delivery = this.#delivery(topic, encodeAs(subscription.options.codec, payload), options, true);
     const reply = replies.wait(delivery.number, this.#instant.elapsed, timeoutMs);
-    this.#give(subscription, delivery, options.delayMs ?? 0);
+    try {
+      this.#give(subscription, delivery, options.delayMs ?? 0);
+    } catch (thrown) {
+      replies.forget(delivery.number);
+      throw thrown;
+    }
     return reply;
   }
 
@@ -235,12 +240,23 @@ export class Publisher {
         return false;
       }
     }
-    const { isAccepted, evicted, expired } = subscription.accept(delivery, delayMs > 0);
+    const { isAccepted, evicted, expired } = this.#accept(subscription, delivery, delayMs > 0);
     for (const dead of expired) settler.expire(subscription, dead);
     for (const victim of evicted) settler.overflow(subscription, victim);
     if (!isAccepted) settler.overflow(subscription, delivery);
     else if (delayMs > 0) settler.deliverLater(subscription, ownDelivery(delivery), delayMs);
     return isAccepted;
+  }
+
+  /** What cannot be written (headers whose `toJSON` throws, no memory for another ring) was not routed. */
+  #accept(subscription: LiveSubscription, delivery: Delivery, isLater: boolean): Acceptance {
+    try {
+      return subscription.accept(delivery, isLater);
+    } catch (thrown) {
+      subscription.routed--;
+      this.routed--;
+      throw thrown;
+    }
   }
 
   #delivery(

@@ -125,6 +125,12 @@ export class Replies {
     );
   }
 
+  /** The message never went on its way: nobody was given the promise. */
+  forget(number: number): void {
+    const waiting = this.#find(number);
+    if (waiting !== undefined) this.#forget(waiting);
+  }
+
   #placeFor(number: number): Waiting {
     const index = number & (PLACES - 1);
     const waiting = this.#places[index];

@@ -1,6 +1,7 @@
 // A message all the way through: published, routed, handled on a worker, answered, counted.
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import * as front from '../src/index.js';
 import doubles from './fixtures/doubles.js';
 import echoes from './fixtures/echoes.js';
 import logs from './fixtures/logs.js';
@@ -64,6 +65,12 @@ describe('a bus', () => {
     await bus.subscribe('a.b', echoes, { subscriberId: 'echo' });
     const { payload: answered } = await bus.request<{ payload: unknown }>('a.b', payload);
     expect(answered).toEqual(payload);
+  });
+
+  it('exports classes and functions that know their own names', () => {
+    for (const [name, exported] of Object.entries(front)) {
+      if (typeof exported === 'function') expect(exported.name).toBe(name);
+    }
   });
 
   it('keeps the order of messages, from the ring into the backlog and on', async () => {

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { defineHandler, type HandlerContext } from '../src/index.js';
+import { Instant } from '../src/instant.js';
+import { systemClock } from '../src/shared/clock.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
@@ -13,6 +15,37 @@ const clock = new SteppedClock();
 const shared = shareBus({ clock, dedupeWindowMs: 1000 });
 
 const soon = () => new Promise((resume) => setTimeout(resume, 5));
+
+describe('a message', () => {
+  it('is published when its clock says so, also by one that stands still and is set', () => {
+    let now = 1000;
+    const instant = new Instant({ ...systemClock, now: () => now, elapsed: () => 5 });
+    for (const time of [1000, 3_600_000, 2000]) {
+      now = time;
+      instant.look();
+      expect([instant.now, instant.elapsed]).toEqual([time, 5]);
+    }
+  });
+
+  it('that cannot be written was not routed, and nobody waits for its reply', async () => {
+    const { bus } = shared;
+    await bus.subscribe('a', tallies, { subscriberId: 's' });
+    let looks = 0;
+    const headers = Object.create({
+      toJSON() {
+        if (++looks > 1) throw new Error('looked at twice');
+        return {};
+      },
+    }) as Record<string, string>;
+    await expect(bus.request('a', 1, { headers, timeoutMs: 100 })).rejects.toThrow('looked at twice');
+    looks = 0;
+    expect(bus.publish('a', 1, { headers })).toBe(false);
+    // Its rejection would be nobody's to handle.
+    clock.step(200);
+    await soon();
+    expect(accountOf(bus, 's')).toEqual({ routed: 0, succeeded: 0, deadLettered: 0, dropped: 0, pending: 0 });
+  });
+});
 
 describe('a message with delayMs', () => {
   it('is handed over when its time has come, and counts as waiting until then', async () => {

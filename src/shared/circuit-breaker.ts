@@ -52,7 +52,8 @@ export class CircuitBreaker implements Breaker {
    * @internal
    */
   static over(name: string, shared: SharedBreaker): CircuitBreaker {
-    const breaker = new CircuitBreaker({ name });
+    // Not by its name: a class that names itself is given another one by the bundler.
+    const breaker = new this({ name });
     breaker.#breaker = shared;
     breaker.#lastState = shared.state;
     return breaker;
