@@ -78,7 +78,7 @@ export function resolveSubscribeOptions(
     ordering: oneOf('ordering', options.ordering ?? 'key', ['key', 'strict', 'none']),
     deadline: deadlineRule(number('timeoutMs', options.timeoutMs ?? 30_000, 1), options.adaptiveTimeout),
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),
-    setupTimeoutMs: number('setupTimeoutMs', options.setupTimeoutMs ?? 30_000, 1),
+    setupTimeoutMs: positive('setupTimeoutMs', options.setupTimeoutMs ?? 30_000),
     concurrency: concurrency(options.concurrency ?? 1, options.ordering),
     retry: retryOverrides('retry', options.retry ?? {}),
     reconnect: hook('reconnect', options.reconnect),

@@ -22,6 +22,7 @@ describe('a subscription is refused', () => {
     ['with lanes 0', { subscriberId: 's', lanes: 0 }],
     ['with a breaker that is a list', { subscriberId: 's', breaker: [] }],
     ['with a deadline that adapts to nothing', { subscriberId: 's', adaptiveTimeout: 5 }],
+    ['with no time to be set up', { subscriberId: 's', setupTimeoutMs: 0 }],
     ['with a timeout that is no number', { subscriberId: 's', timeoutMs: Number.NaN }],
     ['with an unknown option', { subscriberId: 's', timeout: 5 }],
     ['with a breaker that never opens', { subscriberId: 's', breaker: { failureThreshold: 0 } }],

@@ -167,6 +167,16 @@ describe('a handler whose set-up hangs', () => {
     expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error' }]);
     expect(await bus.request('set-up', 2)).toBe(2);
   });
+
+  it('may have any time above 0, however long or uneven, also where a second thread loads it, too', async () => {
+    const bus = await startBus({ spareThreads: 1 });
+    for (const setupTimeoutMs of [1500.5, 3e9, 2 ** 33, Number.MAX_SAFE_INTEGER]) {
+      const topic = `set-up.${Math.floor(setupTimeoutMs)}`;
+      await bus.subscribe(topic, setsUp, { subscriberId: 's', setupTimeoutMs });
+      expect(await bus.request(topic, 1)).toBe(1);
+    }
+    expect(bus.getHealthStatus().threads.replaced).toBe(0);
+  });
 });
 
 describe('a lane whose handler cannot be set up on the thread that takes over', () => {

@@ -177,11 +177,18 @@ export class Pool {
 
   /** Loads a handler on the threads that are idle. One that fails tells so when it is needed. */
   warm(task: LoadTask): void {
-    const { setupTimeoutMs } = task.handler;
-    const tasks = Array.from({ length: this.idle }, () =>
-      this.#piscina.run(task, { signal: AbortSignal.timeout(setupTimeoutMs) }),
-    );
+    const tasks = Array.from({ length: this.idle }, () => this.#warm(task));
     this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
+  }
+
+  async #warm(task: LoadTask): Promise<void> {
+    const kill = new AbortController();
+    const timer = systemClock.after(task.handler.setupTimeoutMs, () => kill.abort());
+    try {
+      await this.#piscina.run(task, { signal: kill.signal });
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** Resolves once all that was to be loaded by {@link warm} is. Never rejects. */

@@ -9,7 +9,7 @@ import { Lane } from './lane.js';
 import type { LaneSurroundings } from './lane-contract.js';
 import { lostWhileLoading } from './lost-while-loading.js';
 import type { MainLane } from './main-lane.js';
-import { Pool, type PoolOptions, type ThreadLost } from './pool.js';
+import { Pool, type PoolOptions, ThreadLost } from './pool.js';
 import { Teardowns } from './teardowns.js';
 import { Turns, type TurnTaker } from './turns.js';
 
@@ -101,9 +101,9 @@ export class Threads {
     if (this.#handlers.delete(lane)) this.#expectHandlers();
   }
 
-  /** Loads a handler on a worker, to find out whether it can be. Null: the threads are stopped. Never rejects. */
+  /** Loads a handler on a worker, to find out whether it can be. Null: the threads are stopped. */
   load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult | null> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const turn: TurnTaker = {
         share: () => undefined,
         take: async () => {
@@ -113,20 +113,7 @@ export class Threads {
             resolve(null);
             return false;
           }
-          const kill = new AbortController();
-          const timer = systemClock.after(handler.setupTimeoutMs, () => kill.abort(), true);
-          try {
-            const result = await this.#pool.run({ kind: 'load', handler, redact }, kill.signal);
-            if (result.kind === 'loaded') this.#pool.warm({ kind: 'load', handler, redact });
-            resolve(result);
-          } catch (lost) {
-            resolve(
-              this.#isStopped
-                ? null
-                : { kind: 'not-loaded', failure: lostWhileLoading(handler, (lost as ThreadLost).end) },
-            );
-          }
-          timer.cancel();
+          await this.#load(handler, redact).then(resolve, reject);
           return false;
         },
       };
@@ -135,6 +122,24 @@ export class Threads {
       if (this.#pool.idle > free) void turn.take();
       else this.#turns.request(turn);
     });
+  }
+
+  /** On a thread that is free, or soon will be. */
+  async #load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult | null> {
+    const task = { kind: 'load', handler, redact } as const;
+    const kill = new AbortController();
+    const timer = systemClock.after(handler.setupTimeoutMs, () => kill.abort(), true);
+    let result: LaneTaskResult;
+    try {
+      result = await this.#pool.run(task, kill.signal);
+    } catch (lost) {
+      if (!(lost instanceof ThreadLost)) throw lost;
+      return this.#isStopped ? null : { kind: 'not-loaded', failure: lostWhileLoading(handler, lost.end) };
+    } finally {
+      timer.cancel();
+    }
+    if (result.kind === 'loaded') this.#pool.warm(task);
+    return result;
   }
 
   /**
