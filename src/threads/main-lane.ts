@@ -81,7 +81,9 @@ export class MainLane {
     if (!this.#slice.begins()) return false;
     // What its handler publishes waits.
     this.#state = 'waiting';
+    const beganAt = this.#clock.elapsed();
     this.#start(delivery, true);
+    this.#slice.spend(this.#clock.elapsed() - beganAt);
     if (this.#state === 'waiting') {
       this.#state = 'idle';
       this.refill();
@@ -97,12 +99,10 @@ export class MainLane {
 
   /** The verdict on a delivery that others may wait for. False: none does. */
   release(number: number): boolean {
-    const isHead = this.parking.release(number);
-    if (isHead) {
-      this.backlog.prepend(this.parking.takeReady());
-      this.refill();
-    }
-    return isHead;
+    if (!this.parking.release(number)) return false;
+    this.backlog.prepend(this.parking.takeReady());
+    this.refill();
+    return true;
   }
 
   refill(): void {
@@ -151,7 +151,12 @@ export class MainLane {
     if (this.#state !== 'waiting') return;
     this.#slice.renew();
     let goesOn = true;
-    while (goesOn && this.#slice.begins()) goesOn = this.#step();
+    // What is handed back unstarted takes time, too, and so does a call before its first wait.
+    for (let at = this.#clock.elapsed(), now = at; goesOn && this.#slice.begins(); at = now) {
+      goesOn = this.#step();
+      now = this.#clock.elapsed();
+      this.#slice.spend(now - at);
+    }
     // It may be held, or a handler may have closed it.
     if (this.#state !== 'waiting') return;
     this.#state = 'idle';
@@ -174,9 +179,8 @@ export class MainLane {
       next = delivery;
       return true;
     });
-    if (next === undefined) return false;
-    this.#start(next);
-    return true;
+    if (next !== undefined) this.#start(next);
+    return next !== undefined;
   }
 
   #hold(): void {
@@ -282,9 +286,7 @@ export class MainLane {
 
   #end(attempt: MainAttempt): void {
     attempt.hasEnded = true;
-    const ranMs = this.#clock.elapsed() - attempt.startedAt;
-    this.#slice.spend(ranMs);
-    this.#patience.add(ranMs);
+    this.#patience.add(this.#clock.elapsed() - attempt.startedAt);
     attempt.context.close();
     this.#running.delete(attempt);
     this.refill();

@@ -27,9 +27,9 @@ export class Slice {
     return true;
   }
 
-  /** One that began has taken so long, in milliseconds; if its turn is over, that was in others. */
+  /** The one that began has held the loop for so long, in milliseconds. */
   spend(ms: number): void {
-    if (this.#calls > 0) this.#ms += ms;
+    this.#ms += ms;
   }
 
   get #isOver(): boolean {
