@@ -227,6 +227,17 @@ describeWithNats('what the servers of JetStream never take', () => {
     await link.close();
   });
 
+  it('is not what a full stream refuses now: its handlers go on, also where the buffer is full of it, and it is stored', async () => {
+    const bus = await start({ maxBytes: 64 * 1024, bufferSize: 4 });
+    const seen: unknown[] = [];
+    const see = (payload: unknown): void => void seen.push((payload as Buffer)[0]);
+    await bus.subscribe('full', see, { subscriberId: 'full', maxQueueSize: 2 });
+    const numbers = Array.from({ length: 24 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => bus.publishAsync('full', Buffer.alloc(20_000, n), { key: 'k' })));
+    await bus.idle();
+    expect(seen).toEqual(numbers);
+  });
+
   it('is not what waits for room in the buffer: that is stored in its turn', async () => {
     const bus = await start({ bufferSize: 10 });
     const seen: unknown[] = [];

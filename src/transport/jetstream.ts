@@ -165,7 +165,8 @@ class JetStream implements Transport {
     const subscription = new Partitions({
       ...{ connection, clock, names, instance, intake, group, partitions, leaseMs, ackWaitMs, maxDeliver },
       afterHandlers: (then) => this.#outbox.afterHandlers(then),
-      hasRoom: () => !this.#outbox.isFull,
+      // Not what others published: a stream that is full takes nothing before something of it is handled.
+      hasRoom: () => !this.#outbox.isFullOfHandlers,
       report: (thrown, context) => this.#host.report(NAME, thrown, context),
     });
     this.#subscriptions.add(subscription);

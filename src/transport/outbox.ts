@@ -4,11 +4,12 @@ import { BusbarError } from '../shared/errors.js';
 import { within } from '../shared/within.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
-import { type Begun, InTurn } from './in-turn.js';
+import { FromHandlers } from './from-handlers.js';
+import type { Begun } from './in-turn.js';
 import { answerOf } from './publish-answer.js';
 import { Room, type RoomLimits } from './room.js';
 import type { OnStored } from './transport.js';
-import { settingsError } from './transport-errors.js';
+import { cannotStore, settingsError } from './transport-errors.js';
 import { markSentAgain } from './wire.js';
 
 /** A message that is to be stored. */
@@ -18,7 +19,7 @@ export interface Outgoing {
   readonly header: readonly [name: string, value: string][];
   /** Null: no order is promised. */
   readonly key: string | null;
-  /** Always taken: its input is not settled before it is stored, and no more inputs are taken while there is no room. */
+  /** Always taken: its input is not settled before it is stored, and no more inputs are taken while there are many of these. */
   readonly isFromHandler: boolean;
   /** Undefined: nobody waits for it. What will never be stored is kept then. */
   readonly onStored: OnStored | undefined;
@@ -73,7 +74,7 @@ export class Outbox {
   readonly #byKey = new Map<string, Entry[]>();
   #positions = 0;
   readonly #room: Room<Outgoing>;
-  readonly #fromHandlers = new InTurn();
+  readonly #fromHandlers: FromHandlers;
   #whenEmpty: (() => void)[] = [];
   #again: Timer | undefined;
   /** What was reported last of a server that cannot take messages, and when: `Clock.elapsed()`. */
@@ -86,6 +87,7 @@ export class Outbox {
   constructor(parts: OutboxParts) {
     this.#parts = parts;
     this.#room = new Room(parts.limits, (outgoing) => this.#take(outgoing));
+    this.#fromHandlers = new FromHandlers(parts.limits);
     this.#inbox = parts.connection.inbox();
     this.#listening = parts.connection.listen(`${this.#inbox}.*`, (message) => this.#answered(message));
     this.#timer = parts.clock.every(ANSWER_TIMEOUT_MS / 4, () => this.#resendLate());
@@ -96,8 +98,9 @@ export class Outbox {
     return this.#room.size;
   }
 
-  get isFull(): boolean {
-    return this.#room.isFull;
+  /** See {@link FromHandlers.isFull}. */
+  get isFullOfHandlers(): boolean {
+    return this.#fromHandlers.isFull;
   }
 
   /** False: there is no room, or it is closed. Who waits until it is stored, waits for room, too. */
@@ -115,13 +118,13 @@ export class Outbox {
 
   /** Keeps at once what a handler published, and no server takes. Its input is not settled before. */
   async refuse(outgoing: Outgoing, problem: Error): Promise<void> {
-    const begun = this.#fromHandlers.begin();
+    const begun = this.#fromHandlers.begin(outgoing);
     await this.#giveUp(outgoing, problem);
-    this.#fromHandlers.end(begun);
+    this.#fromHandlers.end(begun, outgoing);
   }
 
   #take(outgoing: Outgoing): void {
-    const begun = outgoing.isFromHandler ? this.#fromHandlers.begin() : undefined;
+    const begun = outgoing.isFromHandler ? this.#fromHandlers.begin(outgoing) : undefined;
     // What a spread is followed by costs microseconds, what it follows does not.
     const entry: Entry = { position: this.#positions++, begun, sentAt: 0, ...outgoing };
     this.#room.enter(entry);
@@ -265,7 +268,7 @@ export class Outbox {
   }
 
   #ended(entry: Entry): void {
-    if (entry.begun !== undefined) this.#fromHandlers.end(entry.begun);
+    if (entry.begun !== undefined) this.#fromHandlers.end(entry.begun, entry);
     this.#room.leave(entry);
     if (this.size === 0) for (const done of this.#whenEmpty.splice(0)) done();
   }
@@ -284,17 +287,11 @@ export class Outbox {
     const now = clock.elapsed();
     if (said !== this.#told.said || now - this.#told.at > TOLD_MS) {
       this.#told = { said, at: now };
-      report(cannotTake(said), { unstored: this.size });
+      report(cannotStore(said), { unstored: this.size });
     }
     this.#again = clock.after(AGAIN_MS, () => {
       this.#again = undefined;
       this.#sendAgain([...this.#sent.values()].filter(({ sentAt }) => sentAt === 0));
     });
   }
-}
-
-function cannotTake(said: string): BusbarError {
-  return said.startsWith('maximum')
-    ? new BusbarError('BUSBAR_QUEUE_FULL', `the stream is full: ${said}`)
-    : new BusbarError('BUSBAR_TRANSPORT_CONNECTION', `the server cannot store messages now: ${said}`);
 }

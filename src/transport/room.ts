@@ -7,7 +7,7 @@ export interface RoomLimits {
 }
 
 /** What takes room. */
-interface Sized {
+export interface Sized {
   readonly data: Uint8Array;
 }
 

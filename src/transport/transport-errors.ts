@@ -39,6 +39,13 @@ export function settingsError(message: string): BusbarError {
   return new BusbarError('BUSBAR_TRANSPORT_SETTINGS', message);
 }
 
+/** A stream that takes no messages now. @param said by the server */
+export function cannotStore(said: string): BusbarError {
+  return said.startsWith('maximum')
+    ? new BusbarError('BUSBAR_QUEUE_FULL', `the stream is full: ${said}`)
+    : new BusbarError('BUSBAR_TRANSPORT_CONNECTION', `the server cannot store messages now: ${said}`);
+}
+
 function codeOf(thrown: unknown): ErrorCode {
   let error = thrown;
   for (let depth = 0; depth < MOST_CAUSES && typeof error === 'object' && error !== null; depth++) {
