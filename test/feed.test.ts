@@ -22,10 +22,11 @@ function feeds(unacknowledged: number, mark: number) {
   const clock = new SteppedClock();
   let onMessage: (message: Incoming) => void = () => undefined;
   let deliveries = 6;
+  const sent: string[] = [];
   const link = {
     isUp: true,
     largestMessage: 1000,
-    send: () => true,
+    send: (reply: string, answer: string) => sent.push(`${answer} ${reply}`) > 0,
     sendSoon: () => undefined,
     inbox: () => 'INBOX',
     listen: (_subject: string, listener: typeof onMessage) => {
@@ -79,7 +80,7 @@ function feeds(unacknowledged: number, mark: number) {
     const data = encodeMessage({ ...facts, publishedAt: 1, expiresAt: 0, codec, bytes, lossy: false });
     onMessage({ subject: 'a', data, reply: `$JS.ACK.s.c.${count}.${sequence}.${++deliveries}.${storedAt}.0` });
   };
-  return { feed, lease, seen, tickets, comes, marking };
+  return { feed, lease, seen, sent, tickets, comes, marking };
 }
 
 describe("a partition's feed", () => {
@@ -162,6 +163,25 @@ describe("a partition's feed", () => {
     // The first of its sequence is not acknowledged in the place of the other.
     tickets[1]?.settle('succeeded');
     expect(feed.unsettled).toBe(2);
+    feed.close();
+  });
+
+  it('acknowledges nothing by its sequence alone once it was away: servers may have given that to another message', async () => {
+    const { feed, seen, sent, tickets, comes } = feeds(0, 9000);
+    feed.start();
+    await turns();
+    for (const sequence of [7, 8]) comes(sequence, 1);
+    for (const ticket of tickets) ticket.settle('succeeded');
+    feed.lost();
+    feed.reconnected();
+    await turns();
+    const acknowledged = (): string[] => sent.filter((each) => each.startsWith('+ACK'));
+    expect(acknowledged()).toEqual([]);
+    comes(7, 2);
+    expect(acknowledged()).toEqual(['+ACK $JS.ACK.s.c.2.7.9.1700000000000000000.0']);
+    comes(8, 1, '1700000000000000001');
+    expect(acknowledged()).toHaveLength(1);
+    expect(seen.slice(2)).toEqual(['m8 after 1']);
     feed.close();
   });
 

@@ -3,8 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { decodePayload, encodePayload } from '../src/shared/codec.js';
 import type { EncodedMessage } from '../src/shared/message.js';
 import { publishAll } from '../src/transport/client.js';
-import { markOf } from '../src/transport/delivered.js';
-import { RecentAnswers, Remembered } from '../src/transport/remembered.js';
+import { Remembered } from '../src/transport/remembered.js';
 import { decodeMessage, encodeMessage, markSentAgain, wasSentAgain } from '../src/transport/wire.js';
 
 const payload = { camera: 'front', box: [1, 2, 3] };
@@ -90,21 +89,6 @@ describe('acknowledgements', () => {
       [replies[0], '+ACK'],
       [replies[1], '+TERM'],
     ]);
-  });
-
-  it('are sent again as they were, the last 4096 of a consumer, also of a server with domains', () => {
-    for (const head of ['$JS.ACK', '$JS.ACK.hub.x7']) {
-      const recent = new RecentAnswers(markOf('s', 'c'));
-      const replyTo = (n: number): string => `${head}.s.c.1.${n}.${n + 1}.1700000000000000000.5`;
-      for (let n = 1; n <= 4100; n++)
-        recent.add(replyTo(n), { count: 1, sequence: n, number: n + 1 }, n % 2 === 0 ? '+ACK' : '+TERM');
-      const again = new Map<string, string>();
-      recent.each((reply, answer) => void again.set(reply, answer));
-      expect(again.size).toBe(4096);
-      expect(again.get(replyTo(4))).toBeUndefined();
-      expect(again.get(replyTo(5))).toBe('+TERM');
-      expect(again.get(replyTo(4100))).toBe('+ACK');
-    }
   });
 
   it('are remembered by sequence, the oldest forgotten first', () => {

@@ -77,15 +77,3 @@ export function deliveredOf(reply: string, mark: string): Delivered | undefined 
     stamp: Number(reply.slice(last - STAMP_DIGITS, last)),
   };
 }
-
-/**
- * The reply subject of another delivery of the same consumer. The server knows a delivery by these numbers; what it says behind
- * them (when it stored the message, how many are left) it does not read again.
- *
- * @param like a reply subject of that consumer
- */
-export function replyOf(like: string, mark: string, { count, sequence, number }: Omit<Delivered, 'stamp'>): string {
-  const first = like.indexOf(mark) + mark.length;
-  const rest = like.slice(first).split('.').slice(3).join('.');
-  return `${like.slice(0, first)}${count}.${sequence}.${number}.${rest}`;
-}

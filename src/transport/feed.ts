@@ -7,7 +7,7 @@ import { handOver } from './hand-over.js';
 import { InOrder, upTo } from './in-order.js';
 import { pastOf, returnedOf } from './past.js';
 import { Pull, type PullEnd } from './pull.js';
-import { RecentAnswers, Remembered } from './remembered.js';
+import { Remembered } from './remembered.js';
 import type { Settlement, Ticket } from './transport.js';
 import { Unsettled } from './unsettled.js';
 import { Window } from './window.js';
@@ -34,7 +34,6 @@ export class Feed {
   /** By sequence: what came above the mark, or while the lease was in doubt, waits, in order, until it may start. */
   readonly #inDoubt = new Map<number, Brought>();
   #isAssuring = false;
-  readonly #acknowledged: RecentAnswers;
   readonly #inOrder: InOrder;
   readonly #window: Window;
   #isAsking = false;
@@ -55,7 +54,6 @@ export class Feed {
     });
     this.#mark = markOf(stream, consumer);
     this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
-    this.#acknowledged = new RecentAnswers(this.#mark);
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
     this.#highest = parts.lease.mark;
@@ -140,9 +138,11 @@ export class Feed {
     void this.#pull.close();
   }
 
-  /** The connection is there again: messages and acknowledgements may be gone. */
+  /**
+   * The connection is there again: messages and acknowledgements may be gone. None is sent again by itself, for the server may
+   * have given its sequence to another message: what was not let go of comes again, and is known by its stamp.
+   */
   reconnected(): void {
-    this.#acknowledged.each((reply, answer) => this.#parts.connection.send(reply, answer));
     if (this.#isAsking) this.#inOrder.begin();
   }
 
@@ -275,7 +275,6 @@ export class Feed {
   #letGo(entry: Unsettled, answer: Answer): void {
     if (!this.#window.delete(entry)) return;
     this.#settled.add(entry);
-    this.#acknowledged.add(entry.reply, entry, answer);
     this.#parts.lease.returned.delete(entry.sequence);
     // Another process has it, or will, and counts on what the server says of it.
     if (this.#isClosed) return;

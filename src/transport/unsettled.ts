@@ -14,8 +14,6 @@ export class Unsettled implements Ticket {
   readonly sequence: number;
   readonly stamp: number;
   readonly bytes: number;
-  /** Of the last delivery: see {@link Delivered}. */
-  number: number;
   /** Where its acknowledgement goes: the last one that the server gave. */
   reply: string;
   /** `Clock.elapsed()` when the server last heard of it. */
@@ -29,7 +27,7 @@ export class Unsettled implements Ticket {
 
   constructor(
     feed: TakesBack,
-    { sequence, count, number, stamp }: Delivered,
+    { sequence, count, stamp }: Delivered,
     bytes: number,
     vanished: number,
     reply: string,
@@ -40,15 +38,13 @@ export class Unsettled implements Ticket {
     this.sequence = sequence;
     this.stamp = stamp;
     this.count = count;
-    this.number = number;
     this.vanished = vanished;
     this.reply = reply;
     this.heardAt = heardAt;
   }
 
-  comesAgain(reply: string, { count, number }: Delivered): void {
+  comesAgain(reply: string, { count }: Delivered): void {
     this.reply = reply;
-    this.number = number;
     this.count = Math.max(this.count, count);
   }
 
