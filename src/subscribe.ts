@@ -35,10 +35,14 @@ export interface SubscribeParts extends UnsubscribeParts {
   readonly remote: Remote | null;
 }
 
+interface LaneKind extends Pick<ResolvedSubscribeOptions, 'concurrency' | 'ordering'> {
+  readonly isQuarantine?: boolean;
+}
+
 type AnyHandler = HandlerDefinition | Handler | URL | string;
 
 /** In quarantine. The order of a key is kept by the lane that it was taken out of: its others wait there for the verdict. */
-const SERIAL = { concurrency: 1, ordering: 'none' } as const;
+const QUARANTINE = { concurrency: 1, ordering: 'none', isQuarantine: true } as const;
 
 /** Belongs to one bus. Runs on the main thread. */
 export class Subscriber {
@@ -94,7 +98,7 @@ export class Subscriber {
         else add(this.#lane(subscription, source, breaker, threads));
       }
       if (source !== undefined) {
-        subscription.addQuarantine = () => add(this.#lane(subscription, source, breaker, threads, SERIAL));
+        subscription.addQuarantine = () => add(this.#lane(subscription, source, breaker, threads, QUARANTINE));
       }
       await this.inflows.open(subscription);
     } catch (error) {
@@ -129,7 +133,7 @@ export class Subscriber {
     handler: HandlerSource,
     breaker: LaneOptions['breaker'],
     threads: Threads,
-    { concurrency, ordering }: Pick<ResolvedSubscribeOptions, 'concurrency' | 'ordering'> = subscription.options,
+    { concurrency, ordering, isQuarantine = false }: LaneKind = subscription.options,
   ): Lane {
     const { options, pattern } = subscription;
     const { redact, ringBytes, enableErrorHandling, testing, maxMessageBytes } = this.#parts.options;
@@ -154,6 +158,7 @@ export class Subscriber {
         describeErrors: enableErrorHandling,
         testing: testing?.laneTesting(subscription) ?? null,
         tellsHandled: this.#parts.remote !== null,
+        isQuarantine,
       },
       threads.surroundings,
       this.#news.eventsOf(subscription),

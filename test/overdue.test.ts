@@ -83,14 +83,29 @@ describe('a thread that a handler has ended', () => {
   ];
   const all = [one, another, again];
 
-  it('is the doing of the one that is named; another that was caught in one before is looked at alone', () => {
-    expect(blame.judge('exited', all, null, [one])).toEqual({
-      culprits: [one],
-      cause: 'exited',
-      suspected: [again],
+  const nobody = { culprits: [], suspected: [], innocent: [] };
+
+  it('is the doing of the one that is named, if it was alone', () => {
+    expect(blame.judge('exited', [one], null, [one])).toMatchObject({ ...nobody, culprits: [one], cause: 'exited' });
+  });
+
+  it('has the one that is named looked at alone, where there were others, and so any that was caught in one before', () => {
+    expect(blame.judge('exited', all, null, [one])).toMatchObject({
+      ...nobody,
+      suspected: [one, again],
       innocent: [another],
     });
-    expect(blame.judge('exited', [another], null, [])).toMatchObject({ culprits: [], innocent: [another] });
+  });
+
+  it('is the doing of nobody where one that is over is named; who is there again, is looked at alone, and then charged', () => {
+    const inQuarantine = new Blame(blame.patience, true);
+    const judge = (by: Blame, ...suspects: Suspect[]) => by.judge('exited', suspects, null, []);
+    expect(judge(blame)).toMatchObject(nobody);
+    expect(judge(blame, one)).toMatchObject({ ...nobody, innocent: [one] });
+    expect(judge(blame, again)).toMatchObject({ ...nobody, suspected: [again] });
+    expect(judge(blame, ...all)).toMatchObject({ ...nobody, suspected: [again], innocent: [one, another] });
+    expect(judge(inQuarantine, one)).toMatchObject({ ...nobody, innocent: [one] });
+    expect(judge(inQuarantine, again)).toMatchObject({ ...nobody, culprits: [again], cause: 'exited' });
   });
 
   it('is the doing of any of them, where none is named', () => {

@@ -33,14 +33,14 @@ describe('with several handlers at once in a lane', () => {
     expect(letters.sort()).toEqual([0, 31].map((n) => [n, 'timeout_error', 2]));
   });
 
-  it('the one that exits is named, runs alone from then on, and those beside it run again for free', async () => {
+  it('the one that exits runs alone from then on, and is charged for what it does there', async () => {
     const retry = { connection_error: { maxRetries: 3, backoffMs: 0 } };
     const scene = await setScene({ concurrency: 4, retry });
     await scene.act('wait', 'wait', 'wait', 'exit later', ...Array<string>(20).fill('wait'));
     expect(await lettersOf(scene.bus)).toMatchObject([
-      { reason: 'poison', failed: 2, started: 2, message: { payload: { n: 3 } } },
+      { reason: 'poison', failed: 2, started: 3, message: { payload: { n: 3 } } },
     ]);
-    expect(shared.replaced()).toBe(2);
+    expect(shared.replaced()).toBe(3);
     for (let n = 0; n < 24; n++) if (n !== 3) expect(scene.starts(n)).toBeLessThanOrEqual(2);
     expect(accountOf(scene.bus, 's')).toMatchObject({ succeeded: 23, deadLettered: 1 });
   });
@@ -59,5 +59,23 @@ describe('with several handlers at once in a lane', () => {
     const scene = await setScene({ concurrency: 2 });
     await scene.act('exit after the end', 'wait long');
     expect([scene.done(), scene.starts(1), await lettersOf(scene.bus)]).toEqual([[0, 1], 2, []]);
+  });
+
+  it('one that exits in the context of another is charged, and the other is not', async () => {
+    const scene = await setScene({ concurrency: 2, retry: { connection_error: { maxRetries: 0 } } });
+    await scene.act('lend its context', 'exit as another');
+    expect([scene.done(), scene.starts(0)]).toEqual([[0], 2]);
+    expect(await lettersOf(scene.bus)).toMatchObject([{ failed: 1, message: { payload: { n: 1 } } }]);
+  });
+});
+
+describe('one that exits in the context of an attempt that is over', () => {
+  it.each([1, 4])('ends no threads without end, of %s at once', async (concurrency) => {
+    const scene = await setScene({ concurrency, retry: { connection_error: { maxRetries: 3, backoffMs: 0 } } });
+    await scene.act('exit as another', 'wait');
+    expect(scene.done()).toContain(1);
+    expect(await lettersOf(scene.bus)).toMatchObject([{ reason: 'poison', failed: 2, message: { payload: { n: 0 } } }]);
+    // Caught once more, where it comes to a thread that has a context to lend from before.
+    expect([3, 4]).toContain(shared.replaced());
   });
 });

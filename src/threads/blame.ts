@@ -29,9 +29,12 @@ const NOBODY: Judgement = { culprits: [], cause: 'deadline', suspected: [], inno
 /** Belongs to one lane. Decides; has no effects. Times as `Clock.elapsed()`, in milliseconds. */
 export class Blame {
   readonly patience: Patience;
+  readonly #isQuarantine: boolean;
 
-  constructor(patience: Patience) {
+  /** @param isQuarantine its lane runs one at a time what has ended a thread, or may have */
+  constructor(patience: Patience, isQuarantine = false) {
     this.patience = patience;
+    this.#isQuarantine = isQuarantine;
   }
 
   isOverdue({ startedAt, timeouts }: Suspect, elapsed: number): boolean {
@@ -39,8 +42,10 @@ export class Blame {
   }
 
   /**
-   * One attempt in flight is the culprit. Of several, those past their deadline are, where nothing blocked their thread;
-   * else any may have blocked it, or ended it where its code was not known by its async context, and those past their deadline may have been kept from ending by another.
+   * One attempt in flight is the culprit, unless its thread was ended by what another has left behind. Of several, those past
+   * their deadline are, where nothing blocked their thread; else any may have blocked it, or kept those past their deadline from
+   * ending. Nor is one of several charged for an exit, though named: what several share (a pool of connections) may call back in
+   * the context of another. It has to do it alone.
    *
    * @param ending null: main has ended the thread for no deadline, or not at all
    * @param named those of them, if any, whose code has ended the thread; null: not known
@@ -53,12 +58,13 @@ export class Blame {
   ): Judgement {
     if (end === 'stuck') return { ...NOBODY, innocent: suspects };
     if (end !== 'killed') {
-      if (named === null && suspects.length > 1) return { ...NOBODY, suspected: suspects };
-      const culprits = named ?? suspects;
-      const others = suspects.filter((suspect) => !culprits.includes(suspect));
-      // What several share (a pool of connections) may call back in the context of another: who is there twice, is looked at.
-      const suspected = others.filter(({ runsAgain }) => runsAgain);
-      return { culprits, cause: end, suspected, innocent: others.filter(({ runsAgain }) => !runsAgain) };
+      const [first, ...beside] = suspects;
+      const isAlone = first !== undefined && beside.length === 0;
+      if (isAlone && this.#isCharged(first, named)) return { ...NOBODY, culprits: suspects, cause: end };
+      // Who is there twice, is looked at: it may have done it in the context of another, which may be over.
+      const isSuspected = (one: Suspect): boolean => one.runsAgain || named === null || named.includes(one);
+      const innocent = suspects.filter((one) => !isSuspected(one));
+      return { ...NOBODY, suspected: suspects.filter(isSuspected), innocent };
     }
     if (ending === null) return { ...NOBODY, innocent: suspects };
     if (suspects.length > 1 && !ending.isTurning) return { ...NOBODY, suspected: suspects };
@@ -66,5 +72,10 @@ export class Blame {
     const innocent = suspects.filter((suspect) => !isGuilty(suspect));
     const cause = ending.isTurning ? 'never-settled' : 'deadline';
     return { ...NOBODY, culprits: suspects.filter(isGuilty), cause, innocent };
+  }
+
+  /** It was alone. In quarantine, where it is for such an end, it is not said once more that another has left something behind. */
+  #isCharged(only: Suspect, named: readonly Suspect[] | null): boolean {
+    return named === null || named.includes(only) || (this.#isQuarantine && only.runsAgain);
   }
 }

@@ -31,7 +31,7 @@ export interface LaneEvents {
   handedBack(delivery: Delivery, outcome: ReadOutcome): void;
   /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran; `timeoutMs`: and might have. */
   killed(delivery: Delivery, cause: KillCause, ranMs: number, timeoutMs: number): void;
-  /** This delivery, or one of others beside it, ended their thread: it has to run where there are none. */
+  /** This delivery, or another one, ended its thread: it has to run where there are no others. */
   suspected(delivery: Delivery): void;
   /** A handler published, logged, succeeded after failures, or threw late. */
   news(outcome: ReadOutcome): void;
@@ -82,6 +82,8 @@ export interface LaneOptions {
   readonly testing: LaneTesting | null;
   /** Each success is told: it costs the worker a record, and main its reading. */
   readonly tellsHandled: boolean;
+  /** It runs what has ended a thread, or may have. */
+  readonly isQuarantine: boolean;
 }
 
 /** `ending`: its thread was told to end, and may not have yet. `held`: the breaker is open. `storm`: its threads keep dying. */

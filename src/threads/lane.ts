@@ -56,7 +56,7 @@ export class Lane implements TurnTaker {
       this.#state = 'idle';
       this.refill();
     });
-    this.#blame = new Blame(new Patience(options.deadline, options.graceMs));
+    this.#blame = new Blame(new Patience(options.deadline, options.graceMs), options.isQuarantine);
     const lookAgain = (): void => this.checkDeadlines(surroundings.clock.elapsed());
     this.#thread = new LaneThread(this.#queue.rings, this.#signals, this.#blame, options, lookAgain);
   }
