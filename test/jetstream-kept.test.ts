@@ -56,6 +56,17 @@ describeWithNats('what the servers of JetStream never take', () => {
     await server.stop();
   });
 
+  it('is reported when it is too large for the buffer, and the bus goes on', async () => {
+    const bus = await start({ bufferBytes: 1000 });
+    expect(bus.publish('large', Buffer.alloc(1000))).toBe(false);
+    await expect(bus.publishAsync('large', Buffer.alloc(1000))).rejects.toMatchObject({ code: 'BUSBAR_REFUSED' });
+    await bus.errorLogger?.flush();
+    const told = (await bus.errorLogger?.recentErrors())?.map(({ message }) => message);
+    expect(told).toContainEqual(expect.stringMatching(/larger than 1000 bytes, the buffer's bufferBytes/));
+    await bus.publishAsync('large', 1);
+    expect(bus.getHealthStatus().transport?.refused).toBe(2);
+  });
+
   it('is published again after a stop without servers, in order, and marked: they may have had it', async () => {
     const folder = temporaryFolder();
     const bus = await start({ stream: 'AWAY' }, folder);

@@ -5,6 +5,8 @@ import type { Connection } from '../src/transport/connection.js';
 import type { Incoming } from '../src/transport/connection-words.js';
 import { Outbox, type Outgoing } from '../src/transport/outbox.js';
 
+const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume));
+
 /** An outbox on a connection that the test answers. */
 function outboxWith(limits: { messages: number; bytes: number }) {
   let onAnswer: (message: Incoming) => void = () => undefined;
@@ -54,5 +56,30 @@ describe('the buffer of published messages', () => {
     expect([add(90, { isFromHandler }), outbox.isFullOfHandlers]).toEqual([true, true]);
     stores();
     expect(outbox.isFullOfHandlers).toBe(false);
+  });
+
+  it('is not ready for one that it refused, though a smaller one would fit, before half of it is free', async () => {
+    const { outbox, add, stores } = outboxWith({ messages: 10, bytes: 100 });
+    const seen: string[] = [];
+    expect([add(45), add(45), add(45)]).toEqual([true, true, false]);
+    const ready = outbox.ready().then(() => seen.push('ready'));
+    expect(add(1)).toBe(true);
+    const stillReady = outbox.ready().then(() => seen.push('ready'));
+    await turn();
+    expect(seen).toEqual([]);
+    stores();
+    await Promise.all([ready, stillReady]);
+    expect(add(45)).toBe(true);
+    for (let n = 0; n < 3; n++) stores();
+    await outbox.ready();
+  });
+
+  it('is ready again though nobody waited while half of it became free', async () => {
+    const { outbox, add, stores } = outboxWith({ messages: 10, bytes: 100 });
+    expect([add(60), add(60)]).toEqual([true, false]);
+    stores();
+    await outbox.ready();
+    expect([add(200), outbox.size]).toEqual([false, 0]);
+    await outbox.ready();
   });
 });

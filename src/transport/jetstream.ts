@@ -13,6 +13,7 @@ import { Outbox, type Outgoing } from './outbox.js';
 import { Partitions } from './partitions.js';
 import { ensureConsumer, ensureStreams } from './streams.js';
 import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
+import { tooLargeForBuffer, tooLargeForServer } from './too-large.js';
 import type { Inflow, Intake, OnStored, Origin, Transport, TransportHost, TransportMaker } from './transport.js';
 import { transportError, withoutUser } from './transport-errors.js';
 import { decodeMessage, encodeMessage, markSentAgain, OPENING } from './wire.js';
@@ -23,8 +24,6 @@ export type { TransportMaker } from './transport.js';
 /** What the breaker of the connection is called in health and events. */
 const NAME = 'jetstream';
 const CONNECT_TIMEOUT_MS = 5000;
-/** What a letter needs beside its payload: error, history, headers. A larger message could not be dead-lettered. */
-const LETTER_ROOM_BYTES = 64 * 1024;
 
 /**
  * Carries the messages of a bus through NATS JetStream: they outlive the process, and processes with the same
@@ -117,7 +116,7 @@ class JetStream implements Transport {
     const isFromHandler = origin === 'handler';
     // What a handler publishes is stored before its input is settled, whenever that is.
     if (!isFromHandler && this.#options.whenOffline === 'refuse' && !this.#connection.isUp) return this.#refuse();
-    const { partitions } = this.#options;
+    const { partitions, bufferBytes } = this.#options;
     const { key, topic, id, headers } = message;
     const partition = key === null ? this.#nextPartition++ % partitions : partitionOf(key, partitions);
     const data = encodeMessage(message);
@@ -128,15 +127,14 @@ class JetStream implements Transport {
     const trace = headers?.['traceparent'];
     if (trace !== undefined) header.push(['traceparent', headerValue(trace)]);
     const outgoing = { subject: this.#names.message(partition, topic), data, header, key, isFromHandler, onStored };
-    const largest = this.#connection.largestMessage - LETTER_ROOM_BYTES;
-    return data.byteLength > largest ? this.#tooLarge(outgoing, largest) : this.#outbox.add(outgoing);
+    const problem =
+      tooLargeForServer(data, this.#connection.largestMessage) ??
+      (isFromHandler ? undefined : tooLargeForBuffer(data, bufferBytes));
+    return problem === undefined ? this.#outbox.add(outgoing) : this.#tooLarge(outgoing, problem);
   }
 
   /** Its publisher has it still, unless that was a handler. */
-  #tooLarge(outgoing: Outgoing, largest: number): boolean {
-    const size = outgoing.data.byteLength;
-    const what = `a message of ${size} bytes is larger than ${largest} bytes, what the server takes less room for a letter`;
-    const problem = new BusbarError('BUSBAR_MESSAGE_TOO_LARGE', what);
+  #tooLarge(outgoing: Outgoing, problem: BusbarError): boolean {
     if (outgoing.isFromHandler) {
       void this.#outbox.refuse(outgoing, problem);
       return true;

@@ -18,6 +18,8 @@ export class Room<T extends Sized> {
   readonly #late = new Fifo<T>();
   #size = 0;
   #bytes = 0;
+  /** One was refused, though others may still fit. */
+  #isShort = false;
   #whenRoom: (() => void)[] = [];
 
   /** @param admit enters one that waited */
@@ -31,13 +33,11 @@ export class Room<T extends Sized> {
     return this.#size + this.#late.length;
   }
 
-  get isFull(): boolean {
-    return this.size >= this.#limits.messages || this.#bytes >= this.#limits.bytes;
-  }
-
-  /** Room for this one, and nobody waits for it. */
+  /** Room for this one, and nobody waits for it. False while others are in: nobody is ready before half of it is free. */
   isFor(item: T): boolean {
-    return this.#late.length === 0 && this.#fits(item);
+    const isFor = this.#late.length === 0 && this.#fits(item);
+    if (!isFor && this.#size > 0) this.#isShort = true;
+    return isFor;
   }
 
   /** One that will be admitted some time; false: it never could. */
@@ -59,12 +59,12 @@ export class Room<T extends Sized> {
       this.#late.take();
       this.#admit(late);
     }
-    if (this.#whenRoom.length > 0) this.#tellRoom();
+    this.#tellRoom();
   }
 
   /** Resolves when there is some room; once there was none, when half of it is free again. */
   async ready(): Promise<void> {
-    if (this.isFull) await new Promise<void>((resume) => this.#whenRoom.push(resume));
+    if (this.#isShort || this.#isFull) await new Promise<void>((resume) => this.#whenRoom.push(resume));
   }
 
   /** Those that wait will not be admitted any more. */
@@ -72,14 +72,19 @@ export class Room<T extends Sized> {
     return this.#late.takeAll();
   }
 
+  get #isFull(): boolean {
+    return this.size >= this.#limits.messages || this.#bytes >= this.#limits.bytes;
+  }
+
   #fits({ data }: T): boolean {
     return this.#size < this.#limits.messages && this.#bytes + data.byteLength <= this.#limits.bytes;
   }
 
-  /** Those that waited go in their order; they may fill the buffer again, and then the rest waits on. */
+  /** Once half of it is free. Those that waited go in their order; they may fill the buffer again, and then the rest waits on. */
   #tellRoom(): void {
     const { messages, bytes } = this.#limits;
     if (this.size > messages / 2 || this.#bytes > bytes / 2) return;
+    this.#isShort = false;
     for (const resume of this.#whenRoom.splice(0, Math.ceil(messages / 2))) resume();
   }
 }
