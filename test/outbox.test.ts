@@ -4,6 +4,10 @@ import { SteppedClock } from '../src/testing/index.js';
 import type { Connection } from '../src/transport/connection.js';
 import type { Incoming } from '../src/transport/connection-words.js';
 import { Outbox, type Outgoing } from '../src/transport/outbox.js';
+import { memoryInUse } from './heap.js';
+
+/** Messages: the rest waits in the buffer, and is not on its way. */
+const MORE_THAN_IS_SENT = 5000;
 
 const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume));
 
@@ -81,5 +85,38 @@ describe('the buffer of published messages', () => {
     await outbox.ready();
     expect([add(200), outbox.size]).toEqual([false, 0]);
     await outbox.ready();
+  });
+
+  it('holds no message that is stored, though it is never empty', async () => {
+    const { outbox, stores } = outboxWith({ messages: 10_000, bytes: 1_000_000 });
+    const held: WeakRef<Uint8Array>[] = [];
+    const publish = (): void => {
+      // A buffer of its own: a small one would be a view of one that many share.
+      const data = new Uint8Array(64);
+      held.push(new WeakRef(data));
+      outbox.add({ subject: 'a', header: [], key: null, isFromHandler: true, onStored: undefined, data });
+    };
+    const seen: number[] = [];
+    for (let n = 0; n < MORE_THAN_IS_SENT; n++) publish();
+    for (let n = 0; n < MORE_THAN_IS_SENT; n++) {
+      stores();
+      outbox.afterHandlers(() => seen.push(n));
+      publish();
+    }
+    expect([outbox.size, seen.length > 0]).toEqual([MORE_THAN_IS_SENT, true]);
+    await turn();
+    memoryInUse();
+    const left = held.filter((data) => data.deref() !== undefined).length;
+    expect(left).toBeLessThan(outbox.size + 10);
+    while (outbox.size > 0) stores();
+    expect(seen).toHaveLength(MORE_THAN_IS_SENT);
+  });
+
+  it('sends what is late again before what was never sent, in the order of publishing', () => {
+    const { outbox, sent, add } = outboxWith({ messages: 10_000, bytes: 1_000_000 });
+    for (let n = 0; n < MORE_THAN_IS_SENT; n++) add(1);
+    const first = sent.splice(0).map(({ reply }) => reply);
+    outbox.reconnected();
+    expect(sent.map(({ reply }) => reply)).toEqual(first);
   });
 });

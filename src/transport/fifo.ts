@@ -4,7 +4,8 @@
 const MOST_EMPTY = 1024;
 
 export class Fifo<T> {
-  #items: T[] = [];
+  /** Empty places before `#first`: what was taken is not held. */
+  #items: (T | undefined)[] = [];
   #first = 0;
 
   get length(): number {
@@ -22,7 +23,7 @@ export class Fifo<T> {
   take(): T | undefined {
     const oldest = this.#items[this.#first];
     if (this.#first === this.#items.length) return undefined;
-    this.#first++;
+    this.#items[this.#first++] = undefined;
     if (this.#first === this.#items.length || this.#first > MOST_EMPTY) {
       this.#items = this.#items.slice(this.#first);
       this.#first = 0;
@@ -30,8 +31,14 @@ export class Fifo<T> {
     return oldest;
   }
 
+  /** Before all others, in this order. */
+  putBack(items: readonly T[]): void {
+    this.#items = [...items, ...this.#items.slice(this.#first)];
+    this.#first = 0;
+  }
+
   takeAll(): T[] {
-    const all = this.#items.slice(this.#first);
+    const all = this.#items.slice(this.#first) as T[];
     this.#items = [];
     this.#first = 0;
     return all;

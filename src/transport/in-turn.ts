@@ -1,4 +1,5 @@
 // Lets callers wait until all that began before them has ended, in whichever order it ends.
+import { Fifo } from './fifo.js';
 
 /** Something that began. */
 export interface Begun {
@@ -12,49 +13,30 @@ interface Waiting {
   readonly then: () => void;
 }
 
-/** Entries that are done with, before they are cut off. */
-const MOST_DONE = 1024;
-
 export class InTurn {
-  /** Oldest first, from `#first` on. */
-  #begun: Begun[] = [];
-  #first = 0;
+  readonly #begun = new Fifo<Begun>();
+  readonly #waiting = new Fifo<Waiting>();
   #numbers = 0;
-  #waiting: Waiting[] = [];
-  #nextWaiting = 0;
 
   begin(): Begun {
     const begun = { number: this.#numbers++, isEnded: false };
-    this.#begun.push(begun);
+    this.#begun.add(begun);
     return begun;
   }
 
   end(begun: Begun): void {
     begun.isEnded = true;
-    while (this.#begun[this.#first]?.isEnded === true) this.#first++;
-    if (this.#first > MOST_DONE) {
-      this.#begun = this.#begun.slice(this.#first);
-      this.#first = 0;
+    while (this.#begun.oldest?.isEnded === true) this.#begun.take();
+    const oldest = this.#begun.oldest?.number ?? Number.POSITIVE_INFINITY;
+    for (let next = this.#waiting.oldest; next !== undefined && next.number <= oldest; next = this.#waiting.oldest) {
+      this.#waiting.take();
+      next.then();
     }
-    this.#callThose();
   }
 
   /** Calls `then` once all that has begun has ended; at once, when it has. */
   after(then: () => void): void {
-    if (this.#first === this.#begun.length) then();
-    else this.#waiting.push({ number: this.#numbers, then });
-  }
-
-  #callThose(): void {
-    const oldest = this.#begun[this.#first]?.number ?? Number.POSITIVE_INFINITY;
-    for (;;) {
-      const waiting = this.#waiting[this.#nextWaiting];
-      if (waiting === undefined || waiting.number > oldest) break;
-      this.#nextWaiting++;
-      waiting.then();
-    }
-    if (this.#nextWaiting < this.#waiting.length && this.#nextWaiting < MOST_DONE) return;
-    this.#waiting = this.#waiting.slice(this.#nextWaiting);
-    this.#nextWaiting = 0;
+    if (this.#begun.length === 0) then();
+    else this.#waiting.add({ number: this.#numbers, then });
   }
 }

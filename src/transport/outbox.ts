@@ -4,6 +4,7 @@ import { BusbarError } from '../shared/errors.js';
 import { within } from '../shared/within.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
+import { Fifo } from './fifo.js';
 import { FromHandlers } from './from-handlers.js';
 import type { Begun } from './in-turn.js';
 import { answerOf } from './publish-answer.js';
@@ -65,9 +66,8 @@ export class Outbox {
   readonly #inbox: string;
   readonly #listening: Listening;
   readonly #timer: Timer;
-  /** Not sent yet, oldest first, from `#next` on. */
-  #waiting: Entry[] = [];
-  #next = 0;
+  /** Not sent yet, oldest first. */
+  readonly #waiting = new Fifo<Entry>();
   readonly #sent = new Map<number, Entry>();
   #sentBytes = 0;
   /** Messages that wait for an earlier one of their key. */
@@ -128,7 +128,7 @@ export class Outbox {
     // What a spread is followed by costs microseconds, what it follows does not.
     const entry: Entry = { position: this.#positions++, begun, sentAt: 0, ...outgoing };
     this.#room.enter(entry);
-    if (!this.#waitsForItsKey(entry)) this.#waiting.push(entry);
+    if (!this.#waitsForItsKey(entry)) this.#waiting.add(entry);
     this.#send();
   }
 
@@ -163,7 +163,7 @@ export class Outbox {
     this.#timer.cancel();
     this.#again?.cancel();
     await within(this.#parts.clock, LAST_ANSWERS_MS, () => this.#listening.drain(), undefined, true);
-    const begun = [...this.#sent.values(), ...this.#waiting.slice(this.#next), ...[...this.#byKey.values()].flat()];
+    const begun = [...this.#sent.values(), ...this.#waiting.takeAll(), ...[...this.#byKey.values()].flat()];
     const left = [...begun.sort((one, other) => one.position - other.position), ...this.#room.close()];
     if (left.length === 0) return;
     const what = `${left.length} messages were published and not stored when the bus stopped`;
@@ -203,18 +203,15 @@ export class Outbox {
   #send(): void {
     const { connection, clock } = this.#parts;
     if (this.#isClosed) return;
-    while (this.#next < this.#waiting.length && this.#sent.size < MOST_SENT && this.#sentBytes < MOST_SENT_BYTES) {
-      const entry = this.#waiting[this.#next] as Entry;
+    while (this.#sent.size < MOST_SENT && this.#sentBytes < MOST_SENT_BYTES) {
+      const entry = this.#waiting.oldest;
+      if (entry === undefined) return;
       if (!connection.send(entry.subject, entry.data, `${this.#inbox}.${entry.position.toString(36)}`, entry.header))
         return;
+      this.#waiting.take();
       entry.sentAt = clock.elapsed();
       this.#sent.set(entry.position, entry);
       this.#sentBytes += entry.data.byteLength;
-      this.#next++;
-      if (this.#next === this.#waiting.length) {
-        this.#waiting = [];
-        this.#next = 0;
-      }
     }
   }
 
@@ -228,9 +225,7 @@ export class Outbox {
       this.#sent.delete(entry.position);
       this.#sentBytes -= entry.data.byteLength;
     }
-    const inOrder = entries.toSorted((one, other) => one.position - other.position);
-    this.#waiting = [...inOrder, ...this.#waiting.slice(this.#next)];
-    this.#next = 0;
+    this.#waiting.putBack(entries.toSorted((one, other) => one.position - other.position));
     this.#send();
   }
 
@@ -276,7 +271,7 @@ export class Outbox {
   #nextOfKey(key: string): void {
     const next = this.#byKey.get(key)?.shift();
     if (next === undefined) this.#byKey.delete(key);
-    else this.#waiting.push(next);
+    else this.#waiting.add(next);
   }
 
   /** The server cannot take it now: no leader, no room. */
