@@ -24,6 +24,12 @@ describe('a message in the stream', () => {
     }
   });
 
+  it('keeps id, key and headers apart, also where one ends in half a character and the next begins with the other half', () => {
+    const read = decodeMessage('a.b', encodeMessage({ ...message, id: 'cut\ud83d', key: '\ude00key' }), 0);
+    expect(read).toMatchObject({ id: 'cut\ufffd', key: '\ufffdkey', headers: message.headers });
+    expect(decodePayload(read.codec, read.bytes)).toEqual(payload);
+  });
+
   it('is read in its first version, too: what waits in a stream outlives a program', () => {
     const facts = { id: 'm1', codec: 'json', published_at: 5, key: 'k', priority: 'critical', headers: { a: 'b' } };
     const text = Buffer.from(JSON.stringify(facts));

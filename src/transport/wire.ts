@@ -61,7 +61,10 @@ export function encodeMessage(message: EncodedMessage): Buffer {
   encoded.writeUInt32LE(headersBytes, 12);
   encoded.writeDoubleLE(publishedAt, 16);
   encoded.writeDoubleLE(expiresAt, 24);
-  encoded.write(id + key + headers, HEAD_BYTES);
+  // One by one: halves of a surrogate pair that meet would take fewer bytes than each by itself.
+  encoded.write(id, HEAD_BYTES);
+  encoded.write(key, HEAD_BYTES + idBytes);
+  encoded.write(headers, HEAD_BYTES + idBytes + keyBytes);
   encoded.set(bytes, texts);
   return encoded;
 }
