@@ -7,7 +7,7 @@ import type { Connection } from '../src/transport/connection.js';
 import type { Incoming } from '../src/transport/connection-words.js';
 import { Feed } from '../src/transport/feed.js';
 import type { FeedParts } from '../src/transport/feed-parts.js';
-import { InOrder } from '../src/transport/in-order.js';
+import { highestOf, InOrder } from '../src/transport/in-order.js';
 import type { Lease, Returned } from '../src/transport/lease.js';
 import type { Ticket } from '../src/transport/transport.js';
 import { encodeMessage } from '../src/transport/wire.js';
@@ -196,6 +196,11 @@ describe("a partition's feed", () => {
     feed.close();
     await settled;
     await feed.settled();
+  });
+
+  it('finds the highest sequence that is in doubt, however many are', () => {
+    expect(highestOf(new Map(Array.from({ length: 200_000 }, (_, n) => [n === 7 ? 300_000 : n, n])))).toBe(300_000);
+    expect(highestOf(new Map())).toBe(0);
   });
 
   it('asks servers less and less often that do not answer what is left to be handled', async () => {

@@ -4,7 +4,7 @@ import type { Incoming } from './connection-words.js';
 import { ACK, type Answer, type Brought, deliveredOf, markOf, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { handOver } from './hand-over.js';
-import { InOrder, upTo } from './in-order.js';
+import { highestOf, InOrder, upTo } from './in-order.js';
 import { pastOf, returnedOf } from './past.js';
 import { Pull, type PullEnd } from './pull.js';
 import { Remembered } from './remembered.js';
@@ -222,7 +222,7 @@ export class Feed {
     this.#isAssuring = true;
     const { lease, clock } = this.#parts;
     while (this.#inDoubt.size > 0 && !lease.isLost && !this.#isClosed) {
-      const isWritten = await lease.raiseMark(Math.max(...this.#inDoubt.keys()) + MARK_STEP);
+      const isWritten = await lease.raiseMark(highestOf(this.#inDoubt) + MARK_STEP);
       if (isWritten && lease.isTrusted) this.#takeDoubtful();
       else await new Promise<void>((resume) => clock.after(ASSURE_AGAIN_MS, resume));
     }

@@ -157,3 +157,10 @@ export function upTo(sequence: number, map: ReadonlyMap<number, unknown>): numbe
   for (const one of map.keys()) if (one <= sequence) count++;
   return count;
 }
+
+/** The highest of these sequences; 0: there is none. There may be more of them than a call takes arguments. */
+export function highestOf(map: ReadonlyMap<number, unknown>): number {
+  let highest = 0;
+  for (const one of map.keys()) if (one > highest) highest = one;
+  return highest;
+}
