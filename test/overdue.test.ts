@@ -23,7 +23,7 @@ describe('a thread with several attempts, some of them overdue', () => {
     const options = { graceMs, shape: { concurrency: 4 }, handler: { setupTimeoutMs: 1 } } as LaneOptions;
     const signals = new LaneSignals();
     const thread = new LaneThread(rings, signals, blame, options, () => undefined);
-    const kill = thread.begin(0);
+    const kill = thread.begin(0, 1);
     signals.beginDrain();
     const turn = new Int32Array(signals.turnMemory);
     const look = (elapsed: number, hasTurned = true): boolean => {

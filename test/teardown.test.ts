@@ -1,13 +1,16 @@
-// Teardown: runs on each thread that was set up, when nobody needs the handler any more, and not on one that was ended.
+// Set-up where threads are busy. Teardown: runs on each thread that was set up, when nobody needs the handler any more, and not on one that was ended.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { defineHandler, type MessageBus } from '../src/index.js';
+import doubles from './fixtures/doubles.js';
+import returnsThenables from './fixtures/returns-thenables.js';
+import setsUp, { mood } from './fixtures/sets-up.js';
 import tearsDown, { diary, manner } from './fixtures/tears-down.js';
 import { shareBus } from './shared-bus.js';
 import { startBus } from './test-bus.js';
 
 afterEach(() => {
-  for (const file of [diary, manner]) rmSync(file, { force: true });
+  for (const file of [diary, manner, mood]) rmSync(file, { force: true });
 });
 
 /** What happened, in order; by thread. */
@@ -100,5 +103,58 @@ describe('threads', () => {
     expect(() => defineHandler(import.meta.url, () => 0, options)).toThrow(
       'defineHandler: teardown must be a function',
     );
+  });
+});
+
+describe('while a second thread sets a handler up, and the first one is busy, too', () => {
+  const LONGER_MS = 700;
+  const short = { subscriberId: 's', setupTimeoutMs: 300 };
+
+  /** What has a thread now, and what is set up on the other, goes on once the mood is gone. */
+  async function occupy(bus: MessageBus): Promise<void> {
+    writeFileSync(mood, 'first, wait');
+    const subscribe = (n: number) => bus.subscribe(`slow.${n}`, setsUp, { subscriberId: 'slow' });
+    await subscribe(0);
+    const pause = (): Promise<void> => new Promise((resume) => setTimeout(resume, 20));
+    // The second thread may not have begun yet.
+    for (let n = 1; ; n++) {
+      await pause();
+      if (readFileSync(mood, 'utf8') === 'waits') break;
+      await Promise.race([subscribe(n), pause()]);
+    }
+    bus.publish('slow.0', 10);
+    const isBusy = (): boolean => bus.getHealthStatus().subscriptions.some(({ inFlight }) => inFlight === 1);
+    while (!isBusy()) await new Promise((resume) => setTimeout(resume, 5));
+  }
+
+  async function isUntroubled(bus: MessageBus): Promise<void> {
+    expect(await bus.errorLogger?.recentErrors()).toEqual([]);
+    expect(bus.getHealthStatus().threads.replaced).toBe(0);
+  }
+
+  it('a lane that waits for a thread is not taken for one whose handler hangs', async () => {
+    const bus = await startBus({ threads: 2 });
+    const quick = await bus.subscribe('quick', doubles, short);
+    expect(await bus.request('quick', 1)).toBe(2);
+    quick.pause();
+    await occupy(bus);
+    quick.resume();
+    const answer = bus.request('quick', 2);
+    await new Promise((resume) => setTimeout(resume, LONGER_MS));
+    expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ pending: 1, held: false });
+    rmSync(mood);
+    expect(await answer).toBe(4);
+    await isUntroubled(bus);
+  });
+
+  it('a handler that waits to be loaded is not refused for that', async () => {
+    const bus = await startBus({ threads: 2 });
+    await occupy(bus);
+    const subscribed = bus.subscribe('quick', returnsThenables, short);
+    subscribed.catch(() => undefined);
+    await new Promise((resume) => setTimeout(resume, LONGER_MS));
+    rmSync(mood);
+    await subscribed;
+    await isUntroubled(bus);
   });
 });

@@ -12,6 +12,7 @@ import { announceExit } from './lane/exit.js';
 import { containLateThrows } from './lane/late.js';
 import { describeLoadFailure, loadHandler } from './lane/load.js';
 import { linkTeardown } from './lane/teardown.js';
+import { DrainTurn } from './lane/turn.js';
 
 markLaneWorker();
 containLateThrows();
@@ -28,14 +29,22 @@ async function preload(): Promise<void> {
   }
 }
 
+/** From here on it is the handler's time. */
+function tellTaken(taken: Int32Array): void {
+  Atomics.store(taken, 0, 1);
+  Atomics.notify(taken, 0);
+}
+
 export default async function runLaneTask(task: LaneTask): Promise<LaneTaskResult> {
   switch (task.kind) {
     case 'load':
+      tellTaken(new Int32Array(task.taken));
       return loadHandler(task.handler).then(
         () => ({ kind: 'loaded' }),
         (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
       );
     case 'drain':
+      new DrainTurn(task.turn).take(task.number);
       return loadHandler(task.handler).then(
         (handler) => new Drain(task, handler).run(),
         (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),

@@ -43,6 +43,8 @@ export interface LoadTask {
   readonly kind: 'load';
   readonly handler: HandlerSource;
   readonly redact: RedactOptions;
+  /** One word, on which main waits: 1 once a thread has taken the task. */
+  readonly taken: SharedArrayBuffer;
 }
 
 /** Reads a lane's rings and calls the handler until told to give the thread back. */
@@ -127,9 +129,11 @@ export const Turn = {
   /** Written by the drain before EXITED: the ring and SEQUENCE of the record whose handler has called process.exit(). */
   EXIT_PLACE: 4,
   EXIT_SEQUENCE: 5,
+  /** Written by the thread that takes the drain's task, before it loads the handler: the drain's number. */
+  TAKEN: 6,
 } as const;
 
 /** EXIT_PLACE where no handler is known to have called process.exit(), and where one did that is over. */
 export const EXIT_BY = { UNKNOWN: -1, OVER: -2 } as const;
 
-export const TURN_BYTES = 24;
+export const TURN_BYTES = 28;

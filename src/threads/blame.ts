@@ -56,7 +56,7 @@ export class Blame {
     ending: Ending | null,
     named: readonly Suspect[] | null,
   ): Judgement {
-    if (end === 'stuck') return { ...NOBODY, innocent: suspects };
+    if (end === 'stuck' || end === 'deaf' || end === 'none') return { ...NOBODY, innocent: suspects };
     if (end !== 'killed') {
       const [first, ...beside] = suspects;
       const isAlone = first !== undefined && beside.length === 0;

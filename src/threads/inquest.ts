@@ -55,5 +55,10 @@ export function holdInquest(
   const caught = suspected.map((suspect) => rings.take(suspect));
   rings.releaseDone();
   for (const { ranMs } of killed) blame.patience.add(ranMs);
-  return { killed, cause, suspected: caught, isExplained: end === 'killed' || killed.length + caught.length > 0 };
+  return {
+    killed,
+    cause,
+    suspected: caught,
+    isExplained: end === 'killed' || end === 'none' || killed.length + caught.length > 0,
+  };
 }

@@ -57,6 +57,11 @@ export class LaneSignals {
     return { place, sequence: Atomics.load(this.#turn, Turn.EXIT_SEQUENCE) };
   }
 
+  /** False: no thread has taken its task yet. */
+  get isTaken(): boolean {
+    return Atomics.load(this.#turn, Turn.TAKEN) === this.#drain;
+  }
+
   /** Another one each time the drain's loop turns; 0: it has not begun. */
   get beat(): number {
     return Atomics.load(this.#turn, Turn.BEAT);

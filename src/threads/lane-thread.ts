@@ -7,7 +7,7 @@ import type { LaneOptions } from './lane-contract.js';
 import type { Suspect } from './lane-ring.js';
 import type { LaneRings } from './lane-rings.js';
 import type { LaneSignals } from './lane-signals.js';
-import { EXITED, STUCK, type ThreadEnd } from './pool.js';
+import { DEAF, EXITED, STUCK, type ThreadEnd } from './pool.js';
 import { Pulse } from './pulse.js';
 import { Reprieve } from './reprieve.js';
 
@@ -17,6 +17,8 @@ const LEAVE_MS = 200;
 const BLOCKED_MS = 250;
 /** While a thread is to end soon, it is looked at this often, in milliseconds, also where time is stepped. */
 const LOOK_AGAIN_MS = 20;
+/** Stands for the beat of a drain that no thread has taken. */
+const NOT_TAKEN = -1;
 
 /** Belongs to one lane. Runs on the main thread. */
 export class LaneThread {
@@ -31,6 +33,7 @@ export class LaneThread {
   readonly #isConcurrent: boolean;
   readonly #setupTimeoutMs: number;
   readonly #lookAgain: () => void;
+  #takeMs = 0;
   #kill = new AbortController();
   /** Null: it was not ended for a deadline. */
   ending: Ending | null = null;
@@ -56,8 +59,13 @@ export class LaneThread {
     this.#reprieve = new Reprieve(graceMs);
   }
 
-  /** For the next drain. Aborting it ends the thread. */
-  begin(elapsed: number): AbortSignal {
+  /**
+   * For the next drain. Aborting it ends the thread.
+   *
+   * @param takeMs in which a thread takes its task, in milliseconds
+   */
+  begin(elapsed: number, takeMs: number): AbortSignal {
+    this.#takeMs = takeMs;
     this.#kill = new AbortController();
     this.ending = null;
     this.#dueSince = null;
@@ -97,7 +105,7 @@ export class LaneThread {
       this.ending = { at: elapsed, isTurning };
       this.#kill.abort();
     } else if (this.#standsStill(started.length > 0)) {
-      this.#kill.abort(STUCK);
+      this.#kill.abort(this.#signals.isTaken ? STUCK : DEAF);
     }
   }
 
@@ -123,8 +131,9 @@ export class LaneThread {
   /** A handler that runs has its deadline. Without one, work that lies there or a thread that is asked for wakes the drain. */
   #standsStill(isRunning: boolean): boolean {
     const isExpected = !isRunning && (this.#rings.unsettled > 0 || this.#signals.isAsked);
-    const { beat } = this.#signals;
-    const stoodMs = this.#pulse.look(beat, isExpected, systemClock.elapsed());
+    const { beat, isTaken } = this.#signals;
+    const stoodMs = this.#pulse.look(isTaken ? beat : NOT_TAKEN, isExpected, systemClock.elapsed());
+    if (!isTaken) return stoodMs > this.#takeMs;
     return beat === 0 ? stoodMs > this.#setupTimeoutMs : this.#blame.patience.isOver(stoodMs, 0);
   }
 

@@ -193,12 +193,13 @@ export class Lane implements TurnTaker {
     // Paused or closed after its turn was granted.
     if (this.#state !== 'waiting') return false;
     this.#state = 'draining';
-    const kill = this.#thread.begin(this.#surroundings.clock.elapsed());
+    const { pool, clock } = this.#surroundings;
+    const kill = this.#thread.begin(clock.elapsed(), pool.takeMs(this.#options.handler));
     const number = this.#signals.beginDrain();
     const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame, number);
     this.#outcomes.begin();
     try {
-      const result = await this.#surroundings.pool.run(task, kill);
+      const result = await pool.run(task, kill);
       this.#state = 'ending';
       while (this.collect(1000));
       this.#gaveBack(result);
@@ -256,7 +257,7 @@ export class Lane implements TurnTaker {
     // Not before: what goes on in the meantime would ask for a turn that this lane still has.
     this.#state = 'idle';
     // Its threads would take the time of others for as long again and again.
-    if (!this.#signals.hasBegun && end === 'stuck')
+    if (!this.#signals.hasBegun && (end === 'stuck' || end === 'deaf'))
       this.#notLoaded(lostWhileLoading(handler, end), handler.setupTimeoutMs);
     else if (!isExplained && !this.#outcomes.hadAbandoned) this.#died();
     this.#events.heard();

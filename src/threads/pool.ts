@@ -2,14 +2,8 @@
 import { Piscina } from 'piscina';
 import { systemClock, type Timer } from '../shared/clock.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
-import type {
-  HandlerSource,
-  LaneTask,
-  LaneTaskResult,
-  LaneWorkerData,
-  LoadTask,
-  TeardownLink,
-} from '../shared/lane-task.js';
+import type { HandlerSource, LaneTask, LaneTaskResult, LaneWorkerData, TeardownLink } from '../shared/lane-task.js';
+import type { RedactOptions } from '../shared/redact.js';
 import { within } from '../shared/within.js';
 import { workerFile } from '../shared/worker-file.js';
 import type { ThreadLimits } from './thread-limits.js';
@@ -31,16 +25,30 @@ const REPLACE_AFTER_MS = 30;
 /** A thread that does not run by then, in milliseconds, is not going to. */
 const BEGIN_TIMEOUT_MS = 30_000;
 
+/** A thread that is only short of time takes a task by then, in milliseconds. */
+const TAKE_MS = 5000;
+
 /** Threads that may end on their own before new ones begin without handlers. */
 const MOST_UNEXPLAINED = 2;
 
-/** How a thread ended under a task. `stuck`: it was ended, for what no delivery is to blame for. */
-export type ThreadEnd = 'killed' | 'exited' | 'out-of-memory' | 'stuck';
+/**
+ * How a thread ended under a task. `stuck`: it was ended, for what no delivery is to blame for; `deaf`: because it did not take
+ * the task; `none`: no thread ended, for none had been given the task.
+ */
+export type ThreadEnd = 'killed' | 'exited' | 'out-of-memory' | 'stuck' | 'deaf' | 'none';
 
 /** The reason of a `kill` for a thread that has told its own end: Node would take 8 ms more to tell. */
 export const EXITED = Symbol('exited');
 /** The reason of a `kill` for a thread on which nothing can run any more, though no handler does. */
 export const STUCK = Symbol('stuck');
+/** The reason of a `kill` for a task that no thread has taken: what else a thread loads, or was left there, keeps it from that. */
+export const DEAF = Symbol('deaf');
+
+const ENDS = new Map<unknown, ThreadEnd>([
+  [EXITED, 'exited'],
+  [STUCK, 'stuck'],
+  [DEAF, 'deaf'],
+]);
 
 /** Raised by {@link Pool.run} when the thread ended before the task did. */
 export class ThreadLost extends Error {
@@ -140,32 +148,44 @@ export class Pool {
    */
   async run(task: LaneTask, kill: AbortSignal): Promise<LaneTaskResult> {
     this.#busy++;
+    try {
+      return await this.#run(task, kill);
+    } finally {
+      this.#busy--;
+    }
+  }
+
+  async #run(task: LaneTask, kill: AbortSignal): Promise<LaneTaskResult> {
     const end = new AbortController();
-    let gone: Promise<void> | null = null;
+    let gone: Promise<void> | null | undefined;
     kill.addEventListener('abort', () => {
       gone = this.#end(end, kill.reason);
     });
     try {
       return await this.#piscina.run(task, { signal: end.signal });
     } catch (cause) {
+      if (kill.aborted && gone === undefined) throw new ThreadLost('none', null, cause);
       if (!this.#closing) this.threadsReplaced++;
       this.#unexplained--;
-      throw new ThreadLost(endOf(cause, kill), gone, cause);
-    } finally {
-      this.#busy--;
+      throw new ThreadLost(endOf(cause, kill), gone ?? null, cause);
     }
   }
 
   /**
    * Piscina takes a thread for ended once it has been told to end. What is in a native call then goes on with it, and then
    * with whatever follows until V8 looks for interrupts.
+   *
+   * @returns as `ThreadLost.gone`; undefined: no thread had the task
    */
-  #end(end: AbortController, reason: unknown): Promise<void> | null {
+  #end(end: AbortController, reason: unknown): Promise<void> | null | undefined {
+    // Its successor would load the same.
+    if (reason === DEAF) this.#handlers.length = 0;
     const before = this.#piscina.threads;
     end.abort(reason);
     const left = new Set(this.#piscina.threads);
     const thread = before.find((each) => !left.has(each));
-    if (thread === undefined || reason === EXITED) return null;
+    if (reason === EXITED) return null;
+    if (thread === undefined) return undefined;
     return new Promise((resolve) => thread.once('exit', () => resolve()));
   }
 
@@ -175,19 +195,50 @@ export class Pool {
     this.#handlers.splice(0, this.#handlers.length, ...handlers);
   }
 
+  /** In which a thread takes a task that is for this handler, in milliseconds: it may be loading others early. */
+  takeMs({ setupTimeoutMs }: HandlerSource): number {
+    return Math.max(TAKE_MS, setupTimeoutMs, ...this.#handlers.map((other) => other.setupTimeoutMs));
+  }
+
+  /**
+   * Loads a handler on a free thread, which is ended when that takes too long.
+   *
+   * @throws ThreadLost
+   */
+  async load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult> {
+    this.#busy++;
+    try {
+      return await this.#load(handler, redact, true);
+    } finally {
+      this.#busy--;
+    }
+  }
+
   /** Loads a handler on the threads that are idle. One that fails tells so when it is needed. */
-  warm(task: LoadTask): void {
-    const tasks = Array.from({ length: this.idle }, () => this.#warm(task));
+  warm(handler: HandlerSource, redact: RedactOptions): void {
+    const tasks = Array.from({ length: this.idle }, () => this.#load(handler, redact, false));
     this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
   }
 
-  async #warm(task: LoadTask): Promise<void> {
+  /** What it waits for a thread is not its time. */
+  async #load(handler: HandlerSource, redact: RedactOptions, keepAlive: boolean): Promise<LaneTaskResult> {
+    const taken = new Int32Array(new SharedArrayBuffer(4));
     const kill = new AbortController();
-    const timer = systemClock.after(task.handler.setupTimeoutMs, () => kill.abort());
-    try {
-      await this.#piscina.run(task, { signal: kill.signal });
-    } finally {
+    let isOver = false;
+    const giveUp = (): void => {
+      if (Atomics.load(taken, 0) === 0) kill.abort(DEAF);
+    };
+    let timer = systemClock.after(this.takeMs(handler), giveUp, keepAlive);
+    void Promise.resolve(Atomics.waitAsync(taken, 0, 0).value).then(() => {
       timer.cancel();
+      if (!isOver) timer = systemClock.after(handler.setupTimeoutMs, () => kill.abort(), keepAlive);
+    });
+    try {
+      return await this.#run({ kind: 'load', handler, redact, taken: taken.buffer as SharedArrayBuffer }, kill.signal);
+    } finally {
+      isOver = true;
+      timer.cancel();
+      Atomics.notify(taken, 0);
     }
   }
 
@@ -223,6 +274,6 @@ export class Pool {
 }
 
 function endOf(cause: unknown, kill: AbortSignal): ThreadEnd {
-  if (kill.aborted) return kill.reason === EXITED ? 'exited' : kill.reason === STUCK ? 'stuck' : 'killed';
+  if (kill.aborted) return ENDS.get(kill.reason) ?? 'killed';
   return (cause as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out-of-memory' : 'exited';
 }

@@ -1,6 +1,6 @@
 // All that runs beside the main thread: the pool, whose turn it is, who wakes main, and who is past a deadline.
 import { availableParallelism } from 'node:os';
-import { type Clock, sharedClock, systemClock, type Timer } from '../shared/clock.js';
+import { type Clock, sharedClock, type Timer } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import type { BusbarError } from '../shared/errors.js';
 import { type HandlerSource, handlerKey, type LaneTaskResult } from '../shared/lane-task.js';
@@ -126,20 +126,16 @@ export class Threads {
 
   /** On a thread that is free, or soon will be. */
   async #load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult | null> {
-    const task = { kind: 'load', handler, redact } as const;
-    const kill = new AbortController();
-    const timer = systemClock.after(handler.setupTimeoutMs, () => kill.abort(), true);
-    let result: LaneTaskResult;
     try {
-      result = await this.#pool.run(task, kill.signal);
+      const result = await this.#pool.load(handler, redact);
+      if (result.kind === 'loaded') this.#pool.warm(handler, redact);
+      return result;
     } catch (lost) {
       if (!(lost instanceof ThreadLost)) throw lost;
-      return this.#isStopped ? null : { kind: 'not-loaded', failure: lostWhileLoading(handler, lost.end) };
-    } finally {
-      timer.cancel();
+      if (this.#isStopped) return null;
+      if (lost.end === 'none') return this.#load(handler, redact);
+      return { kind: 'not-loaded', failure: lostWhileLoading(handler, lost.end) };
     }
-    if (result.kind === 'loaded') this.#pool.warm(task);
-    return result;
   }
 
   /**

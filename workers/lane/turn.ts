@@ -10,6 +10,11 @@ export class DrainTurn {
     this.#words = new Int32Array(memory);
   }
 
+  /** A thread has taken the task of this drain. */
+  take(number: number): void {
+    Atomics.store(this.#words, Turn.TAKEN, number);
+  }
+
   get mustLeave(): boolean {
     return Atomics.load(this.#words, Turn.LEAVE) === 1;
   }
