@@ -227,12 +227,16 @@ export class MessageBus<Topics extends object = AnyTopics> {
     const { replies, breakers } = this.#parts;
     const started = new Threads({ threads, spareThreads, limits }, clock, breakers, () => replies.size > 0);
     replies.onWaiting = () => started.poll();
+    const { logging } = this.#parts;
+    const isOurs = logging?.isOpen === false;
     try {
-      await this.#parts.logging?.open();
+      await logging?.open();
       await this.#parts.remote?.connect(transport, this.#parts.transportHost);
       if (this.#stopping !== undefined) throw notRunning('start');
     } catch (error) {
       await started.stop();
+      // What is open would keep the process alive.
+      if (isOurs) await logging?.rest();
       throw error;
     }
     this.#threads = started;

@@ -67,7 +67,7 @@ export function resolveSubscribeOptions(
   options: SubscribeOptions,
   bus: ResolvedBusOptions,
 ): ResolvedSubscribeOptions {
-  assertKnown('options', fields('options', options), SUBSCRIBE_OPTIONS);
+  assertKnown('options', fields('options', options, 'an object with a subscriberId'), SUBSCRIBE_OPTIONS);
   const { subscriberId, breaker = {}, lanes = 1, validate } = options;
   assertSubscriberId(subscriberId);
   assertSchema(validate);

@@ -165,6 +165,9 @@ describe('the command line on a stopped bus', () => {
     expect(missing).toMatchObject({ exit: 2 });
     expect(throws).toMatchObject({ exit: 5 });
     process.env['TEST_FOLDER'] = dir;
+    const failed = await busbarProcess(...replay, fileURLToPath(fixture('fails-once-started')));
+    expect(failed).toMatchObject({ exit: 5, out: '' });
+    expect(failed.err).toMatch(/the database is away/);
     expect(await busbarProcess(...replay, BUILDS_A_BUS)).toEqual({ exit: 0, out: '2 replayed\n', err: '' });
     expect((await busbar('dlq', 'list', '--dir', dir)).out).toBe('no letters\n');
   }, 60_000);

@@ -113,6 +113,10 @@ describe('the process ends by itself', () => {
     'after a start that failed': `
       const nowhere = new MessageBus({ errorLogDir: '/proc/nowhere' });
       await fails(nowhere.start(), 'BUSBAR_LOG_FOLDER');`,
+    'after starts that failed further on': `
+      const { jetstream } = await import('${new URL('../src/transport/jetstream.js', import.meta.url).href}');
+      const away = new MessageBus({ errorLogDir: folder, transport: jetstream({ servers: ['127.0.0.1:1'], stream: 'S' }) });
+      for (const _ of [1, 2]) await fails(away.start(), 'BUSBAR_TRANSPORT_CONNECTION');`,
     'after a module that cannot be loaded, and stop': `
       await bus.start();
       await fails(bus.subscribe('a', 'file:///nowhere.mjs', { subscriberId: 's' }), 'BUSBAR_HANDLER_LOAD');

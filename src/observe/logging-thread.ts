@@ -84,6 +84,11 @@ export class LoggingThread {
     return Promise.race([answer, this.#death]);
   }
 
+  /** Writes everything, then ends the thread; it may be started again. */
+  rest(): Promise<void> {
+    return this.#end();
+  }
+
   /** Writes everything, then ends the thread. */
   async stop(): Promise<void> {
     this.#isStopping = true;

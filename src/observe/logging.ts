@@ -149,6 +149,18 @@ export class Logging {
     return this.#opening ?? this.#begin(() => this.#thread.start());
   }
 
+  /** Ends the worker; what is asked next starts another. */
+  async rest(): Promise<void> {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    await opening?.catch(() => undefined);
+    await this.#thread.rest();
+  }
+
+  get isOpen(): boolean {
+    return this.#opening !== undefined;
+  }
+
   /** After what is being started already. */
   #begin(start: () => Promise<void>): Promise<void> {
     const before = this.#opening;

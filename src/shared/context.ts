@@ -106,11 +106,16 @@ export class AttemptContext implements HandlerContext {
     return { info: line('info'), warn: line('warn'), error: line('error') };
   }
 
-  breaker(name: string): Breaker {
-    return this.#outlet.breakers.of(name);
+  /** A function of its own, as the next one: handlers take their context apart. */
+  get breaker(): (name: string) => Breaker {
+    return (name) => this.#outlet.breakers.of(name);
   }
 
-  publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {
+  get publish(): HandlerContext['publish'] {
+    return (topic, payload, options) => this.#publish(topic, payload, options);
+  }
+
+  #publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {
     assertTopicLike(topic);
     assertPublishOptions(options);
     if (this.#isClosed) {
