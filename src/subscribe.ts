@@ -13,7 +13,7 @@ import { depthOf } from './ring-depth.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import type { Handler, HandlerDefinition } from './shared/handler.js';
-import type { HandlerSource } from './shared/lane-task.js';
+import type { HandlerSource, LoadFailure } from './shared/lane-task.js';
 import type { Ordering } from './shared/message.js';
 import { assertKnown, fields, flag } from './shared/option-checks.js';
 import type { LaneOrder } from './shared/order.js';
@@ -117,14 +117,15 @@ export class Subscriber {
   }
 
   async #load(source: HandlerSource, threads: Threads): Promise<void> {
-    const result = await threads.load(source, this.#parts.options.redact);
+    const asError = ({ error }: LoadFailure): BusbarError =>
+      new BusbarError('BUSBAR_HANDLER_LOAD', error.message, { cause: error.cause ?? error });
+    const report = (error: BusbarError): void =>
+      this.#parts.settler.report(this.#parts.notes.incident('subscribe', error, 'setup', { handler: source.url }));
+    const result = await threads.load(source, this.#parts.options.redact, (failure) => report(asError(failure)));
     if (result === null) throw new BusbarError('BUSBAR_NOT_RUNNING', 'subscribe: the bus was stopped meanwhile');
     if (result.kind !== 'not-loaded') return;
-    const { failure } = result;
-    const error = new BusbarError('BUSBAR_HANDLER_LOAD', failure.error.message, {
-      cause: failure.error.cause ?? failure.error,
-    });
-    this.#parts.settler.report(this.#parts.notes.incident('subscribe', error, 'setup', { handler: source.url }));
+    const error = asError(result.failure);
+    report(error);
     throw error;
   }
 

@@ -158,3 +158,29 @@ describe('while a second thread sets a handler up, and the first one is busy, to
     await isUntroubled(bus);
   });
 });
+
+describe('a set-up that is in an endless loop on a second thread', () => {
+  it('has that ended and reported once, and no other thread begins with it', async () => {
+    const bus = await startBus({ spareThreads: 1 });
+    writeFileSync(mood, 'first, loop');
+    await bus.subscribe('a', setsUp, { subscriberId: 's', setupTimeoutMs: 300 });
+    const pause = (): Promise<void> => new Promise((resume) => setTimeout(resume, 20));
+    // The second thread may not have begun yet.
+    for (let n = 0; ; n++) {
+      await pause();
+      if (readFileSync(mood, 'utf8') === 'loop!') break;
+      const again = bus.subscribe(`a.${n}`, setsUp, { subscriberId: 's', setupTimeoutMs: 300 }).catch(() => undefined);
+      await Promise.race([again, pause()]);
+    }
+    const reports = async () => (await bus.errorLogger?.recentErrors()) ?? [];
+    while ((await reports()).length === 0) await new Promise((resume) => setTimeout(resume, 20));
+    const message = expect.stringMatching(/sets-up.js was not loaded and set up within 300 ms/);
+    expect(await reports()).toMatchObject([{ category: 'configuration_error', component: 'subscribe', message }]);
+    const { threads } = bus.getHealthStatus();
+    expect(threads.replaced).toBe(1);
+    // A thread begins within 60 ms; one that loads early would be in the loop, too.
+    await new Promise((resume) => setTimeout(resume, 500));
+    expect([readFileSync(mood, 'utf8'), (await reports()).length]).toEqual(['loop!', 1]);
+    expect(await bus.request('a', 1)).toBe(1);
+  });
+});

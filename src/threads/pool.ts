@@ -2,10 +2,18 @@
 import { Piscina } from 'piscina';
 import { systemClock, type Timer } from '../shared/clock.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
-import type { HandlerSource, LaneTask, LaneTaskResult, LaneWorkerData, TeardownLink } from '../shared/lane-task.js';
+import {
+  type HandlerSource,
+  handlerKey,
+  type LaneTask,
+  type LaneTaskResult,
+  type LaneWorkerData,
+  type TeardownLink,
+} from '../shared/lane-task.js';
 import type { RedactOptions } from '../shared/redact.js';
 import { within } from '../shared/within.js';
 import { workerFile } from '../shared/worker-file.js';
+import { LoadTime } from './load-time.js';
 import type { ThreadLimits } from './thread-limits.js';
 
 export interface PoolOptions {
@@ -73,6 +81,8 @@ export class Pool {
   #ready: Promise<unknown> | undefined;
   /** What new threads load when they begin; read by Piscina each time it makes one. */
   readonly #handlers: HandlerSource[] = [];
+  /** By key: those that took too long on a thread. New threads do not load them early, and nobody would end those that hang. */
+  readonly #late = new Set<string>();
   /** Tasks under way, but for those that warm up. */
   #busy = 0;
   /** Threads that ended without a task to tell of it. */
@@ -192,7 +202,11 @@ export class Pool {
   /** From here on new threads load these when they begin. */
   expect(handlers: Iterable<HandlerSource>): void {
     if (this.#unexplained > MOST_UNEXPLAINED) return;
-    this.#handlers.splice(0, this.#handlers.length, ...handlers);
+    this.#handlers.splice(
+      0,
+      this.#handlers.length,
+      ...[...handlers].filter((each) => !this.#late.has(handlerKey(each))),
+    );
   }
 
   /** In which a thread takes a task that is for this handler, in milliseconds: it may be loading others early. */
@@ -214,31 +228,36 @@ export class Pool {
     }
   }
 
-  /** Loads a handler on the threads that are idle. One that fails tells so when it is needed. */
-  warm(handler: HandlerSource, redact: RedactOptions): void {
-    const tasks = Array.from({ length: this.idle }, () => this.#load(handler, redact, false));
+  /**
+   * Loads a handler on the threads that are idle. One that fails tells so when it is needed.
+   *
+   * @param onLate told of each thread that was ended because it took too long
+   */
+  warm(handler: HandlerSource, redact: RedactOptions, onLate: () => void): void {
+    const warm = async (): Promise<void> => {
+      try {
+        await this.#load(handler, redact, false);
+      } catch (lost) {
+        if ((lost as ThreadLost).end === 'killed') onLate();
+      }
+    };
+    const tasks = Array.from({ length: this.idle }, warm);
     this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
   }
 
-  /** What it waits for a thread is not its time. */
   async #load(handler: HandlerSource, redact: RedactOptions, keepAlive: boolean): Promise<LaneTaskResult> {
-    const taken = new Int32Array(new SharedArrayBuffer(4));
     const kill = new AbortController();
-    let isOver = false;
-    const giveUp = (): void => {
-      if (Atomics.load(taken, 0) === 0) kill.abort(DEAF);
+    const isLate = (): void => {
+      this.#late.add(handlerKey(handler));
+      this.expect([...this.#handlers]);
+      kill.abort();
     };
-    let timer = systemClock.after(this.takeMs(handler), giveUp, keepAlive);
-    void Promise.resolve(Atomics.waitAsync(taken, 0, 0).value).then(() => {
-      timer.cancel();
-      if (!isOver) timer = systemClock.after(handler.setupTimeoutMs, () => kill.abort(), keepAlive);
-    });
+    const isDeaf = (): void => kill.abort(DEAF);
+    const time = new LoadTime(this.takeMs(handler), handler.setupTimeoutMs, keepAlive, isDeaf, isLate);
     try {
-      return await this.#run({ kind: 'load', handler, redact, taken: taken.buffer as SharedArrayBuffer }, kill.signal);
+      return await this.#run({ kind: 'load', handler, redact, taken: time.memory }, kill.signal);
     } finally {
-      isOver = true;
-      timer.cancel();
-      Atomics.notify(taken, 0);
+      time.end();
     }
   }
 

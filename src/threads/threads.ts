@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type Clock, sharedClock, type Timer } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
 import type { BusbarError } from '../shared/errors.js';
-import { type HandlerSource, handlerKey, type LaneTaskResult } from '../shared/lane-task.js';
+import { type HandlerSource, handlerKey, type LaneTaskResult, type LoadFailure } from '../shared/lane-task.js';
 import type { RedactOptions } from '../shared/redact.js';
 import { Lane } from './lane.js';
 import type { LaneSurroundings } from './lane-contract.js';
@@ -101,8 +101,16 @@ export class Threads {
     if (this.#handlers.delete(lane)) this.#expectHandlers();
   }
 
-  /** Loads a handler on a worker, to find out whether it can be. Null: the threads are stopped. */
-  load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult | null> {
+  /**
+   * Loads a handler on a worker, to find out whether it can be. Null: the threads are stopped.
+   *
+   * @param onLate told, once, if it could be, but later hangs on another thread
+   */
+  load(
+    handler: HandlerSource,
+    redact: RedactOptions,
+    onLate: (failure: LoadFailure) => void,
+  ): Promise<LaneTaskResult | null> {
     return new Promise((resolve, reject) => {
       const turn: TurnTaker = {
         share: () => undefined,
@@ -113,7 +121,7 @@ export class Threads {
             resolve(null);
             return false;
           }
-          await this.#load(handler, redact).then(resolve, reject);
+          await this.#load(handler, redact, onLate).then(resolve, reject);
           return false;
         },
       };
@@ -125,15 +133,24 @@ export class Threads {
   }
 
   /** On a thread that is free, or soon will be. */
-  async #load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult | null> {
+  async #load(
+    handler: HandlerSource,
+    redact: RedactOptions,
+    onLate: (failure: LoadFailure) => void,
+  ): Promise<LaneTaskResult | null> {
     try {
       const result = await this.#pool.load(handler, redact);
-      if (result.kind === 'loaded') this.#pool.warm(handler, redact);
+      let isTold = this.#isStopped;
+      const tellOnce = (): void => {
+        if (!isTold) onLate(lostWhileLoading(handler, 'killed'));
+        isTold = true;
+      };
+      if (result.kind === 'loaded') this.#pool.warm(handler, redact, tellOnce);
       return result;
     } catch (lost) {
       if (!(lost instanceof ThreadLost)) throw lost;
       if (this.#isStopped) return null;
-      if (lost.end === 'none') return this.#load(handler, redact);
+      if (lost.end === 'none') return this.#load(handler, redact, onLate);
       return { kind: 'not-loaded', failure: lostWhileLoading(handler, lost.end) };
     }
   }
