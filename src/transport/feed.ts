@@ -56,7 +56,7 @@ export class Feed {
     this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
-    this.#highest = parts.lease.mark;
+    this.#highest = parts.startedUpTo;
     this.#inOrder = new InOrder({
       ...{ connection, clock, stream, consumer, subject, pullMs, report },
       here: {
