@@ -249,6 +249,30 @@ describeWithNats('what the servers of JetStream never take', () => {
     expect(seen).toEqual(numbers);
   });
 
+  it('says what failed when the connection came back, and goes on hearing of it', async () => {
+    const told: unknown[] = [];
+    const seen: string[] = [];
+    const down = (): void => void seen.push('down');
+    const up = (): never => {
+      seen.push('up');
+      throw new Error('no way up');
+    };
+    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
+    const link = await Connection.open(
+      { servers: [server.url], credentials: { user: 'some', pass: 'some' }, name: 'fails', ...limits },
+      { down, up, error: ({ message }) => void told.push(message) },
+    );
+    for (const times of [1, 2]) {
+      await server.kill();
+      await until(() => seen.length === 2 * times - 1);
+      await server.start();
+      await until(() => told.length === times);
+    }
+    expect(seen).toEqual(['down', 'up', 'down', 'up']);
+    expect(told).toEqual(Array.from({ length: 2 }, () => expect.stringContaining('reconnect: no way up')));
+    await link.close();
+  });
+
   it('is not what waits for room in the buffer: that is stored in its turn', async () => {
     const bus = await start({ bufferSize: 10 });
     const seen: unknown[] = [];

@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { SteppedClock } from '../src/testing/index.js';
 import type { Connection } from '../src/transport/connection.js';
 import type { Incoming } from '../src/transport/connection-words.js';
-import { Outbox, type Outgoing } from '../src/transport/outbox.js';
+import { Outbox } from '../src/transport/outbox.js';
+import type { Outgoing } from '../src/transport/outgoing.js';
 import { memoryInUse } from './heap.js';
 
 /** Messages: the rest waits in the buffer, and is not on its way. */
@@ -18,6 +19,7 @@ function outboxWith(limits: { messages: number; bytes: number }) {
   const reports: unknown[] = [];
   const kept: Outgoing[] = [];
   const link = {
+    isUp: true,
     largestMessage: 1024 * 1024,
     inbox: () => 'INBOX',
     listen: (_subject: string, listener: typeof onAnswer) => {
@@ -110,6 +112,32 @@ describe('the buffer of published messages', () => {
     expect(left).toBeLessThan(outbox.size + 10);
     while (outbox.size > 0) stores();
     expect(seen).toHaveLength(MORE_THAN_IS_SENT);
+  });
+
+  it('keeps what is too large for the server that came back, tells who waits for it, and sends the rest, in order', async () => {
+    const { outbox, link, sent, reports, kept, add, stores } = outboxWith({ messages: 10_000, bytes: 10_000_000_000 });
+    const told: unknown[] = [];
+    const key = 'k';
+    add(500_000, { key });
+    add(1, { key });
+    link.isUp = false;
+    add(500_000, { onStored: (problem) => told.push(problem) });
+    add(2);
+    const data = Buffer.alloc(500_000);
+    for (let n = 0; n < MORE_THAN_IS_SENT; n++) add(0, { data, isFromHandler: true });
+    add(3);
+    sent.length = 0;
+    Object.assign(link, { isUp: true, largestMessage: 100_000 });
+    outbox.reconnected();
+    expect(sent.map((message) => message.data.byteLength)).toEqual([2, 3, 1]);
+    const tooLarge = expect.objectContaining({ code: 'BUSBAR_MESSAGE_TOO_LARGE' });
+    expect(told).toEqual([tooLarge]);
+    expect(reports).toHaveLength(MORE_THAN_IS_SENT + 2);
+    expect(reports.at(-1)).toEqual(tooLarge);
+    expect(kept).toHaveLength(MORE_THAN_IS_SENT + 1);
+    for (let n = 0; n < 3; n++) stores();
+    await outbox.empty();
+    expect(outbox.isFullOfHandlers).toBe(false);
   });
 
   it('sends what is late again before what was never sent, in the order of publishing', () => {

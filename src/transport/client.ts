@@ -2,6 +2,7 @@
 import type * as JetStream from '@nats-io/jetstream';
 import type * as Nats from '@nats-io/transport-node';
 import { BusbarError } from '../shared/errors.js';
+import type { Kept } from './connection-words.js';
 
 export type Client = Pick<typeof Nats, 'connect' | 'headers'> &
   Pick<typeof JetStream, 'AckPolicy' | 'DeliverPolicy' | 'jetstream' | 'jetstreamManager'>;
@@ -49,4 +50,10 @@ export function publishAll(client: Nats.NatsConnection, subjects: readonly strin
     all += `PUB ${subject} ${text.length}\r\n${text}\r\n`;
   });
   protocol.sendCommand(all);
+}
+
+type Found = Pick<JetStream.StoredMsg, 'seq' | 'subject' | 'data'>;
+
+export function keptOf({ seq: sequence, subject, data }: Found, lines: Nats.MsgHdrs | undefined): Kept {
+  return { sequence, subject, data, header: (name) => lines?.get(name) ?? '' };
 }

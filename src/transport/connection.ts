@@ -1,10 +1,10 @@
 // The connection to the NATS servers: with client.ts, which loads it, the only file that knows their client library.
-import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
-import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection, Status, Subscription } from '@nats-io/transport-node';
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
 import { Answers } from './answers.js';
-import { type Client, headersOf, loadClient, publishAll } from './client.js';
+import { type Client, headersOf, keptOf, loadClient, publishAll } from './client.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -236,8 +236,7 @@ export class Connection {
     await this.#ask(`reading ${stream}`, async () => {
       const { state } = await this.#manager.streams.info(stream);
       if (state.messages === 0) return;
-      const client = this.#library.jetstream(this.#client);
-      const consumer = await client.consumers.get(stream, { headers_only: true });
+      const consumer = await this.#library.jetstream(this.#client).consumers.get(stream, { headers_only: true });
       const messages = await consumer.consume({ max_messages: 1000 });
       const left = async (): Promise<number> => (await consumer.info()).num_pending;
       await visitAll(messages, left, (message) => visit(keptOf(message, message.headers)));
@@ -256,19 +255,28 @@ export class Connection {
   async #watch(events: ConnectionEvents, attempts: { count: number }): Promise<void> {
     for await (const status of this.#client.status()) {
       if (this.#isClosing) return;
-      if (status.type === 'disconnect' && this.#isUp) {
-        this.#isUp = false;
-        this.#answers.giveUp();
-        events.down();
-      } else if (status.type === 'reconnect') {
-        this.#isUp = true;
-        attempts.count = 0;
-        events.up();
-      } else if (status.type === 'reconnecting') {
-        attempts.count++;
-      } else if (status.type === 'error') {
-        events.error(transportError('the server refuses', status.error));
+      try {
+        this.#heed(status, events, attempts);
+      } catch (thrown) {
+        // Else nobody would hear of the connection any more.
+        events.error(transportError(`after the connection's ${status.type}`, thrown));
       }
+    }
+  }
+
+  #heed(status: Status, events: ConnectionEvents, attempts: { count: number }): void {
+    if (status.type === 'disconnect' && this.#isUp) {
+      this.#isUp = false;
+      this.#answers.giveUp();
+      events.down();
+    } else if (status.type === 'reconnect') {
+      this.#isUp = true;
+      attempts.count = 0;
+      events.up();
+    } else if (status.type === 'reconnecting') {
+      attempts.count++;
+    } else if (status.type === 'error') {
+      events.error(transportError('the server refuses', status.error));
     }
   }
 
@@ -289,10 +297,4 @@ export class Connection {
       throw transportError(doing, thrown);
     }
   }
-}
-
-type Found = Pick<StoredMsg, 'seq' | 'subject' | 'data'>;
-
-function keptOf({ seq: sequence, subject, data }: Found, lines: MsgHdrs | undefined): Kept {
-  return { sequence, subject, data, header: (name) => lines?.get(name) ?? '' };
 }

@@ -7,24 +7,12 @@ import type { Incoming, Listening } from './connection-words.js';
 import { Fifo } from './fifo.js';
 import { FromHandlers } from './from-handlers.js';
 import type { Begun } from './in-turn.js';
+import type { Outgoing } from './outgoing.js';
 import { answerOf } from './publish-answer.js';
 import { Room, type RoomLimits } from './room.js';
-import type { OnStored } from './transport.js';
+import { tooLargeForServer } from './too-large.js';
 import { cannotStore, settingsError } from './transport-errors.js';
 import { markSentAgain } from './wire.js';
-
-/** A message that is to be stored. */
-export interface Outgoing {
-  readonly subject: string;
-  readonly data: Uint8Array;
-  readonly header: readonly [name: string, value: string][];
-  /** Null: no order is promised. */
-  readonly key: string | null;
-  /** Always taken: its input is not settled before it is stored, and no more inputs are taken while there are many of these. */
-  readonly isFromHandler: boolean;
-  /** Undefined: nobody waits for it. What will never be stored is kept then. */
-  readonly onStored: OnStored | undefined;
-}
 
 export interface OutboxParts {
   readonly connection: Connection;
@@ -202,10 +190,17 @@ export class Outbox {
 
   #send(): void {
     const { connection, clock } = this.#parts;
-    if (this.#isClosed) return;
+    if (this.#isClosed || !connection.isUp) return;
     while (this.#sent.size < MOST_SENT && this.#sentBytes < MOST_SENT_BYTES) {
       const entry = this.#waiting.oldest;
       if (entry === undefined) return;
+      // This server may take less than the one before, for which it was published.
+      const problem = tooLargeForServer(entry.data, connection.largestMessage);
+      if (problem !== undefined) {
+        this.#waiting.take();
+        this.#over(entry, problem);
+        continue;
+      }
       if (!connection.send(entry.subject, entry.data, `${this.#inbox}.${entry.position.toString(36)}`, entry.header))
         return;
       this.#waiting.take();
@@ -249,12 +244,17 @@ export class Outbox {
   #end(entry: Entry, problem?: Error): void {
     this.#sent.delete(entry.position);
     this.#sentBytes -= entry.data.byteLength;
+    this.#over(entry, problem);
+    this.#send();
+  }
+
+  /** It is not on its way any more, or never was. */
+  #over(entry: Entry, problem?: Error): void {
     if (entry.key !== null) this.#nextOfKey(entry.key);
     if (problem === undefined) {
       entry.onStored?.();
       this.#ended(entry);
     } else void this.#giveUp(entry, problem).then(() => this.#ended(entry));
-    this.#send();
   }
 
   async #giveUp(outgoing: Outgoing, problem: Error): Promise<void> {
