@@ -79,6 +79,7 @@ describe('the command line on a running bus', () => {
     expect(told.out).toMatch(/^detect .* +camera\.> +3 +0 +3 +0 +0 +0 +0 +closed$/m);
     expect(told.out).toMatch(/^feed +feed +4 +0 +4 +0 +0 +0 +0 +none$/m);
     expect(told.out).toMatch(/authentication_error 4/);
+    expect(told.out).toMatch(/^threads: none of \d needed yet$/m);
     const { pid, status, subscriptions, control } = JSON.parse(json.out);
     expect({ pid, status, subscriptions: subscriptions.length }).toEqual({
       pid: process.pid,
