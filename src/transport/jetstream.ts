@@ -7,7 +7,7 @@ import { within } from '../shared/within.js';
 import { Connection } from './connection.js';
 import type { Listening } from './connection-words.js';
 import { DeadLetters } from './dead-letters.js';
-import { hearOfGivenUp } from './given-up-by-server.js';
+import { hearOfGivenUp, orNotHeard } from './given-up-by-server.js';
 import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamOptions } from './jetstream-options.js';
 import { Outbox } from './outbox.js';
 import type { Outgoing } from './outgoing.js';
@@ -239,7 +239,7 @@ class JetStream implements Transport {
   }
 
   complained(error: BusbarError): void {
-    this.#host.report(NAME, error);
+    this.#host.report(NAME, orNotHeard(error, this.#names.stream));
     const { operation, subject } = (error.cause ?? {}) as { operation?: unknown; subject?: unknown };
     if (operation === 'publish' && typeof subject === 'string') this.#outbox.forbidden(subject, error);
   }

@@ -75,6 +75,11 @@ export function groupOf(pattern: string, subscriberId: string): string {
   return `${readable}-${unique}`;
 }
 
+/** True: named as the consumer of a group's partition is. False: another program made it. */
+export function isConsumerOfGroup(name: string): boolean {
+  return /-[0-9a-f]{12}-\d+$/.test(name);
+}
+
 /** A text as one token: what a token cannot hold is written as `=hex`. */
 function tokenOf(text: string): string {
   return text.replace(/[^\w-]/gu, (character) => `=${(character.codePointAt(0) as number).toString(16)}=`);
