@@ -51,7 +51,6 @@ function feeds(unacknowledged: number, mark: number) {
     ...{
       consumer: 'c',
       subject: 'x',
-      startedUpTo: mark,
       pullMs: 500,
       ackWaitMs: 10_000,
       window: { messages: 100, bytes: 1000 },

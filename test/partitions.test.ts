@@ -13,14 +13,10 @@ const turns = async (): Promise<void> => {
 };
 
 /** Two partitions of a consumer that has delivered nothing, on servers that keep leases only. */
-async function partitions(giveBack: (tickets: ReadonlySet<Ticket>) => Promise<void>, marks = 0, last = 0) {
+async function partitions(giveBack: (tickets: ReadonlySet<Ticket>) => Promise<void>) {
   const leases = new Map<string, { sequence: number; data: Uint8Array }>();
   const listeners = new Map<string, (message: Incoming) => void>();
   let sequences = 0;
-  const names = new Names('S');
-  const left = Buffer.from(JSON.stringify({ holder: 'zero', mark: marks, is_released: true, returned: [] }));
-  if (marks > 0)
-    for (const index of [0, 1]) leases.set(names.lease(`g-${index}`), { sequence: ++sequences, data: left });
   const link = {
     isUp: true,
     largestMessage: 1000,
@@ -41,23 +37,19 @@ async function partitions(giveBack: (tickets: ReadonlySet<Ticket>) => Promise<vo
       leases.set(subject, { sequence: ++sequences, data: Buffer.from(data) });
       return sequences;
     },
-    streamState: async () => ({ count: 0, first: 1, last, goneCount: 0, gone: [] }),
     consumerState: async () => {
       return { unacknowledged: 0, deliveries: 0, requests: 0, undelivered: 0, deliveredUpTo: 0, settledUpTo: 0 };
     },
   };
   const tickets: Ticket[] = [];
-  const attempts: number[] = [];
   const reports: unknown[] = [];
+  const names = new Names('S');
   const held = new Partitions({
     ...{ connection: link as unknown as Connection, clock: new SteppedClock(), names, instance: 'one', group: 'g' },
     ...{ partitions: 2, leaseMs: 5000, ackWaitMs: 10_000, maxDeliver: 10 },
     intake: {
       ...{ pattern: 'a', subscriberId: 's', room: 100, roomBytes: 1000, giveBack, giveBackPutOff: () => undefined },
-      take: ({ started }, ticket) => {
-        tickets.push(ticket);
-        attempts.push(started);
-      },
+      take: (_arrival, ticket) => void tickets.push(ticket),
       giveUp: () => undefined,
     },
     ...{ hasRoom: () => true, afterHandlers: (then) => then(), report: (thrown) => void reports.push(thrown) },
@@ -73,25 +65,10 @@ async function partitions(giveBack: (tickets: ReadonlySet<Ticket>) => Promise<vo
     listeners.get(names.members('g'))?.({ subject: '', data: Buffer.from(`+${instance}`) });
   const released = (): number =>
     [...leases.values()].filter(({ data }) => JSON.parse(Buffer.from(data).toString()).is_released).length;
-  return { held, tickets, attempts, reports, joins, released };
+  return { held, tickets, reports, joins, released };
 }
 
 describe('the partitions of a subscription', () => {
-  it('say of no message that it may have been started before that was not in the stream when they were taken over', async () => {
-    const nothing = async (): Promise<void> => undefined;
-    // In each comes the message of the sequence 1.
-    const late = await partitions(nothing, 28_673, 0);
-    const early = await partitions(nothing, 28_673, 1);
-    expect([late.attempts, early.attempts]).toEqual([
-      [0, 0],
-      [1, 1],
-    ]);
-    for (const { held, tickets } of [late, early]) {
-      for (const ticket of tickets) ticket.settle('succeeded');
-      await held.close();
-    }
-  });
-
   it('are closed once those are released that were given away before', async () => {
     const wanted: ReadonlySet<Ticket>[] = [];
     const { held, tickets, joins, released } = await partitions(async (some) => void wanted.push(some));

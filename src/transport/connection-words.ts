@@ -40,8 +40,6 @@ export interface StreamState {
   readonly count: number;
   /** The lowest sequence. */
   readonly first: number;
-  /** The highest sequence that was ever given away. */
-  readonly last: number;
   /** Sequences above it that are gone. */
   readonly goneCount: number;
   readonly gone: readonly number[];

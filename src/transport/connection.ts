@@ -190,8 +190,8 @@ export class Connection {
   async streamState(stream: string, withGone: boolean): Promise<StreamState> {
     const options = { deleted_details: withGone };
     const { state } = await this.#ask(`looking at ${stream}`, () => this.#manager.streams.info(stream, options));
-    const { messages: count, first_seq: first, last_seq: last, num_deleted: goneCount = 0, deleted: gone } = state;
-    return { count, first, last, goneCount, gone: gone ?? [] };
+    const { messages: count, first_seq: first, num_deleted: goneCount = 0, deleted: gone } = state;
+    return { count, first, goneCount, gone: gone ?? [] };
   }
 
   /**

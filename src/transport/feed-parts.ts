@@ -15,8 +15,6 @@ export interface FeedParts {
   /** What it is for. */
   readonly subject: string;
   readonly lease: Lease;
-  /** Messages up to this sequence may have been started by the holders before. */
-  readonly startedUpTo: number;
   readonly intake: Intake;
   /** Deliveries of this partition that may be unsettled at the same time, and bytes of them. */
   readonly window: Batch;

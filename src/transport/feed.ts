@@ -56,7 +56,7 @@ export class Feed {
     this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
-    this.#highest = parts.startedUpTo;
+    this.#highest = parts.lease.mark;
     this.#inOrder = new InOrder({
       ...{ connection, clock, stream, consumer, subject, pullMs, report },
       here: {

@@ -40,12 +40,6 @@ export interface LeaseParts {
   readonly leaseMs: number;
 }
 
-/** Where the messages are. */
-interface Messages {
-  readonly connection: Connection;
-  readonly names: { readonly stream: string };
-}
-
 /** So many fit into a record. What is given back beyond that counts as if its process had vanished. */
 const MOST_RETURNED = 20_000;
 /** The part of the lease after which its holder trusts it no more: what it asked for by then is over before the lease. */
@@ -56,18 +50,6 @@ export async function readLease({ connection, stream, subject }: LeaseParts): Pr
   const kept = await connection.read(stream, { last_by_subj: subject });
   if (kept === null) return null;
   return { revision: kept.sequence, record: recordOf(kept.data) };
-}
-
-/**
- * The highest sequence that may have been started so far by who wrote the record: what it had reserved beyond the end of the stream
- * was not there to be started.
- *
- * @throws BUSBAR_TRANSPORT_CONNECTION
- */
-export async function startedBy(known: ReadLease | null, { connection, names }: Messages): Promise<number> {
-  if (known === null) return 0;
-  const { last } = await connection.streamState(names.stream, false);
-  return Math.min(known.record.mark, last);
 }
 
 /**

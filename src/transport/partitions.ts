@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../shared/clock.js';
 import type { Connection } from './connection.js';
 import type { Listening } from './connection-words.js';
 import { Feed } from './feed.js';
-import { type Lease, type LeaseParts, type ReadLease, readLease, startedBy, takeLease } from './lease.js';
+import { type Lease, type LeaseParts, type ReadLease, readLease, takeLease } from './lease.js';
 import type { Names } from './subjects.js';
 import type { Inflow, Intake, Ticket } from './transport.js';
 
@@ -188,8 +188,6 @@ export class Partitions implements Inflow {
 
   async #take(partition: Partition): Promise<void> {
     const known = partition.seen?.read ?? null;
-    // Whoever had it starts nothing more by now, unless it has renewed its lease: then this one is not taken.
-    const startedUpTo = await startedBy(known, this.#parts);
     const lease = await takeLease(partition.lease, known);
     partition.seen = undefined;
     if (lease === null) return;
@@ -198,9 +196,9 @@ export class Partitions implements Inflow {
     const window = { messages: share(intake.room), bytes: share(intake.roomBytes) };
     const pullMs = Math.min(LONGEST_PULL_MS, leaseMs / PULLS);
     const { consumer, subject } = partition;
-    const feed = new Feed({ ...this.#parts, consumer, subject, lease, startedUpTo, window, pullMs });
-    partition.held = { lease, feed };
-    if (!this.#isPaused) feed.start();
+    const held: Held = { lease, feed: new Feed({ ...this.#parts, consumer, subject, lease, window, pullMs }) };
+    partition.held = held;
+    if (!this.#isPaused) held.feed.start();
   }
 
   #giveSurplus(): void {
