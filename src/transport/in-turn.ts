@@ -1,5 +1,5 @@
 // Lets callers wait until all that began before them has ended, in whichever order it ends.
-import { Fifo } from './fifo.js';
+import { Fifo } from '../shared/fifo.js';
 
 /** Something that began. */
 export interface Begun {

@@ -1,10 +1,10 @@
 // Published messages until the server has stored them: a bounded buffer that survives lost connections and answers.
 import type { Clock, Timer } from '../shared/clock.js';
 import { BusbarError } from '../shared/errors.js';
+import { Fifo } from '../shared/fifo.js';
 import { within } from '../shared/within.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
-import { Fifo } from './fifo.js';
 import { FromHandlers } from './from-handlers.js';
 import type { Begun } from './in-turn.js';
 import type { Outgoing } from './outgoing.js';

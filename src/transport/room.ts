@@ -1,5 +1,5 @@
 // How much room a bounded buffer has, and who waits for some: in order, and nobody overtakes them.
-import { Fifo } from './fifo.js';
+import { Fifo } from '../shared/fifo.js';
 
 export interface RoomLimits {
   readonly messages: number;

@@ -1,8 +1,9 @@
 // A queue from which taking the oldest costs the same however long it is.
 
-/** Places that are empty, before they are cut off. */
-const MOST_EMPTY = 1024;
+/** Below so many empty places, to move the rest costs more than it saves. */
+const WORTH_COMPACTING = 1024;
 
+/** Runs on any thread. */
 export class Fifo<T> {
   /** Empty places before `#first`: what was taken is not held. */
   #items: (T | undefined)[] = [];
@@ -24,7 +25,9 @@ export class Fifo<T> {
     const oldest = this.#items[this.#first];
     if (this.#first === this.#items.length) return undefined;
     this.#items[this.#first++] = undefined;
-    if (this.#first === this.#items.length || this.#first > MOST_EMPTY) {
+    const isEmpty = this.#first === this.#items.length;
+    // At most as many are moved as were taken since the last time.
+    if (isEmpty || (this.#first > WORTH_COMPACTING && this.#first * 2 > this.#items.length)) {
       this.#items = this.#items.slice(this.#first);
       this.#first = 0;
     }
@@ -38,9 +41,21 @@ export class Fifo<T> {
   }
 
   takeAll(): T[] {
-    const all = this.#items.slice(this.#first) as T[];
-    this.#items = [];
+    return this.takeWhere(() => true);
+  }
+
+  /** Takes out all of which this is true. O(length). */
+  takeWhere(isWanted: (item: T) => boolean): T[] {
+    const taken: T[] = [];
+    const left: T[] = [];
+    for (const item of this) (isWanted(item) ? taken : left).push(item);
+    if (taken.length === 0) return taken;
+    this.#items = left;
     this.#first = 0;
-    return all;
+    return taken;
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    for (let index = this.#first; index < this.#items.length; index++) yield this.#items[index] as T;
   }
 }
