@@ -224,10 +224,9 @@ export class MessageBus<Topics extends object = AnyTopics> {
 
   async #start(): Promise<void> {
     const { threads, spareThreads, resourceLimits: limits, clock, transport } = this.#options;
-    const { replies, breakers } = this.#parts;
+    const { replies, breakers, logging } = this.#parts;
     const started = new Threads({ threads, spareThreads, limits }, clock, breakers, () => replies.size > 0);
     replies.onWaiting = () => started.poll();
-    const { logging } = this.#parts;
     const isOurs = logging?.isOpen === false;
     try {
       await logging?.open();

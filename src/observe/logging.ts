@@ -157,6 +157,7 @@ export class Logging {
     await this.#thread.rest();
   }
 
+  /** Its worker runs, or is being started. */
   get isOpen(): boolean {
     return this.#opening !== undefined;
   }

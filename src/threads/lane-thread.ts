@@ -131,10 +131,10 @@ export class LaneThread {
   /** A handler that runs has its deadline. Without one, work that lies there or a thread that is asked for wakes the drain. */
   #standsStill(isRunning: boolean): boolean {
     const isExpected = !isRunning && (this.#rings.unsettled > 0 || this.#signals.isAsked);
-    const { beat, isTaken } = this.#signals;
+    const { beat, isTaken, hasBegun } = this.#signals;
     const stoodMs = this.#pulse.look(isTaken ? beat : NOT_TAKEN, isExpected, systemClock.elapsed());
     if (!isTaken) return stoodMs > this.#takeMs;
-    return beat === 0 ? stoodMs > this.#setupTimeoutMs : this.#blame.patience.isOver(stoodMs, 0);
+    return hasBegun ? this.#blame.patience.isOver(stoodMs, 0) : stoodMs > this.#setupTimeoutMs;
   }
 
   /** An idle drain leaves when asked; one whose handler runs has to be ended. Not to be awaited: its task tells. */
