@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { CircuitBreaker } from '../src/index.js';
 import { type BreakerOptions, type Permit, SharedBreaker } from '../src/shared/breaker.js';
 import type { BreakerWindowOptions } from '../src/shared/breaker-window.js';
+import { systemClock } from '../src/shared/clock.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 
 function breakerOf(options: BreakerOptions) {
@@ -182,21 +183,34 @@ describe('slow calls', () => {
 });
 
 describe('a breaker of many threads', () => {
+  /** Fails calls of every breaker from several threads at once. */
+  async function failAtOnce(memories: readonly SharedArrayBuffer[], threads: number, calls: number): Promise<void> {
+    const url = new URL('./fixtures/fails-in-a-breaker.js', import.meta.url);
+    const arrived = new Int32Array(new SharedArrayBuffer(4));
+    const workerData = { memories, arrived, threads, calls };
+    const workers = Array.from({ length: threads }, () => new Worker(url, { workerData, execArgv: [] }));
+    const ends = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+    expect(await Promise.all(ends)).toEqual(Array.from({ length: threads }, () => 0));
+  }
+
   it.each([{ calls: 200 }, { ms: 3_600_000 }])('counts every result once in %j', async (size) => {
     const memory = SharedBreaker.allocate({ window: { ...size, minimumCalls: 200, failureRate: 1 } });
-    const url = new URL('./fixtures/fails-in-a-breaker.js', import.meta.url);
-    const start = new Int32Array(new SharedArrayBuffer(4));
-    const workers = Array.from({ length: 4 }, () => new Worker(url, { workerData: { memory, start }, execArgv: [] }));
-    const ends = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
-    // Each of the threads calls 49 times: the 4 calls that are missing are made here, and the very last one opens it.
-    Atomics.store(start, 0, 1);
-    Atomics.notify(start, 0);
-    expect(await Promise.all(ends)).toEqual([0, 0, 0, 0]);
-    const breaker = new SharedBreaker(memory, (await import('../src/shared/clock.js')).systemClock);
+    await failAtOnce([memory], 4, 49);
+    // 4 calls are missing, and the very last one opens it.
+    const breaker = new SharedBreaker(memory, systemClock);
     call(breaker, 'fff');
     expect(breaker.state).toBe('closed');
     call(breaker, 'f');
     expect(breaker.state).toBe('open');
+  });
+
+  it('counts the results of all threads that meet where a slice begins', async () => {
+    const window = { ms: 3_600_000, minimumCalls: 3, failureRate: 1 };
+    const memories = Array.from({ length: 300 }, () => SharedBreaker.allocate({ window }));
+    await failAtOnce(memories, 2, 1);
+    const breakers = memories.map((memory) => new SharedBreaker(memory, systemClock));
+    for (const breaker of breakers) call(breaker, 'f');
+    expect(breakers.filter((breaker) => breaker.state !== 'open')).toEqual([]);
   });
 
   it('lets no second probe through while the first is just being let through', () => {

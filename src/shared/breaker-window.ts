@@ -5,8 +5,9 @@
 //   doubles 0-4  MINIMUM_CALLS, FAILURE_RATE, SLOW_CALL_MS, SLOW_CALL_RATE, SLICE_MS (0: by calls): constant
 //   words 10-    by calls: CURSOR, then the sums CALLS FAILED SLOW, then one byte for each of the last calls.
 //                A byte is exchanged, and who takes the old result out subtracts it: the sums are exact
-//                by time: 10 slices of TAG CALLS FAILED SLOW. A slice counts only while its TAG names its time,
-//                so that nothing has to be rotated, however long nobody calls
+//                by time: 64-bit counters CALLS FAILED SLOW for each of 10 slices, each with the slice's tag in its upper
+//                half. A counter counts only while its tag names the slice's time, so that nothing has to be rotated, however
+//                long nobody calls; tag and count change as one, so that no result is lost when a slice begins
 //
 // All words: any thread, atomically.
 import type { Clock } from './clock.js';
@@ -37,14 +38,18 @@ const SLICE_MS = 4;
 const DOUBLES = 5;
 
 const CURSOR = 0;
-const TAG = 0;
 const CALLS = 1;
 const FAILED = 2;
 const SLOW = 3;
 const WORDS = 4;
 const SLICES = 10;
-/** Tags are 1 and more, so that memory that was never used names no time. */
-const TAGS = 2 ** 31 - 2;
+/** By time: CALLS FAILED SLOW of each slice, from here on. */
+const COUNTERS = 3;
+/** The half of a 64-bit counter that counts, as a word; the tag is the other. */
+const COUNT = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
+const TAG = 1 - COUNT;
+/** A counter that is ahead of a thread's clock by more slices is an old one: tags come round. */
+const LATEST = 1000;
 
 const IS_HELD = 1;
 const HAS_FAILED = 2;
@@ -71,7 +76,7 @@ export function windowBytes(options: BreakerWindowOptions, whose = ''): number {
     assertRange(`${name}.${rate}`, options[rate] ?? 1, Number.MIN_VALUE, 1, false);
   }
   assertRange(`${name}.slowCallMs`, options.slowCallMs ?? 1, Number.MIN_VALUE, Number.MAX_VALUE, false);
-  return DOUBLES * 8 + (calls === undefined ? SLICES * WORDS * 4 : WORDS * 4 + calls);
+  return DOUBLES * 8 + (calls === undefined ? SLICES * COUNTERS * 8 : WORDS * 4 + calls);
 }
 
 /** Writes the constants, before any thread reads them. The options are those that {@link windowBytes} accepted. */
@@ -95,6 +100,7 @@ export class ResultWindow {
   readonly #sliceMs: number;
   readonly #words: Int32Array;
   readonly #results: Uint8Array;
+  readonly #counters: BigInt64Array;
   readonly #clock: Clock;
 
   constructor(memory: SharedArrayBuffer, offset: number, clock: Clock) {
@@ -105,8 +111,10 @@ export class ResultWindow {
     this.#slowCallRate = doubles[SLOW_CALL_RATE] as number;
     this.#sliceMs = doubles[SLICE_MS] as number;
     const words = offset + DOUBLES * 8;
-    this.#words = new Int32Array(memory, words, this.#sliceMs === 0 ? WORDS : WORDS * SLICES);
+    const counters = this.#sliceMs === 0 ? 0 : SLICES * COUNTERS;
+    this.#words = new Int32Array(memory, words, Math.max(WORDS, counters * 2));
     this.#results = new Uint8Array(memory, words + WORDS * 4);
+    this.#counters = new BigInt64Array(memory, words, counters);
     this.#clock = clock;
   }
 
@@ -121,7 +129,7 @@ export class ResultWindow {
   /** Forgets every call. */
   clear(): void {
     if (this.#sliceMs > 0) {
-      for (let slice = 0; slice < SLICES; slice++) Atomics.store(this.#words, slice * WORDS + TAG, 0);
+      for (let index = 0; index < this.#counters.length; index++) Atomics.store(this.#counters, index, 0n);
     } else {
       for (let place = 0; place < this.#results.length; place++) this.#replace(place, 0);
     }
@@ -136,35 +144,37 @@ export class ResultWindow {
 
   #addToSlice(hasFailed: boolean, wasSlow: boolean): boolean {
     const now = Math.floor(this.#clock.elapsed() / this.#sliceMs);
-    const start = (now % SLICES) * WORDS;
-    // Another thread is emptying this slice at this very moment: one result goes uncounted rather than nobody waits.
-    if (!this.#begin(start, tagOf(now))) return false;
-    this.#change(start + CALLS, 1);
-    if (hasFailed) this.#change(start + FAILED, 1);
-    if (wasSlow) this.#change(start + SLOW, 1);
-    let calls = 0;
-    let failed = 0;
-    let slow = 0;
-    for (let slice = now; slice > now - SLICES && slice >= 0; slice--) {
-      const at = (slice % SLICES) * WORDS;
-      if (this.#load(at + TAG) !== tagOf(slice)) continue;
-      calls += this.#load(at + CALLS);
-      failed += this.#load(at + FAILED);
-      slow += this.#load(at + SLOW);
-    }
-    return this.#isTooMany(calls, failed, slow);
+    this.#count(now, CALLS);
+    if (hasFailed) this.#count(now, FAILED);
+    if (wasSlow) this.#count(now, SLOW);
+    return this.#isTooMany(this.#sum(now, CALLS), this.#sum(now, FAILED), this.#sum(now, SLOW));
   }
 
-  /** Empties the slice if it holds the counts of another time; a negative tag keeps the others out meanwhile. */
-  #begin(start: number, tag: number): boolean {
-    const current = this.#load(start + TAG);
-    if (current === tag) return true;
-    if (current === -tag) return false;
-    if (Atomics.compareExchange(this.#words, start + TAG, current, -tag) !== current) {
-      return this.#load(start + TAG) === tag;
+  #count(slice: number, which: number): void {
+    const index = indexOf(slice, which);
+    while (!this.#isOf(slice, index)) {
+      const old = Atomics.load(this.#counters, index);
+      const ahead = (Number(old >> 32n) - tagOf(slice)) | 0;
+      // This thread stood still for a whole window: it counts for the slice that has begun meanwhile.
+      if (old !== 0n && ahead >= 0 && ahead <= LATEST) break;
+      const first = (BigInt(tagOf(slice)) << 32n) | 1n;
+      if (Atomics.compareExchange(this.#counters, index, old, first) === old) return;
     }
-    for (const word of [CALLS, FAILED, SLOW]) Atomics.store(this.#words, start + word, 0);
-    return Atomics.compareExchange(this.#words, start + TAG, -tag, tag) === -tag;
+    this.#change(index * 2 + COUNT, 1);
+  }
+
+  /** Plain looks, for atomic ones cost 15 ns each: a result of this very moment may be seen by the next call only. */
+  #sum(now: number, which: number): number {
+    let sum = 0;
+    for (let slice = now; slice > now - SLICES && slice >= 0; slice--) {
+      const index = indexOf(slice, which);
+      if (this.#isOf(slice, index)) sum += this.#words[index * 2 + COUNT] as number;
+    }
+    return sum;
+  }
+
+  #isOf(slice: number, index: number): boolean {
+    return this.#words[index * 2 + TAG] === tagOf(slice);
   }
 
   #isTooMany(calls: number, failed: number, slow: number): boolean {
@@ -181,8 +191,13 @@ export class ResultWindow {
   }
 }
 
+function indexOf(slice: number, which: number): number {
+  return (slice % SLICES) * COUNTERS + which - CALLS;
+}
+
+/** The slice's lower 32 bits. */
 function tagOf(slice: number): number {
-  return (slice % TAGS) + 1;
+  return slice | 0;
 }
 
 function minimumOf({ calls, minimumCalls }: BreakerWindowOptions): number {
