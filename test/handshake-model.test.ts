@@ -26,8 +26,12 @@ const contentOf = (n: number): Uint8Array => new Uint8Array(8).fill(n + 1);
 const at = (memories: readonly SharedArrayBuffer[], index: number): SharedArrayBuffer =>
   memories[index] as SharedArrayBuffer;
 
-/** Several threads each count themselves in and ring, once or more often; one sleeps until it has seen them all. */
-function ringersAndSleeper(code: Code, ringers: number, times = 1): Model {
+/**
+ * Several threads each count themselves in and ring, once or more often; one sleeps until it has seen them all.
+ *
+ * @param dozes how often it dozes before
+ */
+function ringersAndSleeper(code: Code, ringers: number, times = 1, dozes = 0): Model {
   const ringer = (index: number): ModelThread => ({
     name: `ringer ${index}`,
     async run(memories) {
@@ -43,7 +47,7 @@ function ringersAndSleeper(code: Code, ringers: number, times = 1): Model {
     name: 'sleeper',
     async run(memories, seen) {
       const count = (): number => Atomics.load(new Int32Array(at(memories, 1)), 0);
-      await new code.Doorbell(at(memories, 0)).sleep(() => count() > seen);
+      await new code.Doorbell(at(memories, 0)).sleep(() => count() > seen, undefined, dozes);
       const now = count();
       return now < ringers * times ? now : undefined;
     },
@@ -141,6 +145,12 @@ describe('in every interleaving', () => {
     expect(ends).toBeGreaterThan(0);
   });
 
+  it('a sleeper that dozes before hears all of them, too', async () => {
+    const { states, ends } = await explore(ringersAndSleeper(REAL, IS_THOROUGH ? 2 : 1, 1, 1));
+    expect(states).toBeGreaterThan(36);
+    expect(ends).toBeGreaterThan(0);
+  });
+
   it('a sleeper hears a ringer again that rang for it a moment before', async () => {
     const { ends } = await explore(ringersAndSleeper(REAL, 1, IS_THOROUGH ? 4 : 3));
     expect(ends).toBeGreaterThan(0);
@@ -190,8 +200,8 @@ const FAULTS_OF_THE_BELL: readonly Fault[] = [
   [
     'the sleeper waits for a change from what it heard last of all',
     'doorbell',
-    'CHIME, heard,',
-    'CHIME, Atomics.load(this.#words, CHIME),',
+    'heard, timeoutMs)',
+    'Atomics.load(this.#words, CHIME), timeoutMs)',
   ],
   ['nobody is notified', 'doorbell', 'Atomics.notify(this.#words, CHIME);', ''],
 ];
@@ -225,6 +235,10 @@ describe('the search finds it when', () => {
 
   it.each(FAULTS_OF_THE_BELL)('%s', async (...fault) => {
     await expect(explore(ringersAndSleeper(await mutate(fault), 2))).rejects.toThrow(Counterexample);
+  });
+
+  it.each(FAULTS_OF_THE_BELL)('%s, and the sleeper dozes before', async (...fault) => {
+    await expect(explore(ringersAndSleeper(await mutate(fault), 2, 1, 1))).rejects.toThrow(Counterexample);
   });
 
   it.each(FAULTS_OF_THE_RING)('%s', async (...fault) => {

@@ -221,13 +221,21 @@ class Explorer {
         if (name === 'waitAsync') return this.#wait(run, place, shown, values[0] as number);
         return run.operate(place, name, () => {
           if (name === 'notify') this.#notified.add(place.place);
-          const result = name === 'notify' ? undefined : real.call(REAL, this.#world.words, place.place, ...values);
+          const result = this.#result(name, place, values);
           run.told = `${name} ${[shown, ...values].join(' ')} → ${String(result)}`;
           return result;
         });
       },
     ]);
     return Object.assign(Object.create(REAL), Object.fromEntries(operations)) as typeof Atomics;
+  }
+
+  /** To be woken while it blocks, or to look when the time is over, comes to the same: it sees a change, or none. */
+  #result(name: string, { place }: Place, values: readonly number[]): unknown {
+    const { words } = this.#world;
+    if (name === 'notify') return undefined;
+    if (name === 'wait') return words[place] === values[0] ? 'timed-out' : 'not-equal';
+    return (Reflect.get(REAL, name) as (...all: unknown[]) => unknown).call(REAL, words, place, ...values);
   }
 
   #wait(run: Run, place: Place, shown: string, expected: number): { async: boolean; value: unknown } {

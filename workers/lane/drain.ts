@@ -166,7 +166,7 @@ export class Drain {
   async #sleep(): Promise<boolean> {
     if (this.#turn.isWanted) return false;
     const hasWork = (): boolean => this.#order.nextAside !== undefined || this.#places.next() !== undefined;
-    await this.#vigil.sleep(() => this.#turn.mustLeave || this.#turn.isWanted || hasWork());
+    await this.#vigil.sleep(() => this.#turn.mustLeave || this.#turn.isWanted || hasWork(), this.#inFlight === 0);
     this.#lastLoopTurn = systemClock.elapsed();
     return true;
   }

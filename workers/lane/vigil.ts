@@ -1,7 +1,7 @@
-// How a drain waits for its next message: it looks again for a while where one is likely to come at once, or it sleeps.
+// How a drain waits for its next message: where one is likely to come at once it looks again for a while, or soon, it dozes.
 import { availableParallelism } from 'node:os';
 import { systemClock } from '../../src/shared/clock.js';
-import type { Doorbell } from '../../src/shared/doorbell.js';
+import { DOZE_MS, type Doorbell } from '../../src/shared/doorbell.js';
 
 /** Looking again for about 30 µs is cheaper than the 25 µs that waking a sleeper costs both sides. */
 const SPINS = availableParallelism() > 1 ? 1500 : 0;
@@ -10,12 +10,19 @@ const SPINS = availableParallelism() > 1 ? 1500 : 0;
  * wasted, and may keep main, woken on the same core, from reading what it was just told: 30 of 80 µs of a round trip.
  */
 const SHORT_SLEEP_MS = 0.25;
+/**
+ * So often a lane dozes before it sleeps, where the last message came within that time: each costs a turn of the event loop, 10 µs.
+ * Its handler's own timers and sockets may be late by a doze.
+ */
+const DOZES = 10;
 
 /** Belongs to one drain. */
 export class Vigil {
   readonly #bell: Doorbell;
   /** Messages come one soon after the other. */
   #isBrisk = true;
+  /** A message is likely to come before the dozes are over. */
+  #mayDoze = true;
 
   constructor(bell: Doorbell) {
     this.#bell = bell;
@@ -31,10 +38,16 @@ export class Vigil {
     return undefined;
   }
 
-  /** Until rung, unless `isReady`. */
-  async sleep(isReady: () => boolean): Promise<void> {
+  /**
+   * Until rung, unless `isReady`.
+   *
+   * @param isIdle no handler is at work, so that none waits for the event loop
+   */
+  async sleep(isReady: () => boolean, isIdle: boolean): Promise<void> {
     const began = systemClock.elapsed();
-    await this.#bell.sleep(isReady);
-    this.#isBrisk = systemClock.elapsed() - began < SHORT_SLEEP_MS;
+    await this.#bell.sleep(isReady, undefined, isIdle && this.#mayDoze ? DOZES : 0);
+    const sleptMs = systemClock.elapsed() - began;
+    this.#isBrisk = sleptMs < SHORT_SLEEP_MS;
+    this.#mayDoze = sleptMs < DOZES * DOZE_MS;
   }
 }
