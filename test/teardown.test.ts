@@ -183,4 +183,26 @@ describe('a set-up that is in an endless loop on a second thread', () => {
     expect([readFileSync(mood, 'utf8'), (await reports()).length]).toEqual(['loop!', 1]);
     expect(await bus.request('a', 1)).toBe(1);
   });
+
+  it('that began later, when another one had ended, has the same', async () => {
+    const bus = await startBus({ spareThreads: 1, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    const untilMoodIs = async (words: string): Promise<void> => {
+      while (readFileSync(mood, 'utf8') !== words) await new Promise((resume) => setTimeout(resume, 5));
+    };
+    writeFileSync(mood, 'first, first, loop');
+    await bus.subscribe('a', setsUp, { subscriberId: 's', breaker: false, setupTimeoutMs: 900 });
+    await untilMoodIs('loop');
+    bus.publish('a', -1);
+    await untilMoodIs('loop!');
+    const reports = async () => (await bus.errorLogger?.recentErrors({ category: 'configuration_error' })) ?? [];
+    while ((await reports()).length === 0) await new Promise((resume) => setTimeout(resume, 20));
+    const message = expect.stringMatching(/sets-up.js was not loaded and set up within 900 ms/);
+    expect(await reports()).toMatchObject([{ component: 'subscribe', message }]);
+    expect(bus.getHealthStatus().threads.replaced).toBe(2);
+    // The next one begins without it.
+    while (bus.getHealthStatus().threads.alive < 2) await new Promise((resume) => setTimeout(resume, 5));
+    await new Promise((resume) => setTimeout(resume, 200));
+    expect(readFileSync(mood, 'utf8')).toBe('loop!');
+    expect(await bus.request('a', 1)).toBe(1);
+  });
 });

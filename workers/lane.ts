@@ -5,7 +5,7 @@
 // middle of a require() of an ES module takes the whole process down (Node 20: "IsGraphAsync must be used on an
 // instantiated module"); one that is ended in the middle of an import() does not.
 import { workerData } from 'node:worker_threads';
-import type { LaneTask, LaneTaskResult, LaneWorkerData } from '../src/shared/lane-task.js';
+import type { LaneTask, LaneTaskResult, TeardownLink } from '../src/shared/lane-task.js';
 import { markLaneWorker } from '../src/shared/lane-worker.js';
 import { Drain } from './lane/drain.js';
 import { announceExit } from './lane/exit.js';
@@ -17,32 +17,29 @@ import { DrainTurn } from './lane/turn.js';
 markLaneWorker();
 containLateThrows();
 announceExit();
-void preload();
+linkTeardown(workerData as TeardownLink);
 
-/** Loads the handlers that this thread may be asked for, as soon as it begins: a spare thread takes over within
- * milliseconds. One that fails tells so when it is asked for. */
-async function preload(): Promise<void> {
-  const { handlers, ...link } = workerData as LaneWorkerData;
-  linkTeardown(link);
-  for (const handler of handlers) {
-    await loadHandler(handler).catch(() => undefined);
-  }
-}
-
-/** From here on it is the handler's time. */
-function tellTaken(taken: Int32Array): void {
-  Atomics.store(taken, 0, 1);
-  Atomics.notify(taken, 0);
+/** From here on it is the time of this one of the handlers. */
+function tellTaken(taken: SharedArrayBuffer, count: number): void {
+  const word = new Int32Array(taken);
+  Atomics.store(word, 0, count);
+  Atomics.notify(word, 0);
 }
 
 export default async function runLaneTask(task: LaneTask): Promise<LaneTaskResult> {
   switch (task.kind) {
     case 'load':
-      tellTaken(new Int32Array(task.taken));
+      tellTaken(task.taken, 1);
       return loadHandler(task.handler).then(
         () => ({ kind: 'loaded' }),
         (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
       );
+    case 'warm':
+      for (const [index, handler] of task.handlers.entries()) {
+        tellTaken(task.taken, index + 1);
+        await loadHandler(handler).catch(() => undefined);
+      }
+      return { kind: 'loaded' };
     case 'drain':
       new DrainTurn(task.turn).take(task.number);
       return loadHandler(task.handler).then(

@@ -24,7 +24,7 @@ export function handlerKey({ url, exportName, codec }: Omit<HandlerSource, 'setu
   return `${url}#${exportName} ${codec ?? ''}`;
 }
 
-/** How main and the threads speak of teardowns; see `TeardownMessage`. */
+/** What each thread is given when it begins: how main and the threads speak of teardowns; see `TeardownMessage`. */
 export interface TeardownLink {
   /** Name of the channel. */
   readonly channel: string;
@@ -32,18 +32,20 @@ export interface TeardownLink {
   readonly setUps: SharedArrayBuffer;
 }
 
-/** What each thread is given when it begins. */
-export interface LaneWorkerData extends TeardownLink {
-  /** To be loaded at once. */
-  readonly handlers: readonly HandlerSource[];
-}
-
 /** Loads a handler, to find out early whether it can be. */
-export interface LoadTask {
+interface LoadTask {
   readonly kind: 'load';
   readonly handler: HandlerSource;
   readonly redact: RedactOptions;
   /** One word, on which main waits: 1 once a thread has taken the task. */
+  readonly taken: SharedArrayBuffer;
+}
+
+/** Loads handlers, one after the other, that the thread may be asked for later. One that fails tells so when it is asked for. */
+interface WarmTask {
+  readonly kind: 'warm';
+  readonly handlers: readonly HandlerSource[];
+  /** One word, on which main waits: how many of them the thread has come to, from 1 on. */
   readonly taken: SharedArrayBuffer;
 }
 
@@ -101,7 +103,7 @@ interface NoTask {
   readonly kind: 'nothing';
 }
 
-export type LaneTask = LoadTask | DrainTask | NoTask;
+export type LaneTask = LoadTask | WarmTask | DrainTask | NoTask;
 
 /** A handler that cannot be loaded, as a plain record, because Piscina strips errors. */
 export interface LoadFailure {

@@ -52,6 +52,8 @@ export interface LaneEvents {
 /** What all lanes of a bus share. */
 export interface LaneSurroundings {
   readonly pool: Pool;
+  /** In which a thread takes a task that is for this handler, in milliseconds. */
+  readonly takeMs: (handler: HandlerSource) => number;
   readonly turns: Turns;
   readonly clock: Clock;
   readonly mainBell: SharedArrayBuffer;

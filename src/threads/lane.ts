@@ -193,8 +193,8 @@ export class Lane implements TurnTaker {
     // Paused or closed after its turn was granted.
     if (this.#state !== 'waiting') return false;
     this.#state = 'draining';
-    const { pool, clock } = this.#surroundings;
-    const kill = this.#thread.begin(clock.elapsed(), pool.takeMs(this.#options.handler));
+    const { pool, clock, takeMs } = this.#surroundings;
+    const kill = this.#thread.begin(clock.elapsed(), takeMs(this.#options.handler));
     const number = this.#signals.beginDrain();
     const task = drainTask(this.#options, this.#queue.rings, this.#signals, this.#surroundings, this.#blame, number);
     this.#outcomes.begin();

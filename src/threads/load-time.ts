@@ -1,32 +1,48 @@
-// How long the load of a handler may take: what it waits for a thread is not its time.
+// How long the load of handlers may take, one after the other: what it waits for a thread is not its time.
 import { systemClock, type Timer } from '../shared/clock.js';
 
-/** Belongs to one load task. Times in milliseconds. */
+/** Belongs to one task. */
 export class LoadTime {
-  /** One word, which the thread that takes the task sets to 1. */
+  /** One word, which the thread that has taken the task sets to how many of the handlers it has come to, from 1 on. */
   readonly memory = new SharedArrayBuffer(4);
-  readonly #taken = new Int32Array(this.memory);
-  #timer: Timer;
+  readonly #word = new Int32Array(this.memory);
+  readonly #limitMs: (count: number) => number;
+  readonly #keepAlive: boolean;
+  readonly #late: (count: number) => void;
+  #timer: Timer | undefined;
   #isOver = false;
 
   /**
-   * @param takeMs in which a thread takes the task; else `notTaken` is called
-   * @param setupMs from then on; else `late` is called
+   * @param limitMs in which a thread takes the task (0), or is done with this one of the handlers, in milliseconds; else
+   * `late` is called
    */
-  constructor(takeMs: number, setupMs: number, keepAlive: boolean, notTaken: () => void, late: () => void) {
-    const look = (): void => {
-      if (Atomics.load(this.#taken, 0) === 0) notTaken();
-    };
-    this.#timer = systemClock.after(takeMs, look, keepAlive);
-    void Promise.resolve(Atomics.waitAsync(this.#taken, 0, 0).value).then(() => {
-      this.#timer.cancel();
-      if (!this.#isOver) this.#timer = systemClock.after(setupMs, late, keepAlive);
-    });
+  constructor(limitMs: (count: number) => number, keepAlive: boolean, late: (count: number) => void) {
+    this.#limitMs = limitMs;
+    this.#keepAlive = keepAlive;
+    this.#late = late;
+    void this.#watch();
+  }
+
+  /** How many of the handlers the thread has come to. */
+  get count(): number {
+    return Atomics.load(this.#word, 0);
   }
 
   end(): void {
     this.#isOver = true;
-    this.#timer.cancel();
-    Atomics.notify(this.#taken, 0);
+    this.#timer?.cancel();
+    Atomics.notify(this.#word, 0);
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#isOver) {
+      const { count } = this;
+      const look = (): void => {
+        if (this.count === count) this.#late(count);
+      };
+      this.#timer = systemClock.after(this.#limitMs(count), look, this.#keepAlive);
+      await Atomics.waitAsync(this.#word, 0, count).value;
+      this.#timer.cancel();
+    }
   }
 }

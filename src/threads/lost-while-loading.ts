@@ -10,7 +10,7 @@ export function lostWhileLoading({ url, setupTimeoutMs }: HandlerSource, end: Th
   const what = isLate
     ? `was not loaded and set up within ${setupTimeoutMs} ms`
     : end === 'deaf'
-      ? 'was not loaded: another handler held its thread, in its set-up or in a loop that it has left behind'
+      ? 'was not loaded: another handler held its thread, in a loop that it has left behind'
       : `ended its thread while loading (${end})`;
   const { name, message } = new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} ${what}`);
   return { category: ErrorCategory.CONFIGURATION_ERROR, error: { name, message } };

@@ -2,18 +2,9 @@
 import { Piscina } from 'piscina';
 import { systemClock, type Timer } from '../shared/clock.js';
 import { workerExecArgv } from '../shared/exec-argv.js';
-import {
-  type HandlerSource,
-  handlerKey,
-  type LaneTask,
-  type LaneTaskResult,
-  type LaneWorkerData,
-  type TeardownLink,
-} from '../shared/lane-task.js';
-import type { RedactOptions } from '../shared/redact.js';
+import type { LaneTask, LaneTaskResult, TeardownLink } from '../shared/lane-task.js';
 import { within } from '../shared/within.js';
 import { workerFile } from '../shared/worker-file.js';
-import { LoadTime } from './load-time.js';
 import type { ThreadLimits } from './thread-limits.js';
 
 export interface PoolOptions {
@@ -33,10 +24,7 @@ const REPLACE_AFTER_MS = 30;
 /** A thread that does not run by then, in milliseconds, is not going to. */
 const BEGIN_TIMEOUT_MS = 30_000;
 
-/** A thread that is only short of time takes a task by then, in milliseconds. */
-const TAKE_MS = 5000;
-
-/** Threads that may end on their own before new ones begin without handlers. */
+/** Threads that may end on their own, without a task, before nothing is loaded early any more. */
 const MOST_UNEXPLAINED = 2;
 
 /**
@@ -49,7 +37,7 @@ export type ThreadEnd = 'killed' | 'exited' | 'out-of-memory' | 'stuck' | 'deaf'
 export const EXITED = Symbol('exited');
 /** The reason of a `kill` for a thread on which nothing can run any more, though no handler does. */
 export const STUCK = Symbol('stuck');
-/** The reason of a `kill` for a task that no thread has taken: what else a thread loads, or was left there, keeps it from that. */
+/** The reason of a `kill` for a task that no thread has taken: what was left behind there keeps it from that. */
 export const DEAF = Symbol('deaf');
 
 const ENDS = new Map<unknown, ThreadEnd>([
@@ -76,13 +64,10 @@ export class ThreadLost extends Error {
 export class Pool {
   readonly #options: PoolOptions;
   readonly #filename: string;
-  readonly #workerData: LaneWorkerData;
+  readonly #link: TeardownLink;
+  readonly #onChange: () => void;
   #begun: Piscina<LaneTask, LaneTaskResult> | undefined;
   #ready: Promise<unknown> | undefined;
-  /** What new threads load when they begin; read by Piscina each time it makes one. */
-  readonly #handlers: HandlerSource[] = [];
-  /** By key: those that took too long on a thread. New threads do not load them early, and nobody would end those that hang. */
-  readonly #late = new Set<string>();
   /** Tasks under way, but for those that warm up. */
   #busy = 0;
   /** Threads that ended without a task to tell of it. */
@@ -90,19 +75,20 @@ export class Pool {
   #closing = false;
   readonly #size: number;
   #replacing: Timer | undefined;
-  #warmed: Promise<unknown> = Promise.resolve();
   /** Threads that ended and were replaced. */
   threadsReplaced = 0;
 
   /**
    * Starts nothing: a bus that only publishes, or whose handlers all run on the main thread, needs no threads.
    *
+   * @param onChange called when a thread has begun, and soon after one has ended
    * @throws BUSBAR_PACKAGE
    */
-  constructor(options: PoolOptions, link: TeardownLink) {
+  constructor(options: PoolOptions, link: TeardownLink, onChange: () => void) {
     this.#options = options;
     this.#size = options.threads + options.spareThreads;
-    this.#workerData = { ...link, handlers: this.#handlers };
+    this.#link = link;
+    this.#onChange = onChange;
     this.#filename = workerFile('lane.cjs').href;
   }
 
@@ -124,13 +110,15 @@ export class Pool {
       recordTiming: false,
       ...workerExecArgv(),
       resourceLimits: this.#options.limits,
-      workerData: this.#workerData,
+      workerData: this.#link,
     });
     // All begin at once; later Piscina itself replaces only those that are missed at once.
     piscina.options.minThreads = this.#options.threads;
     // A thread that dies without a task would otherwise be an uncaught 'error' event.
     piscina.on('error', () => undefined);
     piscina.on('workerDestroy', () => this.#ended());
+    // Not before tasks that wait for it have had it.
+    piscina.on('workerCreate', () => queueMicrotask(this.#onChange));
     return piscina;
   }
 
@@ -146,6 +134,16 @@ export class Pool {
     return Math.max(0, (this.#begun?.threads.length ?? 0) - this.#busy);
   }
 
+  /** Threads that are not there: a task that finds no idle one begins one of them. */
+  get missing(): number {
+    return this.#begun === undefined ? 0 : Math.max(0, this.#size - this.#begun.threads.length);
+  }
+
+  /** Threads end without a task to tell why: what they load may do that. */
+  get isUnruly(): boolean {
+    return this.#unexplained > MOST_UNEXPLAINED;
+  }
+
   /** Ids of the threads that live now. */
   get threadIds(): number[] {
     return (this.#begun?.threads ?? []).map(({ threadId }) => threadId).filter((id) => id >= 0);
@@ -154,14 +152,16 @@ export class Pool {
   /**
    * Runs a task on a free thread. Aborting `kill` ends the thread at once, endless loops included.
    *
+   * @param isCounted false: the thread counts as idle meanwhile
    * @throws ThreadLost
    */
-  async run(task: LaneTask, kill: AbortSignal): Promise<LaneTaskResult> {
-    this.#busy++;
+  async run(task: LaneTask, kill: AbortSignal, isCounted = true): Promise<LaneTaskResult> {
+    const count = isCounted ? 1 : 0;
+    this.#busy += count;
     try {
       return await this.#run(task, kill);
     } finally {
-      this.#busy--;
+      this.#busy -= count;
     }
   }
 
@@ -188,8 +188,6 @@ export class Pool {
    * @returns as `ThreadLost.gone`; undefined: no thread had the task
    */
   #end(end: AbortController, reason: unknown): Promise<void> | null | undefined {
-    // Its successor would load the same.
-    if (reason === DEAF) this.#handlers.length = 0;
     const before = this.#piscina.threads;
     end.abort(reason);
     const left = new Set(this.#piscina.threads);
@@ -199,89 +197,13 @@ export class Pool {
     return new Promise((resolve) => thread.once('exit', () => resolve()));
   }
 
-  /** From here on new threads load these when they begin. */
-  expect(handlers: Iterable<HandlerSource>): void {
-    if (this.#unexplained > MOST_UNEXPLAINED) return;
-    this.#handlers.splice(
-      0,
-      this.#handlers.length,
-      ...[...handlers].filter((each) => !this.#late.has(handlerKey(each))),
-    );
-  }
-
-  /** In which a thread takes a task that is for this handler, in milliseconds: it may be loading others early. */
-  takeMs({ setupTimeoutMs }: HandlerSource): number {
-    return Math.max(TAKE_MS, setupTimeoutMs, ...this.#handlers.map((other) => other.setupTimeoutMs));
-  }
-
-  /**
-   * Loads a handler on a free thread, which is ended when that takes too long.
-   *
-   * @throws ThreadLost
-   */
-  async load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult> {
-    this.#busy++;
-    try {
-      return await this.#load(handler, redact, true);
-    } finally {
-      this.#busy--;
-    }
-  }
-
-  /**
-   * Loads a handler on the threads that are idle. One that fails tells so when it is needed.
-   *
-   * @param onLate told of each thread that was ended because it took too long
-   */
-  warm(handler: HandlerSource, redact: RedactOptions, onLate: () => void): void {
-    const warm = async (): Promise<void> => {
-      try {
-        await this.#load(handler, redact, false);
-      } catch (lost) {
-        if ((lost as ThreadLost).end === 'killed') onLate();
-      }
-    };
-    const tasks = Array.from({ length: this.idle }, warm);
-    this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
-  }
-
-  async #load(handler: HandlerSource, redact: RedactOptions, keepAlive: boolean): Promise<LaneTaskResult> {
-    const kill = new AbortController();
-    const isLate = (): void => {
-      this.#late.add(handlerKey(handler));
-      this.expect([...this.#handlers]);
-      kill.abort();
-    };
-    const isDeaf = (): void => kill.abort(DEAF);
-    const time = new LoadTime(this.takeMs(handler), handler.setupTimeoutMs, keepAlive, isDeaf, isLate);
-    try {
-      return await this.#run({ kind: 'load', handler, redact, taken: time.memory }, kill.signal);
-    } finally {
-      time.end();
-    }
-  }
-
-  /** Resolves once all that was to be loaded by {@link warm} is. Never rejects. */
-  get warmed(): Promise<unknown> {
-    return this.#warmed;
-  }
-
-  /** A module that ends its thread at import would have threads made and ended without end: then they load nothing early. */
   #ended(): void {
-    if (++this.#unexplained > MOST_UNEXPLAINED) this.#handlers.length = 0;
+    this.#unexplained++;
     if (this.#closing) return;
     this.#replacing ??= systemClock.after(REPLACE_AFTER_MS, () => {
       this.#replacing = undefined;
-      this.#replace();
+      this.#onChange();
     });
-  }
-
-  /** Piscina begins a thread for each task that finds none: the idle ones are given one first. */
-  #replace(): void {
-    const { length } = this.#piscina.threads;
-    for (let tasks = length < this.#size ? this.idle + this.#size - length : 0; tasks > 0; tasks--) {
-      this.#piscina.run({ kind: 'nothing' }).catch(() => undefined);
-    }
   }
 
   /** Ends all threads, whatever they do. */

@@ -7,6 +7,7 @@ import { type HandlerSource, handlerKey, type LaneTaskResult, type LoadFailure }
 import type { RedactOptions } from '../shared/redact.js';
 import { Lane } from './lane.js';
 import type { LaneSurroundings } from './lane-contract.js';
+import { Loads } from './loads.js';
 import { lostWhileLoading } from './lost-while-loading.js';
 import type { MainLane } from './main-lane.js';
 import { Pool, type PoolOptions, ThreadLost } from './pool.js';
@@ -38,6 +39,7 @@ export type WatchedBreakers = LaneSurroundings['breakers'] & { readonly generati
 export class Threads {
   readonly surroundings: LaneSurroundings;
   readonly #pool: Pool;
+  readonly #loads: Loads;
   readonly #turns: Turns;
   readonly #teardowns = new Teardowns();
   readonly #clock: Clock;
@@ -61,12 +63,14 @@ export class Threads {
     this.#isAwaited = isAwaited;
     this.#clock = sharedClock(clock);
     this.#breakers = breakers;
-    this.#pool = new Pool(options, this.#teardowns.link);
+    this.#pool = new Pool(options, this.#teardowns.link, () => this.#loads.replenish());
+    this.#loads = new Loads(this.#pool);
     this.#turns = new Turns(options.threads);
     const mainBell = Doorbell.allocate();
     this.#bell = new Doorbell(mainBell);
     const watch = (): void => this.#startWatch();
-    this.surroundings = { pool: this.#pool, turns: this.#turns, clock: this.#clock, mainBell, breakers, watch };
+    const takeMs = (handler: HandlerSource): number => this.#loads.takeMs(handler);
+    this.surroundings = { pool: this.#pool, takeMs, turns: this.#turns, clock: this.#clock, mainBell, breakers, watch };
     void this.#listen();
   }
 
@@ -139,13 +143,11 @@ export class Threads {
     onLate: (failure: LoadFailure) => void,
   ): Promise<LaneTaskResult | null> {
     try {
-      const result = await this.#pool.load(handler, redact);
-      let isTold = this.#isStopped;
-      const tellOnce = (): void => {
-        if (!isTold) onLate(lostWhileLoading(handler, 'killed'));
-        isTold = true;
+      const result = await this.#loads.load(handler, redact);
+      const tell = (): void => {
+        if (!this.#isStopped) onLate(lostWhileLoading(handler, 'killed'));
       };
-      if (result.kind === 'loaded') this.#pool.warm(handler, redact, tellOnce);
+      if (result.kind === 'loaded') this.#loads.warm(handler, tell);
       return result;
     } catch (lost) {
       if (!(lost instanceof ThreadLost)) throw lost;
@@ -163,7 +165,7 @@ export class Threads {
    */
   async tearDown(handler: HandlerSource, graceMs: number, redact: RedactOptions): Promise<readonly BusbarError[]> {
     for (const other of this.#handlers.values()) if (handlerKey(other) === handlerKey(handler)) return [];
-    return this.#teardowns.run(handler, graceMs, redact, () => this.#pool.threadIds, this.#pool.warmed);
+    return this.#teardowns.run(handler, graceMs, redact, () => this.#pool.threadIds, this.#loads.warmed);
   }
 
   /** Reads all that workers have told so far. */
@@ -216,7 +218,7 @@ export class Threads {
 
   #expectHandlers(): void {
     const distinct = new Map([...this.#handlers.values()].map((source) => [handlerKey(source), source]));
-    this.#pool.expect(distinct.values());
+    this.#loads.expect(distinct.values());
   }
 
   #hasNews(): boolean {

@@ -1,0 +1,110 @@
+// What the pool's threads load: a handler when it is asked for, and early, those that they may be asked for.
+import { type HandlerSource, handlerKey, type LaneTask, type LaneTaskResult } from '../shared/lane-task.js';
+import type { RedactOptions } from '../shared/redact.js';
+import { LoadTime } from './load-time.js';
+import { DEAF, type Pool, ThreadLost } from './pool.js';
+
+/** A thread that is only short of time takes a task by then, in milliseconds. */
+const TAKE_MS = 5000;
+
+/** Belongs to one bus. Runs on the main thread. Whatever is loaded, is loaded in a task, and a thread is ended that takes too long. */
+export class Loads {
+  readonly #pool: Pool;
+  #expected: readonly HandlerSource[] = [];
+  /** By key: those that took too long on a thread, or have ended it. No thread loads them early any more. */
+  readonly #barred = new Set<string>();
+  /** By key: who is told, once, that a handler took too long where it was loaded early. */
+  readonly #onLate = new Map<string, () => void>();
+  #warmed: Promise<unknown> = Promise.resolve();
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** Resolves once no thread loads anything early. Never rejects. */
+  get warmed(): Promise<unknown> {
+    return this.#warmed;
+  }
+
+  /** In which a thread takes a task that is for these handlers, in milliseconds: it may be loading others early. */
+  takeMs(...handlers: readonly HandlerSource[]): number {
+    return Math.max(TAKE_MS, ...[...handlers, ...this.#early].map(({ setupTimeoutMs }) => setupTimeoutMs));
+  }
+
+  /** From here on threads load these when they begin. */
+  expect(handlers: Iterable<HandlerSource>): void {
+    this.#expected = [...handlers];
+  }
+
+  /**
+   * Loads a handler on a free thread.
+   *
+   * @throws ThreadLost
+   */
+  load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult> {
+    return this.#run([handler], true, (taken) => ({ kind: 'load', handler, redact, taken }));
+  }
+
+  /**
+   * Loads a handler early on the threads that are idle. One that fails tells so when it is needed.
+   *
+   * @param onLate told, once, if it takes too long on one of these or, later, where it is expected
+   */
+  warm(handler: HandlerSource, onLate: () => void): void {
+    this.#onLate.set(handlerKey(handler), onLate);
+    this.#warm([handler], this.#pool.idle);
+  }
+
+  /** Has those that are missing begin, and each that has no task load what it may be asked for. */
+  readonly replenish = (): void => {
+    const { idle, missing } = this.#pool;
+    const early = this.#early;
+    if (missing > 0 || early.length > 0) this.#warm(early, idle + missing);
+  };
+
+  get #early(): HandlerSource[] {
+    if (this.#pool.isUnruly) return [];
+    return this.#expected.filter((handler) => !this.#barred.has(handlerKey(handler)));
+  }
+
+  #warm(handlers: readonly HandlerSource[], threads: number): void {
+    const tasks = Array.from({ length: threads }, async () => {
+      try {
+        await this.#run(handlers, false, (taken) => ({ kind: 'warm', handlers, taken }));
+      } catch (lost) {
+        if (!(lost instanceof ThreadLost)) throw lost;
+      }
+    });
+    this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
+  }
+
+  /** @param isAwaited somebody waits for it: else it does not count as a task, and keeps no process alive */
+  async #run(
+    handlers: readonly HandlerSource[],
+    isAwaited: boolean,
+    taskFor: (taken: SharedArrayBuffer) => LaneTask,
+  ): Promise<LaneTaskResult> {
+    const kill = new AbortController();
+    const takeMs = this.takeMs(...handlers);
+    const limitMs = (count: number): number => handlers[count - 1]?.setupTimeoutMs ?? takeMs;
+    const time = new LoadTime(limitMs, isAwaited, (count) => kill.abort(count === 0 ? DEAF : undefined));
+    try {
+      return await this.#pool.run(taskFor(time.memory), kill.signal, isAwaited);
+    } catch (lost) {
+      const handler = handlers[time.count - 1];
+      if (handler !== undefined) this.#bar(handler, kill.signal.aborted && !isAwaited);
+      throw lost;
+    } finally {
+      time.end();
+    }
+  }
+
+  #bar(handler: HandlerSource, isLate: boolean): void {
+    const key = handlerKey(handler);
+    this.#barred.add(key);
+    const onLate = this.#onLate.get(key);
+    if (!isLate || onLate === undefined) return;
+    this.#onLate.delete(key);
+    onLate();
+  }
+}
