@@ -1,14 +1,17 @@
 // What waits behind the rings of a lane comes into them, at whatever step of main's the reader makes room.
 import { describe, expect, it } from '@jest/globals';
 import { type Clock, systemClock } from '../src/shared/clock.js';
-import type { Delivery } from '../src/shared/delivery.js';
+import { DELIVERY_HEADER_BYTES, type Delivery } from '../src/shared/delivery.js';
 import { ENDED, STATE } from '../src/shared/layout.js';
 import { PRIORITIES } from '../src/shared/message.js';
-import { RingReader } from '../src/shared/ring.js';
+import { type Failure, Outcome, type ReadOutcome, writeOutcome } from '../src/shared/outcome.js';
+import { RingReader, RingWriter } from '../src/shared/ring.js';
 import { RunningWord } from '../src/shared/running.js';
-import type { LaneOptions } from '../src/threads/lane-contract.js';
+import type { LaneEvents, LaneOptions } from '../src/threads/lane-contract.js';
+import { LaneOutcomes } from '../src/threads/lane-outcomes.js';
 import { LaneQueue } from '../src/threads/lane-queue.js';
 import { LaneRing } from '../src/threads/lane-ring.js';
+import { LaneSignals } from '../src/threads/lane-signals.js';
 import { RateLimit } from '../src/threads/rate-limit.js';
 
 const deliveryOf = (number: number, priority: string): Delivery => {
@@ -145,5 +148,24 @@ describe('a record whose handler had ended when its thread died, and whose outco
       [0, 1],
       [1, 0],
     ]);
+  });
+});
+
+describe('what an attempt has come to whose function runs on', () => {
+  it('waits for the end of its thread, and nobody is told meanwhile that there is something to read', () => {
+    const queue = fullQueue();
+    const told: ReadOutcome[] = [];
+    const events = { handedBack: (_, outcome) => told.push(outcome), heard: () => undefined } as Partial<LaneEvents>;
+    const options = { names: { instance: 'i', pattern: 'a' }, order: null } as unknown as LaneOptions;
+    const owner = { queue: () => undefined };
+    const outcomes = new LaneOutcomes(options, queue, new LaneSignals(), events as LaneEvents, owner);
+    const address = { place: 0, sequence: 0, isPastOthers: false };
+    const body = new Uint8Array(DELIVERY_HEADER_BYTES);
+    writeOutcome(new RingWriter(queue.rings.outboxMemory), Outcome.ABANDONED, address, {} as Failure, body);
+    expect(outcomes.hasNext).toBe(true);
+    outcomes.read(1000, true);
+    expect([outcomes.hasNext, told.length]).toEqual([false, 0]);
+    outcomes.read(1000, false);
+    expect([outcomes.hasNext, told.length]).toEqual([false, 1]);
   });
 });

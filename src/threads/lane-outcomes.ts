@@ -30,6 +30,8 @@ export class LaneOutcomes {
   readonly #takeParts = () => this.#parts.take();
   /** The thread of this drain has ended itself, to end a function that did not settle. */
   hadAbandoned = false;
+  /** What comes next is not to be read before its thread is gone. */
+  #isHeldUp = false;
 
   constructor(options: LaneOptions, queue: LaneQueue, signals: LaneSignals, events: LaneEvents, owner: OutcomesOwner) {
     this.#options = options;
@@ -45,6 +47,11 @@ export class LaneOutcomes {
     this.#parts.forget();
   }
 
+  /** True when {@link read} would find something, as things are. */
+  get hasNext(): boolean {
+    return !this.#isHeldUp && this.#queue.rings.outbox.hasNext;
+  }
+
   /**
    * @param most replies at once; any other outcome counts as some of them
    * @param isWritten a thread may write into the outbox still
@@ -52,6 +59,7 @@ export class LaneOutcomes {
   read(most: number, isWritten: boolean): void {
     const { outbox } = this.#queue.rings;
     const first = outbox.cursor;
+    this.#isHeldUp = false;
     for (let weight = 0; weight < most; ) {
       const before = outbox.cursor;
       const word = outbox.next();
@@ -60,6 +68,7 @@ export class LaneOutcomes {
       if (kind === Outcome.ABANDONED && isWritten) {
         outbox.releaseTo(before);
         outbox.rewind();
+        this.#isHeldUp = true;
         break;
       }
       weight += kind === Outcome.REPLIED ? 1 : WEIGHT;

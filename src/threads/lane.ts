@@ -113,12 +113,12 @@ export class Lane implements TurnTaker {
     this.#outcomes.read(most, this.#state === 'draining');
     if (this.#queue.goOn() || this.backlog.size > 0) this.refill();
     if (this.#isExiting) this.#thread.bury();
-    return this.#queue.rings.outbox.hasNext;
+    return this.#outcomes.hasNext;
   }
 
   /** True when {@link collect} would find something. */
   get hasNews(): boolean {
-    return this.#queue.rings.outbox.hasNext || this.#queue.canRefill || this.#isExiting;
+    return this.#outcomes.hasNext || this.#queue.canRefill || this.#isExiting;
   }
 
   get #isExiting(): boolean {
