@@ -5,8 +5,10 @@ import { describe, expect, it } from '@jest/globals';
 import { type HandlerContext, MessageBus } from '../src/index.js';
 import { BreakerDirectory, type BreakersMemory } from '../src/shared/breaker-directory.js';
 import { systemClock } from '../src/shared/clock.js';
+import { SteppedClock } from '../src/testing/stepped-clock.js';
 import callsTheDatabase from './fixtures/calls-the-database.js';
 import doubles from './fixtures/doubles.js';
+import holdsAConnection from './fixtures/holds-a-connection.js';
 import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, startBus } from './test-bus.js';
 
@@ -243,5 +245,29 @@ describe('the directory of breakers', () => {
     for (let n = 0; n < 512; n++) directory.of(`b${n}`);
     expect(directory.of('b5').name).toBe('b5');
     expect(() => directory.of('one more')).toThrow(expect.objectContaining({ code: 'BUSBAR_INVALID_OPTION' }));
+  });
+});
+
+describe('the place of a probe that has failed, and waits for its connection', () => {
+  it('is not freed once more, at the cost of another probe, when its thread ends', async () => {
+    const clock = new SteppedClock();
+    const bus = await startBus({ clock, retry: ONCE });
+    const breaker = { name: 'db', failureThreshold: 1, recoveryTimeoutMs: 1000, halfOpenProbes: 2 };
+    await bus.subscribe('use', holdsAConnection, { subscriberId: 's', concurrency: 2, breaker });
+    const until = async (isTrue: () => boolean): Promise<void> => {
+      while (!isTrue()) await new Promise((resume) => setTimeout(resume, 5));
+    };
+    const db = bus.breaker('db');
+    bus.publish('use', 'die');
+    await until(() => db.state === 'open');
+    clock.step(1000);
+    bus.publish('use', 'hang');
+    await until(() => db.state === 'open');
+    clock.step(1000);
+    void db.execute(() => new Promise(() => undefined));
+    bus.publish('use', 'exit once');
+    await until(() => bus.getHealthStatus().threads.replaced === 1);
+    await until(() => bus.getHealthStatus().subscriptions[0]?.inFlight === 1);
+    await expect(db.execute(() => 1)).rejects.toMatchObject({ code: 'BUSBAR_BREAKER_OPEN' });
   });
 });

@@ -145,9 +145,14 @@ export class Place {
     Atomics.store(this.reader.words, attempt.word + STATE, STARTED);
   }
 
+  /** Its breaker has heard what the attempt came to: should this thread die, there is no place to be freed. */
+  leaveBreaker(attempt: RingAttempt): void {
+    if (attempt.permit?.isProbe === true) takeProbe(this.reader, attempt.word);
+  }
+
   /** The handler has ended, but its outcome waits for room: a death of this thread is not its doing. */
   suspend(attempt: RingAttempt): void {
-    if (attempt.permit?.isProbe === true) takeProbe(this.reader, attempt.word);
+    this.leaveBreaker(attempt);
     this.#running?.suspend(this.#sequenceOf(attempt));
     Atomics.store(this.reader.words, attempt.word + STATE, ENDED);
   }

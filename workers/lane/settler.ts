@@ -128,6 +128,7 @@ export class Settler {
   /** The attempt stays in flight meanwhile: the hook has a deadline as long as its own. */
   async #failReconnected(attempt: RingAttempt, thrown: unknown, failure: Failure): Promise<void> {
     attempt.hasEnded = true;
+    attempt.place.leaveBreaker(attempt);
     attempt.place.begin(attempt, this.#outbox.clock.elapsed());
     const reconnection = await this.#reconnector?.run(thrown);
     const { isBack = false, trouble } = reconnection ?? {};
