@@ -1,5 +1,6 @@
 // How main tells that a thread has to end, and for whom: what is overdue, whether its loop turns, who is waited for.
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
+import { systemClock } from '../src/shared/clock.js';
 import { Turn } from '../src/shared/lane-task.js';
 import { Blame } from '../src/threads/blame.js';
 import type { LaneOptions } from '../src/threads/lane-contract.js';
@@ -65,6 +66,17 @@ describe('a thread with several attempts, some of them overdue', () => {
     const { look, started, judge } = threadWith({}, { startedAt: 1100 });
     for (let elapsed = 1225; !look(elapsed, false); elapsed++) await new Promise((resume) => setTimeout(resume, 20));
     expect(judge()).toMatchObject({ culprits: [], suspected: started, innocent: [] });
+  });
+
+  it('is not taken for one whose loop turns where no time has passed between two looks', () => {
+    const { look, judge } = threadWith({}, { startedAt: 1100 });
+    const now = systemClock.elapsed();
+    const elapsed = jest.spyOn(systemClock, 'elapsed').mockImplementation(() => now);
+    expect([look(1225), look(1325), look(1425)]).toEqual([false, false, false]);
+    expect([look(1450, false), look(1451, false)]).toEqual([false, false]);
+    elapsed.mockRestore();
+    expect(look(1475)).toBe(true);
+    expect(judge()).toMatchObject({ cause: 'never-settled' });
   });
 
   it('is ended at once for the only one that runs', () => {

@@ -101,7 +101,7 @@ export class LaneThread {
     if (overdue.length > 0) {
       if (isSpared) return;
       const isTurning = this.#isConcurrent && stoodMs <= BLOCKED_MS;
-      if (isTurning && started.length > 1 && this.#isAwaited(started, overdue, elapsed, stoodMs)) return;
+      if (isTurning && started.length > 1 && this.#isAwaited(started, overdue, elapsed)) return;
       this.ending = { at: elapsed, isTurning };
       this.#kill.abort();
     } else if (this.#standsStill(started.length > 0)) {
@@ -113,14 +113,14 @@ export class LaneThread {
    * True: others beside the overdue ones may come to their ends, and nothing new begins meanwhile. Within the grace they
    * may all; after it, they run again for free, but for those that have before: they would never come to an end.
    */
-  #isAwaited(started: readonly Suspect[], overdue: readonly Suspect[], elapsed: number, stoodMs: number): boolean {
+  #isAwaited(started: readonly Suspect[], overdue: readonly Suspect[], elapsed: number): boolean {
     const isNew = this.#dueSince === null;
     this.#dueSince ??= elapsed;
     if (isNew) this.#signals.askToLeave();
     const isGraceOver = elapsed - this.#dueSince > this.#graceMs;
     const areOthersAwaited = started.some((one) => !overdue.includes(one) && (one.runsAgain || !isGraceOver));
     // Its loop has turned since the last look, and so after their deadlines: nobody has kept them from ending.
-    if (!isNew && !areOthersAwaited && stoodMs === 0) return false;
+    if (!isNew && !areOthersAwaited && this.#busyPulse.hasTurned) return false;
     this.#nextLook ??= systemClock.after(LOOK_AGAIN_MS, () => {
       this.#nextLook = undefined;
       this.#lookAgain();

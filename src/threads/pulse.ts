@@ -8,6 +8,8 @@ export class Pulse {
   #beat = 0;
   #seenAt = 0;
   #stoodMs = 0;
+  /** The loop has turned between the last two looks. */
+  hasTurned = false;
 
   /** Another drain has begun. */
   reset(): void {
@@ -25,7 +27,8 @@ export class Pulse {
    */
   look(beat: number, isExpected: boolean, now: number): number {
     const gap = this.#seenAt === 0 ? 0 : Math.min(now - this.#seenAt, LONGEST_GAP_MS);
-    const stands = isExpected && beat === this.#beat;
+    this.hasTurned = beat !== this.#beat;
+    const stands = isExpected && !this.hasTurned;
     this.#stoodMs = stands ? this.#stoodMs + gap : 0;
     this.#beat = beat;
     this.#seenAt = now;
