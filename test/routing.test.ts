@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { laneOfKey } from '../src/routing/partition.js';
 import { Router } from '../src/routing/router.js';
 import { assertPattern, isTopic } from '../src/routing/topics.js';
+import { memoryInUse } from './heap.js';
 
 const token = fc.constantFrom('a', 'b', 'c', 'dd');
 const topic = fc.array(token, { minLength: 1, maxLength: 5 }).map((tokens) => tokens.join('.'));
@@ -31,6 +32,13 @@ function change(router: Router<string>, model: Set<string>, p: string, remove: b
 }
 
 describe('the router', () => {
+  it('keeps nothing of what is no topic', () => {
+    const router = new Router<string>();
+    const before = memoryInUse().heap;
+    for (let n = 0; n < 3; n++) expect(router.match(`${'x '.repeat(4e6)}${n}`)).toBeUndefined();
+    expect(memoryInUse().heap - before).toBeLessThan(4e6);
+  });
+
   it('finds what matching token by token finds, while subscriptions come and go', () => {
     // Some come again and again: what was taken out, or was remembered, must have been there.
     const known = {

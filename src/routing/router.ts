@@ -43,6 +43,8 @@ export class Router<S> {
   match(topic: string): readonly S[] | undefined {
     if (topic === this.#lastTopic) return this.#lastFound;
     const found = this.#remembered.get(topic) ?? this.#find(topic);
+    // What was refused may be of any size.
+    if (found === undefined) return undefined;
     this.#lastTopic = topic;
     this.#lastFound = found;
     return found;
