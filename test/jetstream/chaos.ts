@@ -1,17 +1,21 @@
-// npm run jetstream:chaos [-- --messages 200000 --seed 1 --every 3000 --cluster]: the chaos trial. Exit code 1: a promise was broken.
+// npm run jetstream:chaos [-- --cluster --messages 60000 --kills 8 --seed 1]: the chaos trial. Exit code 1: a promise was broken.
 
+import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { randomFrom } from '../random.js';
 import { Cluster } from './cluster.js';
-import { startServer } from './nats-server.js';
+import type { Fault } from './faults.js';
+import { binary, startServer } from './nats-server.js';
 import { TcpProxy } from './proxy.js';
-import { type Fault, runTrial } from './trial.js';
+import { runTrial } from './trial.js';
 
 const { values } = parseArgs({
   options: {
-    messages: { type: 'string', default: '200000' },
+    messages: { type: 'string', default: '60000' },
     seed: { type: 'string', default: String(Date.now() % 100_000) },
     processes: { type: 'string', default: '3' },
+    /** Faults of servers, and as many of processes at the same time. */
+    kills: { type: 'string', default: '8' },
     every: { type: 'string', default: '3000' },
     cluster: { type: 'boolean', default: false },
   },
@@ -30,7 +34,8 @@ const clustered: readonly (readonly Fault[])[] = [
   ['kill leader', 'kill server'],
 ];
 const log = (line: string): void => void process.stdout.write(`${(performance.now() / 1000).toFixed(1)} s  ${line}\n`);
-log(`seed ${seed}, ${values.messages} messages, ${servers.length} servers`);
+const version = execFileSync(binary ?? '', ['--version'], { encoding: 'utf8' }).trim();
+log(`seed ${seed}, ${values.messages} messages, ${servers.length} servers, ${version}`);
 const findings = await runTrial({
   servers,
   leader: async () => cluster?.leaderOf('CHAOS'),
@@ -40,7 +45,7 @@ const findings = await runTrial({
   processes: Number(values.processes),
   messages: Number(values.messages),
   keys: 1000,
-  faults: values.cluster ? clustered : single,
+  courses: (values.cluster ? clustered : single).map((kinds) => ({ kinds, count: Number(values.kills) })),
   everyMs: Number(values.every),
   transport: {
     stream: 'CHAOS',
@@ -57,10 +62,12 @@ const findings = await runTrial({
 });
 await proxy.close();
 await Promise.all(servers.map((server) => server.stop()));
-const { lost, unmarked, disordered, wrongLetters, ...counts } = findings;
+const { lost, unmarked, disordered, wrongLetters, blamed, ...counts } = findings;
 process.stdout.write(`${JSON.stringify(counts)}\n`);
-for (const [what, broken] of Object.entries({ lost, unmarked, disordered, wrongLetters })) {
+const late = disordered.map(({ n, after }) => `${n} after ${after}`);
+for (const [what, broken] of Object.entries({ lost, unmarked, disordered: late, wrongLetters })) {
   process.stdout.write(`${what}: ${broken.length} ${broken.slice(0, 10).join(', ')}\n`);
 }
+for (const line of blamed) process.stdout.write(`${line}\n`);
 const isKept = [lost, unmarked, disordered, wrongLetters].every(({ length }) => length === 0);
 process.exit(isKept ? 0 : 1);

@@ -5,14 +5,16 @@ import { join } from 'node:path';
 import { MessageBus } from '../../src/index.js';
 import { type JetStreamOptions, jetstream } from '../../src/transport/jetstream.js';
 import keepsLedger from '../fixtures/keeps-ledger.js';
+import { noting } from './deliveries.js';
 
-const transport = JSON.parse(process.argv[2] as string) as JetStreamOptions;
+const [options, notes] = process.argv.slice(2) as [string, string];
+const transport = noting(jetstream(JSON.parse(options) as JetStreamOptions), notes);
 const errorLogDir = mkdtempSync(join(tmpdir(), 'busbar-consumer-'));
 const retry = {
   message_processing_error: { maxRetries: 1, backoffMs: 5 },
   connection_error: { maxRetries: 1, backoffMs: 5 },
 };
-const bus = new MessageBus({ transport: jetstream(transport), errorLogDir, threads: 1, spareThreads: 0, retry });
+const bus = new MessageBus({ transport, errorLogDir, threads: 1, spareThreads: 0, retry });
 await bus.start();
 await bus.subscribe('chaos.*', keepsLedger, { subscriberId: 'chaos', breaker: false, maxQueueSize: 4000 });
 process.stdout.write('ready\n');

@@ -20,7 +20,7 @@ export interface Findings {
   /** Handled twice as a first attempt. */
   readonly unmarked: number[];
   /** Handled for the first time after a later message of their key. */
-  readonly disordered: string[];
+  readonly disordered: { readonly n: number; readonly after: number }[];
   /** In a letter that should not be, or not in one that should. */
   readonly wrongLetters: number[];
 }
@@ -79,13 +79,13 @@ export function examine(
   const firstAttempts = new Map<number, number>();
   const seen = new Set<number>();
   const latest = new Map<string, number>();
-  const disordered: string[] = [];
+  const disordered: { n: number; after: number }[] = [];
   for (const { n, key, attempt } of handled) {
     if (attempt === 1) firstAttempts.set(n, (firstAttempts.get(n) ?? 0) + 1);
     if (seen.has(n)) continue;
     seen.add(n);
     const before = latest.get(key) ?? -1;
-    if (n < before) disordered.push(`${n} after ${before} of ${key}`);
+    if (n < before) disordered.push({ n, after: before });
     else latest.set(key, n);
   }
   const inLetters = new Map<number, number>();

@@ -9,8 +9,11 @@ const READY_MS = 10_000;
 /** A process that is told to stand still does within this time, in milliseconds. */
 const STOPPED_MS = 5;
 
-/** Where nats-server is; undefined: nowhere. */
-export const binary = ['nats-server', '/usr/sbin/nats-server', '/usr/local/bin/nats-server'].find((path) => {
+const chosen = process.env['BUSBAR_NATS_SERVER'];
+const PLACES = chosen === undefined ? ['nats-server', '/usr/sbin/nats-server', '/usr/local/bin/nats-server'] : [chosen];
+
+/** Where nats-server is: the one that BUSBAR_NATS_SERVER names, or that of this machine; undefined: nowhere. */
+export const binary = PLACES.find((path) => {
   try {
     execFileSync(path, ['--version'], { stdio: 'pipe' });
     return true;
