@@ -26,7 +26,6 @@ export const errorHandling: readonly Row[] = [
     inflight: 0,
     unit: '% of a core',
     better: 'lower',
-    rounds: 7,
     contenders: {
       busbar: pacedBus(true),
       'busbar, off': pacedBus(false),

@@ -16,11 +16,10 @@ export function budgetsOf(measured: Measured): Budget[] {
   return goals.filter(({ part = '' }) => part === measured.part).map((goal) => budgetOf(measured, goal));
 }
 
-function budgetOf({ row, part, spreads, times }: Measured, goal: Goal): Budget {
-  const medianOf = (name: string): number => spreads.get(name)?.median ?? Number.NaN;
-  const busbar = medianOf('busbar');
+function budgetOf({ row, part, spreads, times, beyond }: Measured, goal: Goal): Budget {
   if ('atMost' in goal) {
-    const measured = goal.beyond === undefined ? busbar : busbar - medianOf(goal.beyond);
+    const spread = goal.beyond === undefined ? spreads.get('busbar') : beyond.get(goal.beyond);
+    const measured = spread?.median ?? Number.NaN;
     return { name: goal.name, measured, budget: goal.atMost, unit: row.unit, ok: measured <= goal.atMost };
   }
   const measured = times.get(goal.timesAsGoodAs)?.median ?? Number.NaN;

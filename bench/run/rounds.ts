@@ -14,6 +14,8 @@ export interface Measured {
    * another process that wants the machine, cancels out.
    */
   readonly times: ReadonlyMap<string, Spread>;
+  /** How much more than each peer busbar took, round by round, in the row's unit. */
+  readonly beyond: ReadonlyMap<string, Spread>;
 }
 
 /**
@@ -62,14 +64,16 @@ async function warmUp({ measure }: Contender, { warmUpMs }: Run): Promise<void> 
 function measuredOf(row: Row, part: string, figures: ReadonlyMap<string, readonly number[]>): Measured {
   const spreads = new Map<string, Spread>();
   const times = new Map<string, Spread>();
+  const beyond = new Map<string, Spread>();
   const busbar = figures.get('busbar') ?? [];
   for (const [name, list] of figures) {
     spreads.set(name, spreadOf(list));
     if (name === 'busbar') continue;
     const ratios = list.map((peer, round) => (busbar[round] as number) / peer);
+    beyond.set(name, spreadOf(list.map((peer, round) => (busbar[round] as number) - peer)));
     times.set(name, spreadOf(row.better === 'higher' ? ratios : ratios.map((ratio) => 1 / ratio)));
   }
-  return { row, part, spreads, times };
+  return { row, part, spreads, times, beyond };
 }
 
 /** The row, what is sent, how many are under way: what a line is called. */
