@@ -82,7 +82,7 @@ export function viewOnCopy(
 ): ArrayBufferView {
   if (codec === Codec.BUFFER) return copyRange(Buffer.allocUnsafe(end - start), memory, words, start, end);
   if (codec === Codec.UINT8) {
-    if (words !== null && end - start > MOST_IN_HEAP) return slice.call(plainOf(memory), start, end);
+    if (words !== null && end - start > MOST_TO_FILL) return slice.call(plainOf(memory), start, end);
     return copyRange(new Uint8Array(end - start), memory, words, start, end);
   }
   const view = viewOn(codec, memory.subarray(start, end));
@@ -92,17 +92,22 @@ export function viewOnCopy(
   return new Elements(view);
 }
 
-/** A larger typed array lies outside of V8's heap: to have it made with its content costs a quarter less than to fill it then. */
-const MOST_IN_HEAP = 64;
+/** A typed array of more bytes is made with its content sooner than it is filled. */
+const MOST_TO_FILL = 32;
 const { slice } = Uint8Array.prototype;
 const plainViews = new WeakMap<Buffer, Uint8Array>();
+/** The last one, which is wanted again and again: a look at a WeakMap costs 20 ns. */
+let last: { readonly memory: Buffer | undefined; readonly plain: Uint8Array } = {
+  memory: undefined,
+  plain: new Uint8Array(0),
+};
 
 /** The same memory, such that a slice of it is no Buffer. */
 function plainOf(memory: Buffer): Uint8Array {
-  const known = plainViews.get(memory);
-  if (known !== undefined) return known;
-  const plain = new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength);
+  if (last.memory === memory) return last.plain;
+  const plain = plainViews.get(memory) ?? new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength);
   plainViews.set(memory, plain);
+  last = { memory, plain };
   return plain;
 }
 
