@@ -105,9 +105,25 @@ describe('a ring', () => {
     expect(reader.hasWantedRoom).toBe(false);
     for (let n = 0; n < 5; n++) reader.read();
     reader.release();
-    expect([reader.hasWantedRoom, writer.hasWantedRoom]).toEqual([true, true]);
+    expect([reader.hasWantedRoom, reader.mayHaveWantedRoom, writer.hasWantedRoom]).toEqual([true, true, true]);
     writer.wantNothing();
-    expect(reader.hasWantedRoom).toBe(false);
+    expect([reader.hasWantedRoom, reader.mayHaveWantedRoom]).toEqual([false, false]);
+  });
+
+  it('gives space back and counts the success in one step', () => {
+    const memory = allocateRing(1024);
+    const writer = new RingWriter(memory);
+    const reader = new RingReader(memory);
+    while (writeRecord(writer, 1, contentOf(1, 100)));
+    expect(writer.wantRoom(writer.unreleasedBytes >> 1)).toBe(false);
+    for (let n = 1; n <= 5; n++) {
+      reader.read();
+      reader.releaseSucceeded(reader.cursor);
+      expect(writer.succeeded).toBe(n);
+    }
+    reader.showRelease();
+    expect([reader.mayHaveWantedRoom, reader.hasWantedRoom, writer.hasWantedRoom]).toEqual([true, true, true]);
+    expect(writer.oldest).toBe(5);
   });
 
   it.each([1, 2, 3])('carries records between two threads: content, order and count (seed %d)', async (seed) => {

@@ -92,8 +92,10 @@ export class SharedBreaker {
     return state === HALF_OPEN && (this.#probes(this.#load()) < this.#limit || this.#isStuck());
   }
 
-  /** A permit for one call, or undefined when it is refused. */
+  /** A permit for one call, or undefined when it is refused. A plain look while closed, as in {@link admits}. */
   enter(): Permit | undefined {
+    const seen = this.#words[STATE] as number;
+    if ((seen & 7) === CLOSED) return this.#permitOf(seen);
     for (;;) {
       const word = this.#load();
       const state = word & 7;

@@ -20,6 +20,8 @@ import {
   WANTED,
   WRITTEN,
 } from './layout.js';
+import { storeInOrder } from './ordered-store.js';
+import { RingViews } from './ring-views.js';
 
 const SMALLEST_RING_BYTES = 1024;
 const LARGEST_RING_BYTES = 2 ** 30;
@@ -42,35 +44,8 @@ export function allocateRing(capacityBytes: number): SharedArrayBuffer {
   return memory;
 }
 
-/** The views that both halves have on a ring's memory. */
-class Ring {
-  readonly capacity: number;
-  /** The largest body that always fits once the ring is empty, in bytes. */
-  readonly largestRecord: number;
-  protected readonly control: Int32Array;
-  protected readonly mask: number;
-  /** The record area, as bytes, words and doubles. */
-  readonly bytes: Buffer;
-  readonly words: Int32Array;
-  readonly doubles: Float64Array;
-
-  constructor(memory: SharedArrayBuffer) {
-    this.capacity = memory.byteLength - RING_CONTROL_BYTES;
-    this.largestRecord = this.capacity / 2 - RECORD_HEADER_BYTES;
-    this.mask = this.capacity - 1;
-    this.control = new Int32Array(memory, 0, RING_CONTROL_BYTES / 4);
-    this.bytes = Buffer.from(memory, RING_CONTROL_BYTES, this.capacity);
-    this.words = new Int32Array(memory, RING_CONTROL_BYTES, this.capacity / 4);
-    this.doubles = new Float64Array(memory, RING_CONTROL_BYTES, this.capacity / 8);
-  }
-
-  protected word(index: number): number {
-    return Atomics.load(this.control, index);
-  }
-}
-
 /** The writing half. Belongs to one thread at a time; a successor on another thread goes on where it stopped. */
-export class RingWriter extends Ring {
+export class RingWriter extends RingViews {
   #tail: number;
   #written: number;
   #head: number;
@@ -203,7 +178,7 @@ export interface RingRecord {
 }
 
 /** The reading half. Belongs to one thread at a time; a successor starts at the first unreleased record. */
-export class RingReader extends Ring {
+export class RingReader extends RingViews {
   #cursor: number;
   #head: number;
   #tail: number;
@@ -279,16 +254,33 @@ export class RingReader extends Ring {
     Atomics.store(this.control, SUCCEEDED, this.#succeeded);
   }
 
-  /** Both at once, for one atomic store: who sees the space given back sees the count. */
+  /**
+   * Both at once: who sees the space given back sees the count. Look at {@link mayHaveWantedRoom} then, and before long, or
+   * before this thread sleeps, at {@link hasWantedRoom} after {@link showRelease}.
+   */
   releaseSucceeded(position: number): void {
     this.#succeeded = (this.#succeeded + 1) | 0;
     this.control[SUCCEEDED] = this.#succeeded;
-    this.releaseTo(position);
+    this.#head = position;
+    storeInOrder(this.control, HEAD, position);
+  }
+
+  /** From here on a writer that asks for room sees what {@link releaseSucceeded} gave back, or is seen to ask. */
+  showRelease(): void {
+    Atomics.store(this.control, HEAD, this.#head);
   }
 
   /** True when the writer waits for room and has it. One atomic load. */
   get hasWantedRoom(): boolean {
-    const wanted = this.word(WANTED);
+    return this.#isWanted(this.word(WANTED));
+  }
+
+  /** As {@link hasWantedRoom}, by a plain look: it may miss who asks at this very moment. */
+  get mayHaveWantedRoom(): boolean {
+    return this.#isWanted(this.control[WANTED] as number);
+  }
+
+  #isWanted(wanted: number): boolean {
     return wanted !== 0 && ((this.#head - (wanted & ~7)) | 0) >= 0;
   }
 }

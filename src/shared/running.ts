@@ -1,6 +1,7 @@
 // Which record's handler runs now, in a ring whose handlers run one after the other: a word of the reader's own. Writing
 // into each record instead would take its cache lines back and forth between the cores: half of the time of a small message.
 import { RING_CONTROL_BYTES, RUNNING, STARTED_AT } from './layout.js';
+import { storeInOrder } from './ordered-store.js';
 
 /** A record whose handler runs. */
 export interface Running {
@@ -23,7 +24,7 @@ export class RunningWord {
   /** The handler of this record is called: a death of this thread is its doing until the record is released. */
   begin(sequence: number, startedAt: number): void {
     this.#times[STARTED_AT] = startedAt;
-    Atomics.store(this.#words, RUNNING, sequence);
+    storeInOrder(this.#words, RUNNING, sequence);
   }
 
   /** The handler of this record has ended, but the record cannot be released yet. */

@@ -116,6 +116,8 @@ export class Drain {
       this.#turn.beat();
       const why = this.#work();
       this.#outbox.ring();
+      // A look at it after each message may have missed main: the next one does not, and where handlers run it will come.
+      if (why !== 'full' && this.#places.haveWantedRoom) this.#mainBell.ring();
       this.#heartbeat.keep();
       switch (why) {
         case 'full':

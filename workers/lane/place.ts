@@ -198,6 +198,16 @@ export class Places {
     return this.#places.includes(place);
   }
 
+  /** True when main waits for room somewhere, and has it. */
+  get haveWantedRoom(): boolean {
+    let have = false;
+    for (const { reader } of this.#places) {
+      reader.showRelease();
+      if (reader.hasWantedRoom) have = true;
+    }
+    return have;
+  }
+
   /** The place whose record comes next, or undefined when all are empty. */
   next(): Place | undefined {
     const places = this.#places;

@@ -280,7 +280,7 @@ export class Settler {
 
   #finish(attempt: RingAttempt, succeeded: boolean): void {
     attempt.place.finish(attempt, succeeded);
-    if (attempt.place.reader.hasWantedRoom) this.#mainBell.ring();
+    if (attempt.place.reader.mayHaveWantedRoom) this.#mainBell.ring();
     this.#onDone(attempt);
   }
 
