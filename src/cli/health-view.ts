@@ -1,6 +1,6 @@
 // A bus's health in lines of text: for `health`, and for `watch` once a second.
 import type { HealthLevel, HealthStatus, SubscriptionHealth, TransportHealth } from '../shared/health-status.js';
-import { type Cell, table } from './table.js';
+import { type Cell, fittedTable, table } from './table.js';
 import { paint, type Style, safe } from './terminal.js';
 import { showSpan } from './when.js';
 
@@ -14,6 +14,9 @@ export function statusLines(pid: number, health: HealthStatus): string[] {
     ...reasons.map((reason) => `  ${paint('yellow', safe(reason))}`),
   ];
 }
+
+/** `routed` is the sum of the four that follow it. */
+const LEAST_MISSED = ['routed', 'retrying', 'in flight', 'dropped', '/s'];
 
 /** @param rates deliveries settled in the last second, by subscription; undefined: not measured */
 export function subscriptionLines(health: HealthStatus, most?: number, rates?: ReadonlyMap<string, number>): string[] {
@@ -42,7 +45,8 @@ export function subscriptionLines(health: HealthStatus, most?: number, rates?: R
     ...(rates === undefined ? [] : [rates.get(nameOf(s)) ?? 0]),
     breakerCell(s),
   ]);
-  return table([...header, ...(rates === undefined ? [] : ['/s']), 'breaker'], rows, most);
+  const columns = [...header, ...(rates === undefined ? [] : ['/s']), 'breaker'];
+  return most === undefined ? table(columns, rows) : fittedTable(columns, rows, LEAST_MISSED, most);
 }
 
 /** Tells a subscription from all others. */
@@ -82,8 +86,8 @@ export function totalLines(health: HealthStatus): string[] {
   // They begin with the first handler that runs on one.
   const wereNeeded = threads.alive + threads.replaced > 0;
   const lines = [
-    `success rate ${percent(health.recentSuccessRate)} lately, ${percent(health.successRate)} of all ${health.messagesProcessed}; ` +
-      `${health.errorsRecovered} recovered after errors; ${health.mainQueueSize} pending; ${health.unrouted} unrouted`,
+    `success rate ${percent(health.recentSuccessRate)} lately, ${percent(health.successRate)} of all ${health.messagesProcessed}`,
+    `${health.errorsRecovered} recovered after errors, ${health.mainQueueSize} pending, ${health.unrouted} unrouted`,
     wereNeeded
       ? `threads ${threads.alive} of ${threads.configured} alive, ${threads.replaced} replaced`
       : `threads: none of ${threads.configured} needed yet`,

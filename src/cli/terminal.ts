@@ -31,6 +31,25 @@ function escaped(character: string): string {
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
 }
 
+/** A safe line, painted or not, in pieces of at most so many characters, broken between words; the rest is set in. */
+export function fold(line: string, most: number): string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  for (const word of line.split(/(?<= )/)) {
+    if (piece.trim() !== '' && shownLength(piece + word.trimEnd()) > most) {
+      pieces.push(piece.trimEnd());
+      piece = '    ';
+    }
+    piece += word;
+  }
+  return [...pieces, piece];
+}
+
+function shownLength(text: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what paints takes no room
+  return Array.from(text.replace(/\u001b\[\d+m/g, '')).length;
+}
+
 /** One safe line to standard output. */
 export function print(line = ''): void {
   process.stdout.write(`${line}\n`);

@@ -7,7 +7,7 @@ import { asCliError, CliError, Exit } from '../exit.js';
 import { nameOf, statusLines, subscriptionLines, totalLines } from '../health-view.js';
 import { LiveBus } from '../live-bus.js';
 import { existingFolder } from '../session.js';
-import { paint, print, safe, safeJson } from '../terminal.js';
+import { fold, paint, print, safe, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
 import { causeLines } from './dlq-stats.js';
 
@@ -154,7 +154,8 @@ class Screen {
   /** Line by line over the last one, so that nothing flickers. */
   draw(lines: readonly string[]): void {
     const rows = Math.max(1, (process.stdout.rows || 24) - 1);
-    const shown = lines.slice(0, rows).map((line) => `${line}\u001b[K\n`);
+    const folded = lines.flatMap((line) => fold(line, this.columns));
+    const shown = folded.slice(0, rows).map((line) => `${line}\u001b[K\n`);
     process.stdout.write(`\u001b[H\u001b[?7l${shown.join('')}\u001b[J\u001b[?7h`);
   }
 }
