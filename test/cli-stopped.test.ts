@@ -172,6 +172,19 @@ describe('the command line on a stopped bus', () => {
     expect((await busbar('dlq', 'list', '--dir', dir)).out).toBe('no letters\n');
   }, 60_000);
 
+  it('says of a letter that nobody subscribed to that it has no subscriber', async () => {
+    const dir = temporaryFolder();
+    const queue = new DeadLetterQueue({ storageDir: join(dir, 'dead_letter') });
+    await queue.addMessage({ topic: 'job', payload: 1 }, reportOf({}));
+    await queue.close();
+    const [list, stats] = await Promise.all([
+      busbar('dlq', 'list', '--dir', dir),
+      busbar('dlq', 'stats', '--dir', dir),
+    ]);
+    expect(list.out).toMatch(/ {2}\(none\) +job {2}/);
+    expect(stats.out).toMatch(/^\(none\) +1$/m);
+  });
+
   it('refuses folders that are no bus’s, and one whose owner does not answer', async () => {
     const folder = temporaryFolder();
     const queue = new DeadLetterQueue({ storageDir: join(folder, 'dead_letter') });

@@ -50,7 +50,7 @@ describe('an operator', () => {
     isBack = true;
     await bus.errorLogger?.flush();
     expect((await busbar('health', '--dir', dir)).out).toMatch(/breaker a#s is open/);
-    expect((await busbar('errors', 'list', '--dir', dir)).out).toMatch(/connection_error s a Error: nobody listens/);
+    expect((await busbar('errors', 'list', '--dir', dir)).out).toMatch(/connection_error +s a +Error: nobody listens/);
     expect(await busbar('breaker', 'reset', 's', '--dir', dir)).toMatchObject({ exit: 0, out: 'a#s is closed\n' });
     await bus.subscribe('b', call, { subscriberId: 's' });
     const ambiguous = await busbar('breaker', 'reset', 's', '--dir', dir);
@@ -106,5 +106,32 @@ describe('an operator', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(16_384);
     const stats = await busbar('errors', 'stats', '--dir', dir);
     expect(stats.out).toMatch(/message_processing_error +150/);
+  });
+
+  it('lists errors in columns, and looks at one in full, its preview only if that is wanted', async () => {
+    const dir = temporaryFolder();
+    const bus = await startBus({ errorLogDir: dir });
+    const fail = ({ name }: { name: string }): never => {
+      throw new Error(`no picture\n    at ${name}`);
+    };
+    for (const subscriberId of ['s', 'another']) {
+      await bus.subscribe(`camera.${subscriberId}`, fail, { subscriberId, breaker: false });
+      bus.publish(`camera.${subscriberId}`, { name: 'front', password: 'hunter2' });
+    }
+    await bus.idle();
+    await bus.errorLogger?.flush();
+    const lines = (await busbar('errors', 'list', '--dir', dir)).out.trimEnd().split('\n');
+    expect(lines).toHaveLength(6);
+    expect(lines.map((line) => [line.indexOf(' 20'), line.indexOf(' Error: no')])).toEqual(Array(6).fill([21, 98]));
+    const [{ error_id: id }] = JSON.parse((await busbar('errors', 'list', '--dir', dir, '--json')).out);
+    const show = (...args: string[]) => busbar('errors', 'show', ...args, '--dir', dir);
+    const { out } = await show(id);
+    expect(out).toMatch(/^report {6}\S{21}\nlogged {6}20\S+ \S+, medium, message_processing_error\ncomponent {3}sub/);
+    expect(out).toMatch(/\nrecovery {4}.*; 2 failed attempts before\n\nError: no picture\n {2}\| {5}at front\n {2}at /);
+    expect(out).toMatch(/\ncontext\n[\s\S]* {2}topic: camera\.\w+\n/);
+    expect(out).not.toContain('password');
+    expect((await show(id, '--payload')).out).toContain('"password":"[redacted]"');
+    expect(JSON.parse((await show(id, '--json')).out)).toMatchObject({ error_id: id, retry_count: 2 });
+    expect(await show('nobody')).toEqual({ exit: 1, out: '', err: 'busbar: there is no report "nobody"\n' });
   });
 });

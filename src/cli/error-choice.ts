@@ -56,13 +56,25 @@ export function forPrograms(report: ErrorReport, args: Arguments): ErrorReport {
 
 const STYLES: Readonly<Record<ErrorSeverity, Style>> = { low: 'dim', medium: 'yellow', high: 'red', critical: 'red' };
 
-/** For people: one line, and the preview on another if payloads are wanted. */
-export function showReport(report: ErrorReport, args: Arguments): string[] {
+const LONGEST_CATEGORY = Math.max(...Object.values(ErrorCategory).map(({ length }) => length));
+
+/** Whose failure it was: subscriber and topic, or else the part that failed. Safe. */
+export function whereOf({ context, component }: ErrorReport): string {
+  const parts = [context.subscriber_id, context.topic].filter((part) => typeof part === 'string');
+  return safe(parts.join(' ') || component);
+}
+
+/**
+ * For people: one line, and the preview on another if payloads are wanted.
+ *
+ * @param whereWidth columns for whose failures they are, so that the texts of several stand below one another
+ */
+export function showReport(report: ErrorReport, args: Arguments, whereWidth = 0): string[] {
   const { context, severity, category } = report;
-  const where = [context.subscriber_id, context.topic].filter((part) => typeof part === 'string').join(' ');
   const what = safe(`${report.exception_type}: ${report.message}`);
-  const head = `${showTime(report.timestamp)} ${paint(STYLES[severity] ?? 'red', safe(severity).padEnd(8))}`;
-  const lines = [`${head} ${safe(category)} ${paint('bold', safe(where || report.component))} ${what}`];
+  const when = `${safe(report.error_id)} ${showTime(report.timestamp)}`;
+  const kind = `${paint(STYLES[severity] ?? 'red', safe(severity).padEnd(8))} ${safe(category).padEnd(LONGEST_CATEGORY)}`;
+  const lines = [`${when} ${kind} ${paint('bold', whereOf(report).padEnd(whereWidth))} ${what}`];
   if (maskingFrom(args) !== 'shape' && typeof context.message === 'string') lines.push(`  ${safe(context.message)}`);
   return lines;
 }

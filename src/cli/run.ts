@@ -10,6 +10,7 @@ import { dlqReplay } from './commands/dlq-replay.js';
 import { dlqShow } from './commands/dlq-show.js';
 import { dlqStats } from './commands/dlq-stats.js';
 import { errorsList } from './commands/errors-list.js';
+import { errorsShow } from './commands/errors-show.js';
 import { errorsStats } from './commands/errors-stats.js';
 import { errorsTail } from './commands/errors-tail.js';
 import { health } from './commands/health.js';
@@ -19,7 +20,7 @@ import { note, print, safe, safeJson } from './terminal.js';
 
 const COMMANDS: readonly Command[] = [
   ...[health, watch, dlqStats, dlqList, dlqShow, dlqReplay, dlqEdit, dlqArchive, dlqPurge],
-  ...[errorsTail, errorsList, errorsStats, breakerList, breakerReset, breakerOpen],
+  ...[errorsTail, errorsList, errorsShow, errorsStats, breakerList, breakerReset, breakerOpen],
 ];
 
 const EXIT_CODES: readonly [Exit, string][] = [

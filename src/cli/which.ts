@@ -45,6 +45,11 @@ export function whichFrom(args: Arguments): LetterChoice {
   return hasFilter ? filter : { all: true };
 }
 
+/** A message that was never published has no subscriber, nor has a letter that was put into a queue by hand. */
+export function showSubscriber(id: string): string {
+  return id === '' ? '(none)' : id;
+}
+
 /** In words, for a question. */
 export function showWhich(which: LetterChoice): string {
   if (Array.isArray(which)) return which.length === 1 ? '1 letter' : `${which.length} letters`;

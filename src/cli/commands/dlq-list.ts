@@ -7,7 +7,7 @@ import { withLetters } from '../letters.js';
 import { table } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
-import { filterFrom } from '../which.js';
+import { filterFrom, showSubscriber } from '../which.js';
 
 const BY_DEFAULT = 50;
 
@@ -55,7 +55,7 @@ function printLetters(letters: readonly LetterSummary[]): void {
   const rows = letters.map((letter) => [
     letter.error_id,
     showTime(letter.timestamp),
-    letter.subscriber_id,
+    showSubscriber(letter.subscriber_id),
     letter.topic,
     letter.error_category,
     letter.reason,

@@ -2,16 +2,16 @@
 
 import type { WireLetter } from '../../shared/control.js';
 import { letterFromWire } from '../../shared/letter-desk.js';
+import type { StoredLetter } from '../../shared/logging-task.js';
 import type { RedactOptions } from '../../shared/redact.js';
-import type { ErrorRecord } from '../../shared/report.js';
 import type { Command } from '../command.js';
+import { printError } from '../error-text.js';
 import { CliError, Exit } from '../exit.js';
 import { withLetters } from '../letters.js';
 import { type Masking, maskedLabels, maskingFrom, payloadFields, showPayload } from '../payload.js';
 import { paint, print, safe, safeJson, safeLines } from '../terminal.js';
 import { showTime } from '../when.js';
-
-const MOST_STACK_LINES = 12;
+import { showSubscriber } from '../which.js';
 
 export const dlqShow: Command = {
   words: 'dlq show',
@@ -41,6 +41,12 @@ function forPrograms(found: WireLetter, masking: Masking, redact: RedactOptions)
   return { ...found.letter, ...labels, message: { ...message, ...labels, ...fields } };
 }
 
+function subscriberOf({ subscriber_id: id, pattern, reason }: StoredLetter): string {
+  if (reason === 'unpublished')
+    return `${showSubscriber(id)}: the servers never had this message, and its replay publishes it`;
+  return id === '' ? showSubscriber(id) : `${id} on ${pattern}`;
+}
+
 function printLetter(found: WireLetter, masking: Masking, redact: RedactOptions): void {
   const letter = letterFromWire(found);
   const { message, error, history } = letter;
@@ -48,7 +54,7 @@ function printLetter(found: WireLetter, masking: Masking, redact: RedactOptions)
   const fields: [string, string][] = [
     ['letter', letter.error_id],
     ['given up', `${showTime(letter.timestamp)}, ${letter.reason}, ${letter.error_category}`],
-    ['subscriber', `${letter.subscriber_id} on ${letter.pattern}`],
+    ['subscriber', subscriberOf(letter)],
     ['message', `${message.id} on ${message.topic}, published ${showTime(message.published_at)}`],
     ['priority', key === null ? message.priority : `${message.priority}, key ${key}`],
     ['attempts', `${letter.started} started, ${letter.failed} failed`],
@@ -59,28 +65,11 @@ function printLetter(found: WireLetter, masking: Masking, redact: RedactOptions)
   for (const [name, value] of Object.entries(headers ?? {}))
     print(`${paint('dim', 'header'.padEnd(11))} ${safe(`${name}: ${value}`)}`);
   print();
-  printError(error, '');
+  printError(error);
   for (const { category, count, first, last } of history) {
     print(paint('dim', safe(`${showTime(first)} to ${showTime(last)}: ${count} × ${category}`)));
   }
   print();
   print(paint('dim', letter.undecodable ? 'payload (its bytes cannot be decoded)' : 'payload'));
   for (const line of safeLines(showPayload(message.payload, masking, redact))) print(`  ${line}`);
-}
-
-function printError(error: ErrorRecord, indent: string): void {
-  const code = error.code === undefined ? '' : ` (${error.code})`;
-  // Marked, so that no line of a message stands where one of ours would.
-  const [first = '', ...more] = safeLines(`${error.name}: ${error.message}${code}`);
-  print(indent + paint('red', first));
-  for (const line of more) print(`${indent}  | ${paint('red', line)}`);
-  const stack = safeLines(error.stack ?? '').filter((line) => line.trim().startsWith('at '));
-  for (const line of stack.slice(0, MOST_STACK_LINES)) print(`${indent}  ${line.trim()}`);
-  if (error.cause !== undefined) printUnder('because of', error.cause, indent);
-  for (const member of error.errors ?? []) printUnder('together with', member, indent);
-}
-
-function printUnder(words: string, error: ErrorRecord, indent: string): void {
-  print(`${indent}${words}`);
-  printError(error, `${indent}  `);
 }

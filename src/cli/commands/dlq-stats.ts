@@ -6,7 +6,7 @@ import { withLetters } from '../letters.js';
 import { table } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
-import { filterFrom } from '../which.js';
+import { filterFrom, showSubscriber } from '../which.js';
 
 const MOST_ROWS = 20;
 
@@ -44,7 +44,7 @@ export function causeLines(groups: readonly LetterGroup[], most?: number): strin
     group.signature,
     group.count,
     showTime(group.last),
-    group.subscriber_ids.join(' '),
+    group.subscriber_ids.map(showSubscriber).join(' '),
     group.error_category,
     group.sample_error === null ? '' : `${group.sample_error.name}: ${group.sample_error.message}`,
   ]);
@@ -54,7 +54,8 @@ export function causeLines(groups: readonly LetterGroup[], most?: number): strin
 function printCounts(name: string, counts: Readonly<Record<string, number>>): void {
   const rows = Object.entries(counts)
     .filter(([, count]) => count > 0)
-    .sort(([, a], [, b]) => b - a);
+    .sort(([, a], [, b]) => b - a)
+    .map(([what, count]) => [showSubscriber(what), count] as const);
   if (rows.length === 0) return;
   print();
   for (const line of table([name, 'letters'], rows.slice(0, MOST_ROWS), columns())) print(line);

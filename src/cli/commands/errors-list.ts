@@ -1,13 +1,15 @@
 // The command `busbar errors list`: what the error log says, the newest first.
 import type { ErrorReport } from '../../shared/report.js';
 import type { Arguments, Command } from '../command.js';
-import { choiceFrom, ERROR_FILTERS, forPrograms, showReport, sinceFrom } from '../error-choice.js';
+import { choiceFrom, ERROR_FILTERS, forPrograms, showReport, sinceFrom, whereOf } from '../error-choice.js';
 import { newestReports } from '../error-files.js';
 import { Exit } from '../exit.js';
 import { existingFolder } from '../session.js';
 import { print, safeJson } from '../terminal.js';
 
 const BY_DEFAULT = 20;
+/** A longer name stands out rather than push all texts to the right. */
+const WIDEST = 40;
 
 export const errorsList: Command = {
   words: 'errors list',
@@ -16,11 +18,16 @@ export const errorsList: Command = {
   async run(args) {
     const reports = chosen(existingFolder(args.folder), args, BY_DEFAULT);
     if (args.has('json')) print(safeJson(reports.map((report) => forPrograms(report, args))));
-    else for (const report of reports) for (const line of showReport(report, args)) print(line);
+    else printReports(reports, args);
     if (reports.length === 0 && !args.has('json')) print('no errors');
     return Exit.DONE;
   },
 };
+
+function printReports(reports: readonly ErrorReport[], args: Arguments): void {
+  const width = Math.min(WIDEST, Math.max(0, ...reports.map((report) => whereOf(report).length)));
+  for (const report of reports) for (const line of showReport(report, args, width)) print(line);
+}
 
 /** Reports are written as soon as their verdict is known, so nearly in the order of their times: within so many seconds. */
 const MOST_DISORDER_S = 60;
