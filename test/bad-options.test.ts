@@ -79,3 +79,29 @@ it.each<[string, () => unknown]>([
 ])('%s is not made', async (_name, make) => {
   expect((await errorOf(make)).code).toBe('BUSBAR_INVALID_OPTION');
 });
+
+it.each<[string, () => unknown, string | null]>([
+  ['a letter is missing', () => new MessageBus({ maxQueueSze: 10 } as MessageBusOptions), 'maxQueueSize'],
+  ['its end is missing', () => new CircuitBreaker({ recoveryTimeout: 5 } as object), 'recoveryTimeoutMs'],
+  ['small letters are large', () => new MessageBus({ ERRORLOGDIR: 'logs' } as MessageBusOptions), 'errorLogDir'],
+  ['it is a value', () => new MessageBus({ codec: 'jsn' as 'json' }), 'json'],
+  ['it is like no other', () => new MessageBus({ colour: 'red' } as MessageBusOptions), null],
+  ['it is endless', () => new MessageBus({ ['maxQueueSize'.repeat(1e5)]: 1 } as MessageBusOptions), null],
+])('the error of a misspelt option names what may be meant: %s', async (_name, make, meant) => {
+  const { message } = await errorOf(make);
+  expect(/: did you mean '(.*)'\?$/.exec(message)?.[1] ?? null).toBe(meant);
+});
+
+it.each(['on', 'once', 'off'] as const)(
+  'an event that there is not is refused by %s, with those that there are',
+  async (way) => {
+    const bus = new MessageBus({ enableErrorHandling: false });
+    const error = await errorOf(() => bus[way]('breakers' as 'breaker', () => undefined));
+    expect(error).toMatchObject({
+      code: 'BUSBAR_INVALID_OPTION',
+      message:
+        "event must be 'log' or 'deadLetter' or 'pressure' or 'drain' or 'breaker'; received \"breakers\": did you mean 'breaker'?",
+    });
+    expect(await errorOf(() => bus[way]('breaker', 5 as never))).toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
+  },
+);

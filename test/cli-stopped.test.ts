@@ -206,7 +206,9 @@ describe('the command line on a stopped bus', () => {
     const dir = temporaryFolder();
     mkdirSync(join(dir, 'dead_letter'));
     const bad: [string[], RegExp][] = [
-      [['dlq', 'lst'], /there is no command "dlq lst"/],
+      [['dlq', 'lst'], /there is no command "dlq lst": did you mean busbar dlq list\?/],
+      [['nonsense'], /there is no command "nonsense": see busbar --help/],
+      [['dlq', 'list', '--subscribr', 's'], /unknown option '--subscribr': did you mean --subscriber\?/],
       [['dlq', 'list', '--colour'], /unknown option '--colour': see busbar dlq list --help/],
       [['dlq', 'list', '--category', 'timeout'], /--category must be one of connection_error/],
       [['dlq', 'list', '--limit', 'x'], /--limit must be a whole number of at least 1; received "x"/],

@@ -1,5 +1,6 @@
 // What a command is made of, and the options that commands share.
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { meant } from '../shared/nearest.js';
 import { CliError, Exit } from './exit.js';
 import { DEFAULT_FOLDER } from './session.js';
 
@@ -136,7 +137,10 @@ function parsed({ words }: Command, config: ParseArgsConfig): ReturnType<typeof 
     return parseArgs(config);
   } catch (thrown) {
     const [first = ''] = (thrown as Error).message.split(/\.? To specify|[.\n]/);
-    throw new CliError(Exit.USAGE, `${first.charAt(0).toLowerCase()}${first.slice(1)}: see busbar ${words} --help`);
+    const [, name = ''] = /'--([\w-]+)'/.exec(first) ?? [];
+    const hint = meant(name, Object.keys(config.options ?? {}), (option) => `--${option}`);
+    const instead = hint === '' || !first.startsWith('Unknown option') ? `: see busbar ${words} --help` : hint;
+    throw new CliError(Exit.USAGE, `${first.charAt(0).toLowerCase()}${first.slice(1)}${instead}`);
   }
 }
 

@@ -1,5 +1,6 @@
 // Finds the command that was typed, runs it, and tells how it ended.
 import { readFileSync } from 'node:fs';
+import { nearest } from '../shared/nearest.js';
 import { Arguments, type Command, helpOf } from './command.js';
 import { breakerList, breakerOpen, breakerReset } from './commands/breaker.js';
 import { dlqArchive } from './commands/dlq-archive.js';
@@ -64,9 +65,17 @@ function withoutCommand(argv: readonly string[]): Exit {
   // Half a command: what may follow is what was wanted to know.
   const isUnfinished = group === undefined || (isGroup(group) && (second === undefined || second.startsWith('-')));
   if (!isAsked && !isUnfinished)
-    throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(wordsOf(argv))}: see busbar --help`);
+    throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(wordsOf(argv))}: ${insteadOf(argv)}`);
   for (const line of help(group === 'help' ? second : group)) print(line);
   return isAsked ? Exit.DONE : Exit.USAGE;
+}
+
+function insteadOf(argv: readonly string[]): string {
+  const found = nearest(
+    argv.slice(0, 2).join(' '),
+    COMMANDS.map(({ words }) => words),
+  );
+  return found === undefined ? 'see busbar --help' : `did you mean busbar ${found}?`;
 }
 
 function wordsOf(argv: readonly string[]): string {

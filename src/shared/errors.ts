@@ -116,7 +116,11 @@ export function show(value: unknown): string {
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }
 
-/** A BUSBAR_INVALID_OPTION error that names the option, the rule and the value received. */
-export function invalidOption(option: string, rule: string, received: unknown): BusbarError {
-  return new BusbarError('BUSBAR_INVALID_OPTION', `${option} must be ${rule}; received ${show(received)}`);
+/**
+ * A BUSBAR_INVALID_OPTION error that names the option, the rule and the value received.
+ *
+ * @param hint follows the value
+ */
+export function invalidOption(option: string, rule: string, received: unknown, hint = ''): BusbarError {
+  return new BusbarError('BUSBAR_INVALID_OPTION', `${option} must be ${rule}; received ${show(received)}${hint}`);
 }

@@ -1,5 +1,6 @@
 // Checks of single option values: each returns the value, or throws what was wrong with it.
 import { invalidOption } from './errors.js';
+import { meant } from './nearest.js';
 
 /**
  * A misspelt option would otherwise be a default in silence.
@@ -8,7 +9,7 @@ import { invalidOption } from './errors.js';
  */
 export function assertKnown(what: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options))
-    if (!known.includes(name)) throw invalidOption(what, `among ${known.join(', ')}`, name);
+    if (!known.includes(name)) throw invalidOption(what, `among ${known.join(', ')}`, name, meant(name, known));
 }
 
 /**
@@ -61,5 +62,6 @@ export function path(option: string, value: unknown): string {
 /** @throws BUSBAR_INVALID_OPTION */
 export function oneOf<T extends string>(option: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
-  throw invalidOption(option, allowed.map((name) => `'${name}'`).join(' or '), value);
+  const hint = typeof value === 'string' ? meant(value, allowed) : '';
+  throw invalidOption(option, allowed.map((name) => `'${name}'`).join(' or '), value, hint);
 }
