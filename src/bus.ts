@@ -174,19 +174,23 @@ export class MessageBus<Topics extends object = AnyTopics> {
     return this.#parts.breakers.of(name);
   }
 
-  /** Calls `listener` at each event; see {@link BusEvents}. One that throws is reported, and hurts nobody else. */
+  /**
+   * Calls `listener` at each event; see {@link BusEvents}. One that throws is reported, and hurts nobody else.
+   *
+   * @throws BUSBAR_INVALID_OPTION for an event that there is not, and a listener that is no function
+   */
   on<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
     this.#parts.events.on(event, listener);
     return this;
   }
 
-  /** As `on`, for the next event only. */
+  /** As `on`, for the next event only; throws as that. */
   once<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
     this.#parts.events.once(event, listener);
     return this;
   }
 
-  /** Takes `on` or `once` back; harmless when there is nothing to take back. */
+  /** Takes `on` or `once` back; harmless when there is nothing to take back. Throws as `on`. */
   off<K extends keyof BusEvents>(event: K, listener: (...args: BusEvents[K]) => void): this {
     this.#parts.events.off(event, listener);
     return this;

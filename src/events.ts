@@ -1,6 +1,8 @@
 // What a bus tells those who listen.
 import { EventEmitter } from 'node:events';
 import type { CircuitState } from './shared/breaker.js';
+import { invalidOption } from './shared/errors.js';
+import { oneOf } from './shared/option-checks.js';
 import type { DeadLetterReason } from './shared/report.js';
 
 /**
@@ -46,6 +48,14 @@ export interface QueueState {
   readonly bytes: number;
 }
 
+const EVENTS: Readonly<Record<keyof BusEvents, true>> = {
+  log: true,
+  deadLetter: true,
+  pressure: true,
+  drain: true,
+  breaker: true,
+};
+
 type Listener<K extends keyof BusEvents> = (...args: BusEvents[K]) => void;
 
 /** Listeners of a bus. One that throws is reported, and does not hurt the others or the bus. */
@@ -58,16 +68,19 @@ export class BusEmitter {
     this.#emitter.setMaxListeners(0);
   }
 
+  /** @throws BUSBAR_INVALID_OPTION */
   on<K extends keyof BusEvents>(event: K, listener: Listener<K>): void {
-    this.#emitter.on(event, listener as (...args: unknown[]) => void);
+    this.#emitter.on(...checked(event, listener));
   }
 
+  /** @throws BUSBAR_INVALID_OPTION */
   once<K extends keyof BusEvents>(event: K, listener: Listener<K>): void {
-    this.#emitter.once(event, listener as (...args: unknown[]) => void);
+    this.#emitter.once(...checked(event, listener));
   }
 
+  /** @throws BUSBAR_INVALID_OPTION */
   off<K extends keyof BusEvents>(event: K, listener: Listener<K>): void {
-    this.#emitter.off(event, listener as (...args: unknown[]) => void);
+    this.#emitter.off(...checked(event, listener));
   }
 
   /** Not at once: a listener may publish, while the message that it is told of is still on its way into other queues. */
@@ -84,4 +97,14 @@ export class BusEmitter {
       }
     }
   }
+}
+
+/** A misspelt event would be one that never comes. */
+function checked<K extends keyof BusEvents>(
+  event: K,
+  listener: Listener<K>,
+): [event: K, listener: (...args: unknown[]) => void] {
+  oneOf('event', event, Object.keys(EVENTS));
+  if (typeof listener !== 'function') throw invalidOption('listener', 'a function', listener);
+  return [event, listener as (...args: unknown[]) => void];
 }
