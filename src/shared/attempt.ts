@@ -16,13 +16,23 @@ export interface CallOptions {
   readonly codec?: PayloadCodec | undefined;
 }
 
-/** Where an attempt stands. Whoever runs it knows where its payload lies. */
-export abstract class Attempt<D extends DeliveryHead = DeliveryHead> {
+/** Where an attempt stands. */
+export interface AttemptState {
+  /** How far it has come. */
+  phase: ErrorPhase;
+  payload: unknown;
+  /** From the breaker; null where there is none. */
+  readonly permit: Permit | null;
+  readonly context: AttemptContext;
+  readonly delivery: DeliveryHead;
+}
+
+/** An attempt of whoever knows where its payload lies. */
+export abstract class Attempt<D extends DeliveryHead = DeliveryHead> implements AttemptState {
   phase: ErrorPhase = 'decode';
   payload: unknown;
   /** True once its value or error was taken; what comes after is late. */
   hasEnded = false;
-  /** From the breaker; null where there is none. */
   readonly permit: Permit | null;
   readonly context: AttemptContext;
   readonly delivery: D;
@@ -36,42 +46,75 @@ export abstract class Attempt<D extends DeliveryHead = DeliveryHead> {
     this.startedAt = startedAt;
   }
 
-  /** Decodes, validates and calls. Returns or throws what the handler does; `phase` says how far it came. */
-  call(handle: Handler, { validate: schema, codec }: CallOptions, mode: 'copy' | 'view'): unknown {
-    const payload = this.decode(mode);
-    this.payload = this.delivery.codec === Codec.OWN ? decodeWith(codec, payload as EncodedPayload) : payload;
-    if (schema === undefined) return this.#handle(handle, this.payload);
-    this.phase = 'validate';
-    const checked = schema['~standard'].validate(this.payload);
-    if (!isThenable(checked)) return this.#handle(handle, validValue(checked));
-    return Promise.resolve(checked).then((result) => this.#handle(handle, validValue(result)));
+  /** As {@link callHandler}. */
+  call(handle: Handler, options: CallOptions, mode: 'copy' | 'view'): unknown {
+    return callHandler(this, handle, options, this.decode(mode));
   }
 
-  /** Tells the breaker of a success. */
+  /** As {@link countSuccess}. */
   countSuccess(breaker: SharedBreaker | null): void {
-    if (this.permit !== null) breaker?.success(this.permit);
+    countSuccess(this, breaker);
   }
 
-  /** A delivery counts once, at its first failed attempt; a probe whose attempt fails is a failed probe. */
+  /** As {@link countFailure}. */
   countFailure(breaker: SharedBreaker | null, category: ErrorCategory): void {
-    if (this.permit === null) return;
-    const counts = countsForBreaker(category) && (this.delivery.failed === 0 || this.permit.isProbe);
-    if (counts) breaker?.failure(this.permit);
-    else breaker?.release(this.permit);
+    countFailure(this, breaker, category);
   }
 
-  /** The attempt came to nothing that the breaker counts. */
+  /** As {@link countNothing}. */
   countNothing(breaker: SharedBreaker | null): void {
-    if (this.permit !== null) breaker?.release(this.permit);
+    countNothing(this, breaker);
   }
 
   /** @throws BUSBAR_DECODING */
   protected abstract decode(mode: 'copy' | 'view'): unknown;
+}
 
-  #handle(handle: Handler, payload: unknown): unknown {
-    this.phase = 'handler';
-    return handle(payload, this.context);
-  }
+/**
+ * Validates and calls. Returns or throws what the handler does; `phase` says how far it came.
+ *
+ * @param decoded the payload, as its bytes say
+ */
+export function callHandler(
+  attempt: AttemptState,
+  handle: Handler,
+  { validate: schema, codec }: CallOptions,
+  decoded: unknown,
+): unknown {
+  const payload = attempt.delivery.codec === Codec.OWN ? decodeWith(codec, decoded as EncodedPayload) : decoded;
+  attempt.payload = payload;
+  if (schema === undefined) return handleNow(attempt, handle, payload);
+  attempt.phase = 'validate';
+  const checked = schema['~standard'].validate(payload);
+  if (!isThenable(checked)) return handleNow(attempt, handle, validValue(checked));
+  return Promise.resolve(checked).then((result) => handleNow(attempt, handle, validValue(result)));
+}
+
+function handleNow(attempt: AttemptState, handle: Handler, payload: unknown): unknown {
+  attempt.phase = 'handler';
+  return handle(payload, attempt.context);
+}
+
+/** Tells the breaker of a success. */
+export function countSuccess({ permit }: AttemptState, breaker: SharedBreaker | null): void {
+  if (permit !== null) breaker?.success(permit);
+}
+
+/** The attempt came to nothing that the breaker counts. */
+export function countNothing({ permit }: AttemptState, breaker: SharedBreaker | null): void {
+  if (permit !== null) breaker?.release(permit);
+}
+
+/** A delivery counts once, at its first failed attempt; a probe whose attempt fails is a failed probe. */
+export function countFailure(
+  { permit, delivery }: AttemptState,
+  breaker: SharedBreaker | null,
+  category: ErrorCategory,
+): void {
+  if (permit === null) return;
+  const counts = countsForBreaker(category) && (delivery.failed === 0 || permit.isProbe);
+  if (counts) breaker?.failure(permit);
+  else breaker?.release(permit);
 }
 
 /** True for a promise of any make. */

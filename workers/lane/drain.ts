@@ -1,5 +1,5 @@
 // Reads a lane's rings and calls its handler, until main wants the thread back or the breaker opens.
-import { isThenable } from '../../src/shared/attempt.js';
+import { callHandler, isThenable } from '../../src/shared/attempt.js';
 import { SharedBreaker } from '../../src/shared/breaker.js';
 import { type Clock, systemClock } from '../../src/shared/clock.js';
 import { AttemptContext } from '../../src/shared/context.js';
@@ -221,7 +221,8 @@ export class Drain {
     enterAttempt(attempt);
     let result: unknown;
     try {
-      result = attempt.call(this.#handler.handle, this.#handler.options, this.#task.bytes);
+      const payload = attempt.decode(this.#task.bytes);
+      result = callHandler(attempt, this.#handler.handle, this.#handler.options, payload);
       // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
       if (isThenable(result)) {
         result.then(

@@ -1,4 +1,5 @@
 // The worker's half of settling: tells main what an attempt came to, and the breaker, and releases the record.
+import { countFailure, countNothing, countSuccess } from '../../src/shared/attempt.js';
 import type { SharedBreaker } from '../../src/shared/breaker.js';
 import type { Clock } from '../../src/shared/clock.js';
 import { encodePayload } from '../../src/shared/codec.js';
@@ -90,7 +91,7 @@ export class Settler {
       this.fail(attempt, thrown, 'reply');
       return;
     }
-    attempt.countSuccess(this.#breaker);
+    countSuccess(attempt, this.#breaker);
     this.#end(attempt, outcomes, true);
   }
 
@@ -104,7 +105,7 @@ export class Settler {
 
   #fail(attempt: RingAttempt, thrown: unknown, phase: ErrorPhase): void {
     if (isVerdict(thrown)) {
-      attempt.countNothing(this.#breaker);
+      countNothing(attempt, this.#breaker);
       const verdict = this.#verdictOf(attempt, thrown, phase);
       attempt.asksMain = this.#asks(verdict.kind);
       this.#end(attempt, [this.#handedBack(attempt, verdict)], false);
@@ -114,7 +115,7 @@ export class Settler {
     const kind = this.#familiar.recognize(thrown, phase, attempt.startedAt);
     if (kind?.isFamiliar && !this.#canReconnect(kind.category) && this.#failAgain(attempt, kind)) return;
     const failure = this.#describer.describe(thrown, phase, attempt.payload);
-    attempt.countFailure(this.#breaker, failure.category);
+    countFailure(attempt, this.#breaker, failure.category);
     if (kind !== undefined) Object.assign(kind, { category: failure.category, described: kind.message });
     const detail = kind === undefined ? failure : { ...failure, slot: kind.slot };
     if (this.#canReconnect(failure.category)) void this.#failReconnected(attempt, thrown, failure);
@@ -154,13 +155,13 @@ export class Settler {
   abandon(attempt: RingAttempt): void {
     const failure = this.#describer.describe(attempt.lateThrow?.thrown, 'late', attempt.payload);
     attempt.asksMain = this.#asks(Outcome.FAILED);
-    attempt.countFailure(this.#breaker, failure.category);
+    countFailure(attempt, this.#breaker, failure.category);
     this.#end(attempt, [this.#handedBack(attempt, { kind: Outcome.ABANDONED, detail: failure })], false);
   }
 
   /** The message outlived its time before a handler started. */
   expire(attempt: RingAttempt): void {
-    attempt.countNothing(this.#breaker);
+    countNothing(attempt, this.#breaker);
     this.#handBackUnstarted(attempt, Outcome.EXPIRED);
   }
 
@@ -171,13 +172,13 @@ export class Settler {
 
   /** It has to wait on main. */
   bounce(attempt: RingAttempt): void {
-    attempt.countNothing(this.#breaker);
+    countNothing(attempt, this.#breaker);
     this.#handBackUnstarted(attempt, Outcome.BOUNCED);
   }
 
   /** A record that was settled before its reader's thread died. */
   skip(attempt: RingAttempt): void {
-    attempt.countNothing(this.#breaker);
+    countNothing(attempt, this.#breaker);
     attempt.hasEnded = true;
     attempt.place.finish(attempt, false);
     this.#onDone(attempt);
@@ -238,7 +239,7 @@ export class Settler {
     const { place, word, address } = attempt;
     const again = { slot, message: message === described ? null : this.#describer.redacted(message) };
     if (!this.#outbox.failAgain(address, again, place.reader, word)) return false;
-    attempt.countFailure(this.#breaker, category);
+    countFailure(attempt, this.#breaker, category);
     attempt.hasEnded = true;
     attempt.context.close();
     this.#finish(attempt, false);
