@@ -7,6 +7,8 @@ import type { Kept } from './connection-words.js';
 export type Client = Pick<typeof Nats, 'connect' | 'headers'> &
   Pick<typeof JetStream, 'AckPolicy' | 'DeliverPolicy' | 'jetstream' | 'jetstreamManager'>;
 
+export type Header = readonly [name: string, value: string][];
+
 /** @throws BUSBAR_PACKAGE */
 export async function loadClient(): Promise<Client> {
   try {
@@ -19,7 +21,7 @@ export async function loadClient(): Promise<Client> {
   }
 }
 
-export function headersOf({ headers }: Client, pairs: readonly [name: string, value: string][]): Nats.MsgHdrs {
+export function headersOf({ headers }: Client, pairs: Header): Nats.MsgHdrs {
   const lines = headers();
   for (const [name, value] of pairs) lines.set(name, value);
   return lines;

@@ -18,6 +18,9 @@ export interface Kept {
   header(name: string): string;
 }
 
+/** The last message of a subject, that of a sequence, or the first of a subject from there on. */
+export type Which = { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj?: string };
+
 /** How a consumer stands. */
 export interface ConsumerState {
   /** Delivered, and neither acknowledged nor given back. */

@@ -4,7 +4,7 @@ import type { NatsConnection, Status, Subscription } from '@nats-io/transport-no
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
 import { Answers } from './answers.js';
-import { type Client, headersOf, keptOf, loadClient, publishAll } from './client.js';
+import { type Client, type Header, headersOf, keptOf, loadClient, publishAll } from './client.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -14,7 +14,9 @@ import type {
   Listening,
   Settings,
   StreamState,
+  Which,
 } from './connection-words.js';
+import { patiently } from './patience.js';
 import { Soon } from './soon.js';
 import { isNotFound, isWrongSequence, transportError, withoutUser, writeError } from './transport-errors.js';
 import { visitAll } from './visit.js';
@@ -22,8 +24,6 @@ import { visitAll } from './visit.js';
 const FIRST_RECONNECT_MS = 50;
 const REQUEST_TIMEOUT_MS = 3000;
 const GOODBYE_MS = 500;
-
-type Header = readonly [name: string, value: string][];
 
 /** Runs on the main thread. */
 export class Connection {
@@ -51,7 +51,7 @@ export class Connection {
     const attempts = { count: 0 };
     let client: NatsConnection | undefined;
     try {
-      client = await library.connect({
+      const opened = await library.connect({
         ...options.credentials,
         servers: [...options.servers],
         name: options.name,
@@ -65,7 +65,10 @@ export class Connection {
         reconnectDelayHandler: () =>
           Math.min(options.maxReconnectMs, FIRST_RECONNECT_MS * 2 ** attempts.count) * (0.5 + Math.random() / 2),
       });
-      const manager = await library.jetstreamManager(client, { timeout: REQUEST_TIMEOUT_MS });
+      client = opened;
+      const manager = await patiently('looking for JetStream', () =>
+        library.jetstreamManager(opened, { timeout: REQUEST_TIMEOUT_MS }),
+      );
       const connection = new Connection(library, client, manager);
       void connection.#watch(events, attempts);
       return connection;
@@ -178,10 +181,7 @@ export class Connection {
   }
 
   /** The last message of a subject, that of a sequence, or the first of a subject from there on; null: there is none. */
-  async read(
-    stream: string,
-    which: { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj?: string },
-  ): Promise<Kept | null> {
+  async read(stream: string, which: Which): Promise<Kept | null> {
     const found = await this.#find(`reading from ${stream}`, () => this.#manager.streams.getMessage(stream, which));
     return found === null ? null : keptOf(found, found.header);
   }

@@ -12,11 +12,12 @@ import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamO
 import { Outbox } from './outbox.js';
 import type { Outgoing } from './outgoing.js';
 import { Partitions } from './partitions.js';
+import { patiently } from './patience.js';
 import { ensureConsumer, ensureStreams } from './streams.js';
 import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
 import { tooLargeForBuffer, tooLargeForServer } from './too-large.js';
 import type { Inflow, Intake, OnStored, Origin, Transport, TransportHost, TransportMaker } from './transport.js';
-import { transportError, withoutUser } from './transport-errors.js';
+import { withoutUser } from './transport-errors.js';
 import { decodeMessage, encodeMessage, markSentAgain, OPENING } from './wire.js';
 
 export type { JetStreamOptions } from './jetstream-options.js';
@@ -100,10 +101,10 @@ class JetStream implements Transport {
       },
     );
     try {
-      await ensureStreams(connection, names, options);
+      await patiently(`preparing stream ${names.stream}`, () => ensureStreams(connection, names, options));
     } catch (thrown) {
       await connection.close();
-      throw transportError(`preparing stream ${names.stream}`, thrown);
+      throw thrown;
     }
     transport = new JetStream(options, host, names, connection, breaker);
     return transport;
@@ -156,8 +157,14 @@ class JetStream implements Transport {
     const names = this.#names;
     const consumers = Array.from({ length: partitions }, async (_, index) => {
       const subject = names.message(index, pattern);
-      const isNew = await ensureConsumer(connection, names.stream, `${group}-${index}`, subject, ackWaitMs);
-      if (isNew) await this.#begin(subject);
+      const consumer = `${group}-${index}`;
+      let attempts = 0;
+      const isNew = await patiently(`preparing consumer ${consumer}`, () => {
+        attempts++;
+        return ensureConsumer(connection, names.stream, consumer, subject, ackWaitMs);
+      });
+      // What was not answered may have been done.
+      if (isNew || attempts > 1) await this.#begin(subject);
     });
     await Promise.all(consumers);
     const { clock, instance } = this.#host;

@@ -7,7 +7,7 @@ import type { Said, Wiretap } from './wiretap.js';
 export type Loss =
   /** Nobody ever said that it was handled, and it is not in the stream. */
   | 'the servers had them no more'
-  /** Another message had the same sequence, and its acknowledgement was the only one. */
+  /** What was acknowledged under their sequences were other messages, which the servers had brought under them. */
   | 'the servers gave their sequences to other messages'
   | 'they wait in the stream'
   /** Whoever took over a partition was told that the stream did not have it, and said so. */
@@ -27,6 +27,9 @@ export async function blame(findings: Findings, tap: Wiretap, deliveries: readon
     losses.set(loss, [...(losses.get(loss) ?? []), n]);
   }
   const lines = [...losses].map(([loss, all]) => `of ${all.length} acknowledged messages: ${loss}`);
+  const moved = evidence.moved();
+  if (moved > 0)
+    lines.push(`${moved} messages came under a sequence that the servers never told: they do not agree on them`);
   for (const [loss, all] of losses) {
     for (const n of all.slice(0, MOST_DESCRIBED)) lines.push(`lost, ${loss}: ${evidence.of(n)}`);
   }
@@ -50,6 +53,15 @@ class Evidence {
       this.#byNumber.set(n, [...(this.#byNumber.get(n) ?? []), delivery]);
       this.#numbers.set(`${sequence} ${storedAt}`, n);
     }
+  }
+
+  /** How many messages were brought under a sequence that was not told when they were stored. */
+  moved(): number {
+    const moved = [...this.#byNumber].filter(([n, brought]) => {
+      const told = this.#tap.sequencesOf(placeOf(n));
+      return told.length > 0 && brought.some(({ sequence }) => !told.includes(sequence));
+    });
+    return moved.length;
   }
 
   async lossOf(n: number): Promise<Loss> {
