@@ -27,7 +27,7 @@ function feeds(unacknowledged: number, mark: number) {
     isUp: true,
     largestMessage: 1000,
     send: (reply: string, answer: string) => sent.push(`${answer} ${reply}`) > 0,
-    sendSoon: () => undefined,
+    sendSoon: (reply: string, answer: string) => void sent.push(`${answer} ${reply}`),
     inbox: () => 'INBOX',
     listen: (_subject: string, listener: typeof onMessage) => {
       onMessage = listener;
@@ -172,6 +172,7 @@ describe("a partition's feed", () => {
     await turns();
     for (const sequence of [7, 8]) comes(sequence, 1);
     for (const ticket of tickets) ticket.settle('succeeded');
+    sent.length = 0;
     feed.lost();
     feed.reconnected();
     await turns();
@@ -182,6 +183,28 @@ describe("a partition's feed", () => {
     comes(8, 1, '1700000000000000001');
     expect(acknowledged()).toHaveLength(1);
     expect(seen.slice(2)).toEqual(['m8 after 1']);
+    feed.close();
+  });
+
+  it('withholds what is settled once the connection was lost, until its message comes again or the server knows it', async () => {
+    // The consumer says that it delivered up to 6: of 7 and 8 the servers know nothing any more.
+    const { feed, seen, sent, tickets, comes } = feeds(2, 9000);
+    feed.start();
+    await turns();
+    for (const sequence of [5, 6, 7, 8]) comes(sequence, 1);
+    feed.lost();
+    feed.reconnected();
+    for (const index of [1, 2, 3]) tickets[index]?.settle('succeeded');
+    const answered = (): string[] => sent.flatMap((each) => /^.ACK.*s\.c\.(\d\.\d\.\d+)/.exec(each)?.slice(1) ?? []);
+    await turns();
+    expect(answered()).toEqual([]);
+    comes(6, 2);
+    tickets[0]?.settle('succeeded');
+    expect(answered()).toEqual(['2.6.11', '1.5.7']);
+    comes(7, 1);
+    comes(8, 1, '1700000000000000001');
+    expect(answered().slice(2)).toEqual(['1.7.12']);
+    expect(seen.slice(4)).toEqual(['m8 after 1']);
     feed.close();
   });
 
@@ -241,6 +264,7 @@ describe("a partition's feed", () => {
     const inOrder = new InOrder({
       ...{ connection: link as unknown as Connection, clock: new SteppedClock(), stream: 's', consumer: 'c' },
       ...{ subject: 'a', pullMs: 100, report: () => undefined, askNoMore: () => undefined, newAbove: () => undefined },
+      flows: () => undefined,
       dropped: () => undefined,
       here: { has: () => false, countUpTo: () => 0 },
       hand: ({ delivery }) => void handed.push(delivery.sequence),

@@ -12,6 +12,7 @@ import type { Settlement, Ticket } from './transport.js';
 import { Unsettled } from './unsettled.js';
 import { Window } from './window.js';
 import { isOpening } from './wire.js';
+import { Withheld } from './withheld.js';
 
 /** How soon to try again to make sure of a lease, in milliseconds. */
 const ASSURE_AGAIN_MS = 100;
@@ -29,6 +30,7 @@ export class Feed {
   readonly #mark: string;
   readonly #pull: Pull;
   readonly #settled = new Remembered();
+  readonly #withheld = new Withheld();
   /** The highest sequence that came. */
   #highest = 0;
   /** By sequence: what came above the mark, or while the lease was in doubt, waits, in order, until it may start. */
@@ -69,6 +71,7 @@ export class Feed {
       ask: () => this.ask(),
       // Else the first messages would come before the mark is raised, and wait for that.
       newAbove: (sequence) => this.#raiseMark(sequence),
+      flows: (upToIt) => this.#withheld.flows(upToIt, this.#window.unsettled.values(), connection),
     });
     this.#timer = clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());
   }
@@ -134,14 +137,12 @@ export class Feed {
 
   /** The connection is lost. */
   lost(): void {
+    this.#withheld.doubt(this.#window.unsettled.values());
     this.#inOrder.halt();
     void this.#pull.close();
   }
 
-  /**
-   * The connection is there again: messages and acknowledgements may be gone. None is sent again by itself, for the server may
-   * have given its sequence to another message: what was not let go of comes again, and is known by its stamp.
-   */
+  /** The connection is there again: messages and acknowledgements may be gone. What was not let go of comes again. */
   reconnected(): void {
     if (this.#isAsking) this.#inOrder.begin();
   }
@@ -166,12 +167,13 @@ export class Feed {
     if (!this.#pull.isRunning) this.ask();
   }
 
-  /** A request ended. */
   #ended(end: PullEnd): void {
     if (end === 'too small') this.#window.wasTooSmall();
     // Such as by a new leader: that may have cost messages.
-    if (end === 'broken') this.#inOrder.begin();
-    else this.#inOrder.ended();
+    if (end === 'broken') {
+      this.#withheld.doubt(this.#window.unsettled.values());
+      this.#inOrder.begin();
+    } else this.#inOrder.ended();
     this.ask();
   }
 
@@ -210,8 +212,9 @@ export class Feed {
   /** True: it is here already, or was. */
   #hasCome({ delivery, reply }: Brought): boolean {
     const known = this.#window.unsettled.get(delivery.sequence);
+    const answer = this.#withheld.take(delivery.sequence) ?? ACK;
     if (known?.stamp === delivery.stamp) known.comesAgain(reply, delivery);
-    else if (this.#settled.has(delivery)) this.#parts.connection.send(reply, ACK);
+    else if (this.#settled.has(delivery)) this.#parts.connection.send(reply, answer);
     else return false;
     return true;
   }
@@ -240,9 +243,8 @@ export class Feed {
 
   #hand(brought: Brought): void {
     const { delivery, message, reply } = brought;
-    const { sequence } = delivery;
     const past = pastOf(brought, this.#parts.lease.returned, this.#highest);
-    if (sequence > this.#highest) this.#highest = sequence;
+    if (delivery.sequence > this.#highest) this.#highest = delivery.sequence;
     const now = this.#parts.clock.elapsed();
     const entry = new Unsettled(this, delivery, brought.data.byteLength, past.vanished, reply, now);
     this.#window.add(entry);
@@ -279,7 +281,7 @@ export class Feed {
     // Another process has it, or will, and counts on what the server says of it.
     if (this.#isClosed) return;
     // Without a connection nothing is sent: the server brings it again, and it is remembered.
-    this.#parts.connection.sendSoon(entry.reply, answer);
+    if (!this.#withheld.keeps(entry, answer)) this.#parts.connection.sendSoon(entry.reply, answer);
     this.#tellSettled();
     if (!this.#pull.isRunning) this.ask();
   }

@@ -13,14 +13,19 @@ export interface InOrderParts extends ClaimParts {
   readonly ask: () => void;
   /** What lies above this sequence is new, and comes after what is missing. Told before anything is asked for. */
   readonly newAbove: (sequence: number) => void;
+  /** All has come that the servers delivered up to this sequence, and what comes now is next in order. */
+  readonly flows: (deliveredUpTo: number) => void;
+}
+
+interface Gathering {
+  readonly kind: 'gathering';
+  readonly claim: Claim;
+  came: number;
 }
 
 type Phase =
   /** What comes is not taken: it comes again. */
-  | { readonly kind: 'halted' }
-  | { readonly kind: 'claiming' }
-  | { readonly kind: 'gathering'; readonly claim: Claim; came: number }
-  | { readonly kind: 'flowing' };
+  { readonly kind: 'halted' } | { readonly kind: 'claiming' } | Gathering | { readonly kind: 'flowing' };
 
 /**
  * Rounds that bring nothing of what is missing, until it is given up: the server keeps no such message. Many, for one that has too
@@ -107,7 +112,7 @@ export class InOrder {
 
   /** A request is over: the server has nothing more to bring now, or has brought as many as were asked for. */
   ended(): void {
-    if (this.#phase.kind === 'gathering') this.#endRound(this.#phase.came);
+    if (this.#phase.kind === 'gathering') this.#endRound(this.#phase);
   }
 
   #claim(): void {
@@ -120,33 +125,34 @@ export class InOrder {
       this.#next = claimed.next;
       this.#parts.newAbove(claimed.deliveredUpTo);
       this.#phase = { kind: 'gathering', claim: claimed, came: 0 };
-      if (claimed.missing === 0) this.#flow();
+      if (claimed.missing === 0) this.#flow(claimed);
       else this.#parts.ask();
     });
   }
 
-  #gathered(phase: Extract<Phase, { kind: 'gathering' }>, sequence: number): void {
+  #gathered(phase: Gathering, sequence: number): void {
     const { missing, deliveredUpTo } = phase.claim;
     if (sequence > deliveredUpTo) {
-      this.#endRound(phase.came);
+      this.#endRound(phase);
       return;
     }
     phase.came++;
-    if (phase.came === missing) this.#flow();
+    if (phase.came === missing) this.#flow(phase.claim);
   }
 
   /** Not all of what is missing came: makes sure that there is no more of it. */
-  #endRound(came: number): void {
+  #endRound({ claim: claimed, came }: Gathering): void {
     this.#vainRounds = came > 0 ? 0 : this.#vainRounds + 1;
-    if (this.#vainRounds === MOST_VAIN_ROUNDS) this.#flow();
+    if (this.#vainRounds === MOST_VAIN_ROUNDS) this.#flow(claimed);
     else this.#claim();
   }
 
-  #flow(): void {
+  #flow({ deliveredUpTo }: Claim): void {
     this.#phase = { kind: 'flowing' };
     const inOrder = [...this.#held].sort(([one], [other]) => one - other);
     this.#held.clear();
     for (const [, brought] of inOrder) this.#parts.hand(brought);
+    this.#parts.flows(deliveredUpTo);
     this.#parts.ask();
   }
 }

@@ -24,6 +24,8 @@ export class Unsettled implements Ticket {
   readonly vanished: number;
   /** Set once it was asked back: if it is still here, it has started, and may have been put off since. */
   isAskedBack = false;
+  /** Its acknowledgement may mean another message by now: see {@link Withheld}. */
+  isDoubted = false;
 
   constructor(
     feed: TakesBack,
@@ -45,6 +47,7 @@ export class Unsettled implements Ticket {
 
   comesAgain(reply: string, { count }: Delivered): void {
     this.reply = reply;
+    this.isDoubted = false;
     this.count = Math.max(this.count, count);
   }
 

@@ -5,7 +5,7 @@ import { freePort, NatsServer } from './nats-server.js';
 const ELECTION_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
 /** A server that was killed has caught up within this time, also on a machine that is busy. */
-const CATCHING_UP_MS = 30_000;
+const CATCHING_UP_MS = 120_000;
 
 /** What a server tells of itself by HTTP, as far as it is read here. */
 interface Told {
