@@ -5,6 +5,7 @@ import type { CircuitState } from './shared/breaker.js';
 import type { Delivery } from './shared/delivery.js';
 import { invalidOption } from './shared/errors.js';
 import type { EncodedMessage } from './shared/message.js';
+import { NewestMap } from './shared/newest-map.js';
 import type {
   Arrival,
   OnStored,
@@ -18,7 +19,7 @@ import type {
 
 /** Belongs to one bus whose messages leave the process. Runs on the main thread. */
 export class Remote {
-  readonly #tickets = new Map<number, Ticket>();
+  readonly #tickets = new NewestMap<Ticket>();
   /** Set from start to stop. */
   transport: Transport | undefined;
 
@@ -33,7 +34,7 @@ export class Remote {
 
   /** A delivery with this number is on its way for the transport. */
   expect(number: number, ticket: Ticket): void {
-    this.#tickets.set(number, ticket);
+    this.#tickets.add(number, ticket);
   }
 
   /** The state of the transport's breaker, by its name. */

@@ -72,7 +72,12 @@ function feeds(unacknowledged: number, mark: number) {
       },
       giveUp: ({ id }, _ticket, reason) => void seen.push(`${id} ${reason}`),
     },
-    ...{ hasRoom: () => true, afterHandlers: (then) => then(), report: (thrown) => void seen.push(String(thrown)) },
+    ...{
+      hasRoom: () => true,
+      areHandlersStored: () => true,
+      afterHandlers: (then) => then(),
+      report: (thrown) => void seen.push(String(thrown)),
+    },
   });
   const comes = (sequence: number, count: number, storedAt = '1700000000000000000'): void => {
     const { codec, bytes } = encodePayload(sequence);

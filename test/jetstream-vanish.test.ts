@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
 import { Connection } from '../src/transport/connection.js';
-import { deliveredOf, markOf, NAK } from '../src/transport/delivered.js';
+import { NAK, ReplyReader } from '../src/transport/delivered.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import { groupOf } from '../src/transport/subjects.js';
 import { isOpening } from '../src/transport/wire.js';
@@ -160,8 +160,8 @@ describeWithNats('a message with which a process vanishes', () => {
 
   it('does not stop the next process when the stream has lost it', async () => {
     await publishAhead('LONG', 'gone', 5);
-    const mark = markOf('LONG', `${groupOf('gone.a', 'gone')}-0`);
-    const sequenceOf = (reply: string): number => deliveredOf(reply, mark)?.sequence ?? 0;
+    const reader = new ReplyReader('LONG', `${groupOf('gone.a', 'gone')}-0`);
+    const sequenceOf = (reply: string): number => reader.read(reply)?.sequence ?? 0;
     await takeInSilence('LONG', 'gone', 3, (connection, replies) =>
       Promise.all(replies.slice(0, 2).map((reply) => connection.remove('LONG', sequenceOf(reply)))),
     );

@@ -2,7 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodePayload, encodePayload } from '../src/shared/codec.js';
 import type { EncodedMessage } from '../src/shared/message.js';
-import { publishAll } from '../src/transport/client.js';
+import { publishToAll } from '../src/transport/client.js';
+import { ReplyReader } from '../src/transport/delivered.js';
 import { Remembered } from '../src/transport/remembered.js';
 import { decodeMessage, encodeMessage, markSentAgain, wasSentAgain } from '../src/transport/wire.js';
 
@@ -80,21 +81,35 @@ describe('a message in the stream', () => {
   });
 });
 
+describe('what the server says of a delivery', () => {
+  const reader = new ReplyReader('s', 'c');
+  const said = { count: 2, sequence: 5_000_000_007, number: 31, stamp: 123_456_789 };
+  const told = '.s.c.2.5000000007.31.1700000000123456789.8';
+
+  it('is read from both forms of a reply subject, in any order', () => {
+    for (const start of ['$JS.ACK', '$JS.ACK', '$JS.ACK.hub.Yx9', '$JS.ACK'])
+      expect(reader.read(`${start}${told}`)).toEqual(said);
+  });
+
+  it("is nothing of another consumer's, and no number where there is none", () => {
+    for (const reply of ['$JS.ACK.s.c2.1.1.1.1.1', '$JS.ACK.s2.c.1.1.1.1.1', `_INBOX${told}`, '', '$JS.ACK'])
+      expect(reader.read(reply)).toBeUndefined();
+    expect(reader.read('$JS.ACK.s.c.1.x7.3.1')).toMatchObject({ count: 1, sequence: Number.NaN, number: 3 });
+  });
+});
+
 describe('acknowledgements', () => {
   const replies = ['$JS.ACK.s.c.1.7.3.17.0', '$JS.ACK.s.c.2.8.4.17.0'];
 
   it('go out in one piece, as the client would write them one by one, and one by one by a client that takes no pieces', () => {
     const written: string[] = [];
     const protocol = { sendCommand: (text: string) => void written.push(text) };
-    publishAll({ protocol } as unknown as Parameters<typeof publishAll>[0], replies, ['+ACK', '+TERM']);
-    expect(written).toEqual([`PUB ${replies[0]} 4\r\n+ACK\r\nPUB ${replies[1]} 5\r\n+TERM\r\n`]);
+    publishToAll({ protocol } as unknown as Parameters<typeof publishToAll>[0], replies, '+TERM');
+    expect(written).toEqual([`PUB ${replies[0]} 5\r\n+TERM\r\nPUB ${replies[1]} 5\r\n+TERM\r\n`]);
     const published: unknown[] = [];
     const publish = (...args: unknown[]): void => void published.push(args);
-    publishAll({ publish } as unknown as Parameters<typeof publishAll>[0], replies, ['+ACK', '+TERM']);
-    expect(published).toEqual([
-      [replies[0], '+ACK'],
-      [replies[1], '+TERM'],
-    ]);
+    publishToAll({ publish } as unknown as Parameters<typeof publishToAll>[0], replies, '+TERM');
+    expect(published).toEqual(replies.map((reply) => [reply, '+TERM']));
   });
 
   it('are remembered by sequence, the oldest forgotten first', () => {

@@ -52,7 +52,12 @@ async function partitions(giveBack: (tickets: ReadonlySet<Ticket>) => Promise<vo
       take: (_arrival, ticket) => void tickets.push(ticket),
       giveUp: () => undefined,
     },
-    ...{ hasRoom: () => true, afterHandlers: (then) => then(), report: (thrown) => void reports.push(thrown) },
+    ...{
+      hasRoom: () => true,
+      areHandlersStored: () => true,
+      afterHandlers: (then) => then(),
+      report: (thrown) => void reports.push(thrown),
+    },
   });
   await held.look();
   await turns();

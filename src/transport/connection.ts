@@ -4,7 +4,7 @@ import type { NatsConnection, Status, Subscription } from '@nats-io/transport-no
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
 import { Answers } from './answers.js';
-import { type Client, type Header, headersOf, keptOf, loadClient, publishAll } from './client.js';
+import { type Client, type Header, headersOf, keptOf, loadClient, publishToAll } from './client.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -34,8 +34,8 @@ export class Connection {
   #isUp = true;
   #isClosing = false;
   readonly #answers = new Answers();
-  readonly #soon = new Soon((subjects, texts) => {
-    if (this.#isUp && !this.#isClosing) publishAll(this.#client, subjects, texts);
+  readonly #soon = new Soon((subjects, text) => {
+    if (this.#isUp && !this.#isClosing) publishToAll(this.#client, subjects, text);
   });
 
   private constructor(library: Client, client: NatsConnection, manager: JetStreamManager) {

@@ -24,7 +24,9 @@ export interface FeedParts {
   readonly pullMs: number;
   /** Deliveries after which a message is quarantined. */
   readonly maxDeliver: number;
-  /** Calls back once what handlers published so far is stored. */
+  /** True: all that handlers published so far is stored. */
+  readonly areHandlersStored: () => boolean;
+  /** Calls back once it is. */
   readonly afterHandlers: (then: () => void) => void;
   /** False: what handlers publish waits already, and no more of them shall start. */
   readonly hasRoom: () => boolean;

@@ -1,7 +1,7 @@
 // Brings the messages of one partition to one subscription, and lets go of each when it is settled.
 import type { Timer } from '../shared/clock.js';
 import type { Incoming } from './connection-words.js';
-import { ACK, type Answer, type Brought, deliveredOf, markOf, TERM, WORKING } from './delivered.js';
+import { ACK, type Answer, type Brought, ReplyReader, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { handOver } from './hand-over.js';
 import { highestOf, InOrder, upTo } from './in-order.js';
@@ -26,8 +26,7 @@ export class Feed {
   readonly #parts: FeedParts;
   /** Undefined: the pattern stands for several. */
   readonly #onlyTopic: string | undefined;
-  /** See {@link markOf}. */
-  readonly #mark: string;
+  readonly #replies: ReplyReader;
   readonly #pull: Pull;
   readonly #settled = new Remembered();
   readonly #withheld = new Withheld();
@@ -54,7 +53,7 @@ export class Feed {
       onDelivery: (message, isLast) => this.#delivered(message, isLast),
       onEnd: (end) => this.#ended(end),
     });
-    this.#mark = markOf(stream, consumer);
+    this.#replies = new ReplyReader(stream, consumer);
     this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
@@ -77,7 +76,7 @@ export class Feed {
   }
 
   get unsettled(): number {
-    return this.#window.unsettled.size;
+    return this.#window.size;
   }
 
   /** What came, is not settled, and was, or was not, told here before. From now on nothing more is handed over. */
@@ -120,7 +119,7 @@ export class Feed {
   }
 
   #tellSettled(): void {
-    if (!this.#isClosed && (this.#window.unsettled.size > 0 || this.#inDoubt.size > 0)) return;
+    if (this.#onSettled.length === 0 || (!this.#isClosed && this.#window.size + this.#inDoubt.size > 0)) return;
     for (const done of this.#onSettled.splice(0)) done();
   }
 
@@ -161,7 +160,7 @@ export class Feed {
 
   #delivered(message: Incoming, isLast: boolean): void {
     const { reply = '' } = message;
-    const delivery = deliveredOf(reply, this.#mark);
+    const delivery = this.#replies.read(reply);
     if (delivery !== undefined) this.#inOrder.came({ delivery, message, reply, data: message.data });
     if (isLast) this.#inOrder.ended();
     if (!this.#pull.isRunning) this.ask();
@@ -262,8 +261,9 @@ export class Feed {
 
   /** @internal called by a ticket */
   settle(entry: Unsettled, settlement: Settlement): void {
-    if (settlement === 'succeeded') this.#parts.afterHandlers(() => this.#letGo(entry, ACK));
-    else this.#letGo(entry, settlement === 'dropped' ? ACK : TERM);
+    const waits = settlement === 'succeeded' && !this.#parts.areHandlersStored();
+    if (waits) this.#parts.afterHandlers(() => this.#letGo(entry, ACK));
+    else this.#letGo(entry, settlement === 'deadLettered' ? TERM : ACK);
   }
 
   /** @internal called by a ticket. The next holder takes it back from the server. */

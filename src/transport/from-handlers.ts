@@ -18,6 +18,10 @@ export class FromHandlers {
     return this.#count >= this.#limits.messages || this.#bytes >= this.#limits.bytes;
   }
 
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   begin({ data }: Sized): Begun {
     this.#count++;
     this.#bytes += data.byteLength;

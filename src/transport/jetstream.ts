@@ -170,6 +170,7 @@ class JetStream implements Transport {
     const { clock, instance } = this.#host;
     const subscription = new Partitions({
       ...{ connection, clock, names, instance, intake, group, partitions, leaseMs, ackWaitMs, maxDeliver },
+      areHandlersStored: () => this.#outbox.areHandlersStored,
       afterHandlers: (then) => this.#outbox.afterHandlers(then),
       // Not what others published: a stream that is full takes nothing before something of it is handled.
       hasRoom: () => !this.#outbox.isFullOfHandlers,

@@ -120,7 +120,12 @@ export class Outbox {
     this.#send();
   }
 
-  /** Calls `then` once what handlers have published so far is stored; at once, when it is. */
+  /** True: what handlers have published so far is stored. */
+  get areHandlersStored(): boolean {
+    return this.#fromHandlers.isEmpty;
+  }
+
+  /** Calls `then` once it is; at once, when it is. */
   afterHandlers(then: () => void): void {
     this.#fromHandlers.after(then);
   }

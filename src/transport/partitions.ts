@@ -19,6 +19,7 @@ export interface PartitionsParts {
   readonly leaseMs: number;
   readonly ackWaitMs: number;
   readonly maxDeliver: number;
+  readonly areHandlersStored: () => boolean;
   readonly afterHandlers: (then: () => void) => void;
   readonly hasRoom: () => boolean;
   readonly report: (thrown: unknown, context: Record<string, unknown>) => void;

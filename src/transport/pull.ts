@@ -32,8 +32,10 @@ export class Pull {
   #inbox = '';
   /** Messages of the running request that have not come. */
   #missing = 0;
-  /** When it was asked for, or something came last: `Clock.elapsed()`. */
+  /** When it was asked for, or was first seen to have brought something since: `Clock.elapsed()`. */
   #heardAt = 0;
+  /** Something has come since then. */
+  #hasHeard = false;
 
   constructor(parts: PullParts) {
     this.#parts = parts;
@@ -45,10 +47,13 @@ export class Pull {
     return this.#missing > 0;
   }
 
-  /** The running request will not end any more. */
+  /** Asked now and then: true once the running request will not end any more. */
   get isLost(): boolean {
     const { clock, pullMs } = this.#parts;
-    return this.isRunning && clock.elapsed() - this.#heardAt > pullMs + LOST_REQUEST_MS;
+    const now = clock.elapsed();
+    if (this.#hasHeard) this.#heardAt = now;
+    this.#hasHeard = false;
+    return this.isRunning && now - this.#heardAt > pullMs + LOST_REQUEST_MS;
   }
 
   /** Opens another inbox: the server forgets what was asked for by one that is closed. */
@@ -65,6 +70,7 @@ export class Pull {
     if (!connection.send(this.#subject, request, this.#inbox)) return;
     this.#missing = batch;
     this.#heardAt = clock.elapsed();
+    this.#hasHeard = false;
   }
 
   /** Resolves once nothing is on its way. */
@@ -81,7 +87,7 @@ export class Pull {
     if (message.reply) {
       const isAwaited = isRunning && this.#missing > 0;
       if (isAwaited) this.#missing--;
-      if (isAwaited) this.#heardAt = this.#parts.clock.elapsed();
+      if (isAwaited) this.#hasHeard = true;
       this.#parts.onDelivery(message, isAwaited && this.#missing === 0);
     } else if (isRunning) {
       this.#missing = 0;

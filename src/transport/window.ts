@@ -1,4 +1,5 @@
 // What of a partition is unsettled here, and how much more there is room for, in messages and in bytes of them.
+import { NewestMap } from '../shared/newest-map.js';
 import type { Unsettled } from './unsettled.js';
 
 /** What to ask the server for. */
@@ -21,7 +22,7 @@ const SUBJECT_BYTES = 4096;
 export class Window {
   readonly #parts: WindowParts;
   /** By sequence. */
-  readonly #unsettled = new Map<number, Unsettled>();
+  readonly #unsettled = new NewestMap<Unsettled>();
   #bytes = 0;
   /** With fewer bytes the next message does not come. */
   #fewest = 0;
@@ -32,14 +33,18 @@ export class Window {
   }
 
   get unsettled(): ReadonlyMap<number, Unsettled> {
-    return this.#unsettled;
+    return this.#unsettled.all;
+  }
+
+  get size(): number {
+    return this.#unsettled.size;
   }
 
   /** In the place of another one of its sequence: the server has forgotten that. */
   add(entry: Unsettled): void {
     const before = this.#unsettled.get(entry.sequence);
     if (before !== undefined) this.delete(before);
-    this.#unsettled.set(entry.sequence, entry);
+    this.#unsettled.add(entry.sequence, entry);
     this.#bytes += entry.bytes;
     this.#fewest = 0;
   }
