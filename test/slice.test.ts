@@ -83,6 +83,27 @@ describe('a lane on main', () => {
     expect(lane.arrive(delivery(2))).toBe(true);
   });
 
+  it('has in flight what a handler is called with, and what it promises, until the lane is closed', async () => {
+    const { lane, delivery } = lanes({ handle: () => watch() });
+    const inFlight: number[] = [];
+    let closing: Promise<Delivery[]> | undefined;
+    const look = (): void => void inFlight.push(lane.inFlight, lane.unsettled);
+    let watch = (): unknown => look();
+    expect(lane.arrive(delivery(1))).toBe(true);
+    look();
+    watch = () => new Promise(look);
+    expect(lane.arrive(delivery(2))).toBe(true);
+    look();
+    watch = () => new Promise(() => (closing = lane.close()));
+    expect(lane.arrive(delivery(3))).toBe(true);
+    look();
+    expect((await closing)?.map(({ number, started }) => [number, started])).toEqual([
+      [2, 1],
+      [3, 1],
+    ]);
+    expect(inFlight).toEqual([1, 1, 0, 0, 1, 1, 1, 1, 0, 0]);
+  });
+
   it('gives the loop its turn also while it hands back what may not start', async () => {
     const refusing = lanes({ breaker: { admits: () => false, enter: () => undefined } as never });
     for (let n = 0; n < 10; n++) refusing.lane.queue(refusing.delivery(n));

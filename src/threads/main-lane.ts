@@ -15,6 +15,7 @@ import type { MainLaneOptions } from './main-lane-options.js';
 import { outcome, outletOf, replyOf, verdictOutcome } from './main-outcome.js';
 import { Parking } from './parking.js';
 import { Patience } from './patience.js';
+import { Running } from './running.js';
 import { Slice } from './slice.js';
 
 /** No rings: all that waits is on main. */
@@ -30,7 +31,7 @@ export class MainLane {
   readonly #clock: Clock;
   readonly #watch: () => void;
   readonly #events: LaneEvents;
-  readonly #running = new Set<MainAttempt>();
+  readonly #running = new Running();
   readonly #outlet: ContextOutlet;
   readonly #onRate = (): void => this.refill();
   readonly #slice = new Slice();
@@ -81,9 +82,9 @@ export class MainLane {
     if (!this.#slice.begins()) return false;
     // What its handler publishes waits.
     this.#state = 'waiting';
-    const beganAt = this.#clock.elapsed();
-    this.#start(delivery, true);
-    this.#slice.spend(this.#clock.elapsed() - beganAt);
+    const now = this.#clock.elapsed();
+    this.#start(delivery, now, true);
+    this.#slice.spend(this.#clock.elapsed() - now);
     if (this.#state === 'waiting') {
       this.#state = 'idle';
       this.refill();
@@ -117,7 +118,7 @@ export class MainLane {
   /** Gives up on handlers that are past their deadline: their promises are abandoned, for nothing can end them. */
   checkDeadlines(elapsed: number): void {
     this.#patience.fit(elapsed);
-    for (const attempt of this.#running) {
+    for (const attempt of this.#running.waiting) {
       const { timeouts } = attempt.delivery;
       if (!this.#patience.isOver(elapsed - attempt.startedAt, timeouts)) continue;
       const timeoutMs = Math.round(this.#patience.timeoutMs(timeouts));
@@ -141,8 +142,7 @@ export class MainLane {
   async close(): Promise<Delivery[]> {
     this.pause();
     this.#timer?.cancel();
-    const abandoned = [...this.#running].map((attempt) => attempt.abandon());
-    this.#running.clear();
+    const abandoned = this.#running.takeAll().map((attempt) => attempt.abandon());
     this.#state = 'closed';
     return [...abandoned, ...this.parking.clear(), ...this.backlog.clear()];
   }
@@ -153,7 +153,7 @@ export class MainLane {
     let goesOn = true;
     // What is handed back unstarted takes time, too, and so does a call before its first wait.
     for (let at = this.#clock.elapsed(), now = at; goesOn && this.#slice.begins(); at = now) {
-      goesOn = this.#step();
+      goesOn = this.#step(at);
       now = this.#clock.elapsed();
       this.#slice.spend(now - at);
     }
@@ -163,8 +163,8 @@ export class MainLane {
     if (goesOn) this.refill();
   }
 
-  /** Starts the next one. False: there is none that may start now. */
-  #step(): boolean {
+  /** Starts the next one. False: there is none that may start now. @param now `Clock.elapsed()` */
+  #step(now: number): boolean {
     const { breaker, whenOpen, concurrency, rate } = this.#options;
     if (this.#state !== 'waiting' || this.#isPaused || this.#running.size >= concurrency) return false;
     if (breaker?.admits() === false && whenOpen === 'hold') {
@@ -179,7 +179,7 @@ export class MainLane {
       next = delivery;
       return true;
     });
-    if (next !== undefined) this.#start(next);
+    if (next !== undefined) this.#start(next, now);
     return next !== undefined;
   }
 
@@ -194,10 +194,10 @@ export class MainLane {
     });
   }
 
-  /** @param isArrival its bytes are a view */
-  #start(delivery: Delivery, isArrival = false): void {
+  /** @param now `Clock.elapsed()` @param isArrival its bytes are a view */
+  #start(delivery: Delivery, now: number, isArrival = false): void {
     const { breaker, names, handle, call } = this.#options;
-    if (isExpired(delivery, this.#clock.now())) {
+    if (delivery.expiresAt !== 0 && isExpired(delivery, this.#clock.now())) {
       const expired = isArrival ? ownDelivery(delivery) : delivery;
       this.#events.handedBack(expired, outcome({ kind: Outcome.EXPIRED, detail: null }));
       return;
@@ -209,18 +209,17 @@ export class MainLane {
       return;
     }
     this.#options.rate?.spend();
-    const startedAt = this.#clock.elapsed();
     const timeoutMs = this.#patience.timeoutMs(delivery.timeouts);
-    const context = new AttemptContext(delivery, names.instance, timeoutMs, startedAt, this.#outlet);
-    const attempt = new MainAttempt(permit, context, delivery, startedAt);
-    attempt.isBorrowed = isArrival;
-    this.#running.add(attempt);
+    const context = new AttemptContext(delivery, names.instance, timeoutMs, now, this.#outlet);
+    const attempt = new MainAttempt(permit, context, delivery, now, isArrival);
+    this.#running.begin(attempt);
     this.#watch();
     let result: unknown;
     try {
       result = attempt.call(handle, call, 'copy');
       // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
       if (isThenable(result)) {
+        this.#running.wait(attempt);
         this.parking.park(delivery);
         const fail = (thrown: unknown): void => this.#fail(attempt, thrown);
         result.then((value) => this.#succeed(attempt, value), fail);
@@ -286,9 +285,9 @@ export class MainLane {
 
   #end(attempt: MainAttempt): void {
     attempt.hasEnded = true;
-    this.#patience.add(this.#clock.elapsed() - attempt.startedAt);
+    if (this.#patience.observation !== null) this.#patience.add(this.#clock.elapsed() - attempt.startedAt);
     attempt.context.close();
-    this.#running.delete(attempt);
+    this.#running.end(attempt);
     this.refill();
   }
 

@@ -1,0 +1,40 @@
+// The attempts of a lane on the main thread that have begun and not ended.
+import type { MainAttempt } from './main-attempt.js';
+
+export class Running {
+  /** Whose handler has not returned: one at a time. Most are over then: they go into no set. */
+  #called: MainAttempt | undefined;
+  /** Whose handler's promise is not settled. */
+  readonly #waiting = new Set<MainAttempt>();
+
+  get size(): number {
+    return this.#called === undefined ? this.#waiting.size : this.#waiting.size + 1;
+  }
+
+  get waiting(): Iterable<MainAttempt> {
+    return this.#waiting;
+  }
+
+  /** Its handler is called. */
+  begin(attempt: MainAttempt): void {
+    this.#called = attempt;
+  }
+
+  /** Its handler has returned a promise. Does nothing if it was taken meanwhile. */
+  wait(attempt: MainAttempt): void {
+    if (attempt === this.#called) this.#waiting.add(attempt);
+    this.#called = undefined;
+  }
+
+  end(attempt: MainAttempt): void {
+    if (attempt === this.#called) this.#called = undefined;
+    else this.#waiting.delete(attempt);
+  }
+
+  takeAll(): MainAttempt[] {
+    const all = [...this.#waiting, ...(this.#called === undefined ? [] : [this.#called])];
+    this.#waiting.clear();
+    this.#called = undefined;
+    return all;
+  }
+}
