@@ -5,6 +5,9 @@ import { type Shape, shapeOf } from './shapes.js';
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 
+/** Not to clear the list each time saves a tenth of a microsecond; no more than these are held. */
+const MOST_SHAPES_LEFT = 16;
+
 /** One for each thread; what it returns shares nothing with the bytes. */
 export class CompactReader {
   #bytes: Uint8Array = new Uint8Array(0);
@@ -13,7 +16,9 @@ export class CompactReader {
   #end = 0;
   #text = '';
   #textAt = 0;
+  /** Those of the record that is read; what lies beyond them is left from earlier ones. */
   readonly #shapes: Shape[] = [];
+  #shapeCount = 0;
 
   /** @throws RangeError when the bytes are not one whole record of this version */
   read(memory: Buffer, start = 0, end = memory.length): unknown {
@@ -25,7 +30,8 @@ export class CompactReader {
     } finally {
       this.#bytes = floatBytes;
       this.#text = '';
-      if (this.#shapes.length > 0) this.#shapes.length = 0;
+      if (this.#shapeCount > MOST_SHAPES_LEFT) this.#shapes.length = 0;
+      this.#shapeCount = 0;
     }
   }
 
@@ -80,13 +86,13 @@ export class CompactReader {
         return this.#array(level);
       case Tag.NEW_SHAPE: {
         const shape = shapeOf(this.#string(this.#count()));
-        this.#shapes.push(shape);
+        this.#shapes[this.#shapeCount++] = shape;
         return this.#object(shape, level);
       }
       case Tag.KNOWN_SHAPE: {
-        const shape = this.#shapes[this.#count()];
-        if (shape === undefined) throw damaged();
-        return this.#object(shape, level);
+        const place = this.#count();
+        if (place >= this.#shapeCount) throw damaged();
+        return this.#object(this.#shapes[place] as Shape, level);
       }
       case Tag.DICTIONARY:
         return this.#dictionary(level);

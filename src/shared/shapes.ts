@@ -50,6 +50,7 @@ export class ShapeTree {
 
 /** The keys of a shape, in order. */
 export interface Shape {
+  readonly text: string;
   readonly keys: readonly string[];
   /** Assigning `__proto__` would set the prototype: such keys are defined. */
   readonly isUnsafe: boolean;
@@ -58,6 +59,8 @@ export interface Shape {
 /** Longer descriptions are split each time. */
 const LONGEST_KEPT = 2048;
 const shapesByText = new Map<string, Shape>();
+/** A look into the map hashes the text, which takes longer than to compare it. */
+let latest: Shape | undefined;
 
 /**
  * The shape that a text describes.
@@ -65,8 +68,12 @@ const shapesByText = new Map<string, Shape>();
  * @throws RangeError when it describes none
  */
 export function shapeOf(text: string): Shape {
+  if (latest?.text === text) return latest;
   const known = shapesByText.get(text);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    latest = known;
+    return known;
+  }
   if (text.length > LONGEST_KEPT) return newShape(text);
   // A piece of a string keeps the whole of it alive: what is kept must be a copy.
   const own = Buffer.from(text, 'utf16le').toString('utf16le');
@@ -78,7 +85,7 @@ export function shapeOf(text: string): Shape {
 
 function newShape(text: string): Shape {
   const keys = splitKeys(text);
-  return { keys, isUnsafe: keys.includes('__proto__') };
+  return { text, keys, isUnsafe: keys.includes('__proto__') };
 }
 
 function splitKeys(text: string): string[] {

@@ -93,10 +93,15 @@ export function decodeMessage(topic: string, data: Uint8Array, started: number):
   const expiresAt = bytes.readDoubleLE(24);
   const areSound = priority !== undefined && Number.isFinite(publishedAt) && Number.isFinite(expiresAt);
   if (!areSound) throw undecodable('its facts are not what they should be');
+  // Where each byte is a character, as in most, both are cut out of one text: another one takes another call into native code.
+  const texts = bytes.toString('utf8', HEAD_BYTES, keyEnd);
+  const isAscii = texts.length === keyEnd - HEAD_BYTES;
+  const textOf = (from: number, end: number): string =>
+    isAscii ? texts.slice(from - HEAD_BYTES, end - HEAD_BYTES) : bytes.toString('utf8', from, end);
   return {
-    id: bytes.toString('utf8', HEAD_BYTES, idEnd),
+    id: textOf(HEAD_BYTES, idEnd),
     topic,
-    key: flags & HAS_KEY ? bytes.toString('utf8', idEnd, keyEnd) : null,
+    key: flags & HAS_KEY ? textOf(idEnd, keyEnd) : null,
     priority,
     headers: flags & HAS_HEADERS ? headersOf(bytes.toString('utf8', keyEnd, headersEnd)) : null,
     publishedAt,
