@@ -126,7 +126,8 @@ describeWithNats('what the servers of JetStream never take', () => {
       ['secret', 1],
     ]);
     const { transport, logging } = bus.getHealthStatus();
-    expect(transport).toMatchObject({ unpublished: 1, unstored: 0, deadLetters: 1, deadLettersAgeSeconds: 0 });
+    expect(transport).toMatchObject({ unpublished: 1, unstored: 0, deadLetters: 1 });
+    expect(transport?.deadLettersAgeSeconds).toBeLessThan(60);
     expect(logging?.deadLetters).toBe(1);
     const queue = bus.deadLetterQueue;
     expect(await queue?.stats()).toMatchObject({ letters: 2, byReason: { unpublished: 1, rejected_by_handler: 1 } });

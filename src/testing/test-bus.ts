@@ -181,8 +181,8 @@ export class TestBus<Topics extends object = AnyTopics> extends MessageBus<Topic
     for (let steps = 0; steps < MOST_STEPS; steps++) {
       const { isStill, mayBeStill, idleUntil } = this.#bench.motion(clock.elapsed());
       const ms = Math.min(idleUntil - clock.elapsed(), clock.untilNext ?? Number.POSITIVE_INFINITY);
-      if (!Number.isFinite(ms) || this.#pending() === 0) return;
-      if (!isStill && !(mayBeStill && this.#isQuiet())) return;
+      if (!Number.isFinite(ms) || (!isStill && !(mayBeStill && this.#isQuiet()))) return;
+      if (this.#pending() === 0) return;
       clock.step(Math.max(0, ms));
     }
   }
