@@ -164,7 +164,7 @@ describe('a payload', () => {
           if (error !== undefined) expect(error).toMatchObject({ code: 'BUSBAR_DECODING' });
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 70 },
     );
   });
 

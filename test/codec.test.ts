@@ -30,6 +30,7 @@ describe('a payload', () => {
       fc.property(anything, (value) => {
         expect(traits(roundTrip(value))).toEqual(traits(structuredClone(value)));
       }),
+      { numRuns: 60 },
     );
   });
 
@@ -43,7 +44,7 @@ describe('a payload', () => {
         expect(topology(actual)).toEqual(topology(structuredClone(value)));
         expect(traits(actual)).toEqual(traits(structuredClone(value)));
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 

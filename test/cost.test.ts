@@ -104,13 +104,13 @@ describe('publishing', () => {
     }
     const least = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY] as [number, number];
     // Short rounds: on a busy machine some of many are left alone.
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < 40; round++) {
       for (const place of [0, 1] as const) {
         const began = performance.now();
         for (let count = 0; count < 100; count++) buses[place].publish('a', 21);
         least[place] = Math.min(least[place], performance.now() - began);
       }
-      if (round % 25 === 0) await Promise.all(buses.map((bus) => bus.idle()));
+      if (round % 10 === 0) await Promise.all(buses.map((bus) => bus.idle()));
     }
     // A look at each of them would be fifty times as much.
     expect(least[1] / least[0]).toBeLessThan(3);

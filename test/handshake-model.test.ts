@@ -152,7 +152,7 @@ describe('in every interleaving', () => {
   });
 
   it('a sleeper hears a ringer again that rang for it a moment before', async () => {
-    const { ends } = await explore(ringersAndSleeper(REAL, 1, IS_THOROUGH ? 4 : 3));
+    const { ends } = await explore(ringersAndSleeper(REAL, 1, IS_THOROUGH ? 4 : 2));
     expect(ends).toBeGreaterThan(0);
   });
 

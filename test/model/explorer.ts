@@ -217,12 +217,11 @@ class Explorer {
         if (run === undefined || memory < 0) return real.call(REAL, array, index, ...values);
         const word = array.byteOffset / 4 + index;
         const place = { memory, word, place: (this.#world.starts[memory] as number) / 4 + word };
-        const shown = `${this.#world.memories[memory]?.name}[${word}]`;
-        if (name === 'waitAsync') return this.#wait(run, place, shown, values[0] as number);
+        if (name === 'waitAsync') return this.#wait(run, place, values[0] as number);
         return run.operate(place, name, () => {
           if (name === 'notify') this.#notified.add(place.place);
           const result = this.#result(name, place, values);
-          run.told = `${name} ${[shown, ...values].join(' ')} → ${String(result)}`;
+          run.told = `${name} ${[this.#shown(place), ...values].join(' ')} → ${String(result)}`;
           return result;
         });
       },
@@ -238,13 +237,17 @@ class Explorer {
     return (Reflect.get(REAL, name) as (...all: unknown[]) => unknown).call(REAL, words, place, ...values);
   }
 
-  #wait(run: Run, place: Place, shown: string, expected: number): { async: boolean; value: unknown } {
+  #shown({ memory, word }: Place): string {
+    return `${this.#world.memories[memory]?.name}[${word}]`;
+  }
+
+  #wait(run: Run, place: Place, expected: number): { async: boolean; value: unknown } {
     const answer = run.operate(place, 'waitAsync', () => {
       if (this.#isWoken) {
-        run.told = `wakes up at ${shown}`;
+        run.told = `wakes up at ${this.#shown(place)}`;
         return 'ok';
       }
-      run.told = `waits for ${shown} to change from ${expected}`;
+      run.told = `waits for ${this.#shown(place)} to change from ${expected}`;
       if (this.#world.words[place.place] !== expected) return 'not-equal';
       run.waitsAt = place.place;
       throw INTERRUPTED;
