@@ -18,6 +18,7 @@ import type { Breaker } from './shared/handler.js';
 import type { HealthStatus } from './shared/health-status.js';
 import { assertNoLaneWorker } from './shared/lane-worker.js';
 import type { PublishOptions, RequestOptions } from './shared/publish-options.js';
+import { within } from './shared/within.js';
 import { publishStored } from './stored.js';
 import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
@@ -254,7 +255,8 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.#starting?.catch(() => undefined);
     this.#parts.publisher.isOpen = false;
     const deadline = systemClock.elapsed() + timeoutMs;
-    await this.#parts.subscriber.inflows.pauseAll();
+    // Servers that are silent are not waited for; what comes all the same is given back once its subscription is closed.
+    await within(systemClock, timeoutMs, () => this.#parts.subscriber.inflows.pauseAll(), undefined, true);
     while (!this.isSettled() && systemClock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
     if (this.#threads !== undefined) await this.#parts.subscriber.closeAll(this.#threads);
     await this.#threads?.stop();

@@ -34,7 +34,7 @@ describeWithNats('processes on one server', () => {
         },
         random: randomFrom(seed),
         log: (line) => lines.push(line),
-        settleMs: 30_000,
+        settleMs: 20_000,
       });
       const { lost, unmarked, disordered, wrongLetters, dose, published, blamed } = findings;
       const faults = { 'kill server': 2, 'kill process': 2 };
@@ -44,5 +44,5 @@ describeWithNats('processes on one server', () => {
     } finally {
       await server.stop();
     }
-  }, 60_000);
+  }, 120_000);
 });

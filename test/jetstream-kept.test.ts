@@ -56,16 +56,26 @@ describeWithNats('what the servers of JetStream never take', () => {
     await server.stop();
   });
 
-  it('is reported when it is too large for the buffer, and the bus goes on', async () => {
+  it('is kept when it is too large for the buffer, and its publisher is told if it waits', async () => {
     const bus = await start({ bufferBytes: 1000 });
-    expect(bus.publish('large', Buffer.alloc(1000))).toBe(false);
-    await expect(bus.publishAsync('large', Buffer.alloc(1000))).rejects.toMatchObject({ code: 'BUSBAR_REFUSED' });
-    await bus.errorLogger?.flush();
-    const told = (await bus.errorLogger?.recentErrors())?.map(({ message }) => message);
-    expect(told).toContainEqual(expect.stringMatching(/larger than 1000 bytes, the buffer's bufferBytes/));
+    while (!bus.publish('large', Buffer.alloc(1000))) await bus.ready();
+    const code = 'BUSBAR_MESSAGE_TOO_LARGE';
+    await expect(bus.publishAsync('large', Buffer.alloc(1000))).rejects.toMatchObject({ code });
+    let letters = await lettersOf(bus);
+    while (letters.length === 0) letters = await lettersOf(bus);
+    const [letter] = letters;
+    expect(letter).toMatchObject({ reason: 'unpublished', message: { topic: 'large' } });
+    expect(letter?.error?.message).toMatch(/larger than 1000 bytes, the buffer's bufferBytes/);
     await bus.publishAsync('large', 1);
-    expect(bus.getHealthStatus().transport?.refused).toBe(2);
+    expect(bus.getHealthStatus().transport).toMatchObject({ refused: 0, unpublished: 1 });
   });
+
+  it('does not hold up a stop that has its own time, when they are silent', async () => {
+    const bus = await start({ stream: 'SILENT', pingMs: 60_000 });
+    await bus.subscribe('silent', () => undefined, { subscriberId: 'silent' });
+    server.freeze();
+    await bus.stop({ timeoutMs: 100 }).finally(() => server.thaw());
+  }, 20_000);
 
   it('is published again after a stop without servers, in order, and marked: they may have had it', async () => {
     const folder = temporaryFolder();

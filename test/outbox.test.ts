@@ -80,6 +80,14 @@ describe('the buffer of published messages', () => {
     await outbox.ready();
   });
 
+  it('lets go of whoever waits for room when it is closed', async () => {
+    const { outbox, add } = outboxWith({ messages: 1, bytes: 100 });
+    expect([add(10), add(10)]).toEqual([true, false]);
+    const ready = outbox.ready();
+    await outbox.close();
+    await ready;
+  });
+
   it('is ready again though nobody waited while half of it became free', async () => {
     const { outbox, add, stores } = outboxWith({ messages: 10, bytes: 100 });
     expect([add(60), add(60)]).toEqual([true, false]);

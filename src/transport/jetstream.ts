@@ -132,17 +132,10 @@ class JetStream implements Transport {
     const problem =
       tooLargeForServer(data, this.#connection.largestMessage) ??
       (isFromHandler ? undefined : tooLargeForBuffer(data, bufferBytes));
-    return problem === undefined ? this.#outbox.add(outgoing) : this.#tooLarge(outgoing, problem);
-  }
-
-  /** Its publisher has it still, unless that was a handler. */
-  #tooLarge(outgoing: Outgoing, problem: BusbarError): boolean {
-    if (outgoing.isFromHandler) {
-      void this.#outbox.refuse(outgoing, problem);
-      return true;
-    }
-    this.#host.report(NAME, problem, { topic: this.#names.topicOf(outgoing.subject) });
-    return this.#refuse();
+    if (problem === undefined) return this.#outbox.add(outgoing);
+    // Taken, and kept: whoever is told no would wait until it is ready, and try for ever.
+    void this.#outbox.refuse(outgoing, problem);
+    return true;
   }
 
   ready(): Promise<void> {
@@ -204,8 +197,9 @@ class JetStream implements Transport {
   }
 
   async stop(timeoutMs: number): Promise<void> {
-    await within(this.#host.clock, timeoutMs, () => this.#leave().catch(() => undefined), undefined, true);
-    await this.#advisories.drain();
+    const leaving = (): Promise<unknown> =>
+      Promise.all([this.#leave().catch(() => undefined), this.#advisories.drain()]);
+    await within(this.#host.clock, timeoutMs, leaving, undefined, true);
     await this.letters.close();
     await this.#outbox.close();
     await this.#connection.close();

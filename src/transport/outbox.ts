@@ -104,11 +104,11 @@ export class Outbox {
     return false;
   }
 
-  /** Keeps at once what a handler published, and no server takes. Its input is not settled before. */
+  /** Keeps at once what will never be stored, or tells who waits for it. A handler's input is not settled before. */
   async refuse(outgoing: Outgoing, problem: Error): Promise<void> {
-    const begun = this.#fromHandlers.begin(outgoing);
+    const begun = outgoing.isFromHandler ? this.#fromHandlers.begin(outgoing) : undefined;
     await this.#giveUp(outgoing, problem);
-    this.#fromHandlers.end(begun, outgoing);
+    if (begun !== undefined) this.#fromHandlers.end(begun, outgoing);
   }
 
   #take(outgoing: Outgoing): void {

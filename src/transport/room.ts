@@ -67,8 +67,9 @@ export class Room<T extends Sized> {
     if (this.#isShort || this.#isFull) await new Promise<void>((resume) => this.#whenRoom.push(resume));
   }
 
-  /** Those that wait will not be admitted any more. */
+  /** Those that wait will not be admitted any more, and whoever waits for room is let go. */
   close(): T[] {
+    for (const resume of this.#whenRoom.splice(0)) resume();
     return this.#late.takeAll();
   }
 
