@@ -11,7 +11,7 @@ import type { LetterHeader } from './shared/logging-task.js';
 import type { EncodedMessage } from './shared/message.js';
 import type { Failure } from './shared/outcome.js';
 import { type DeadLetterReason, type ErrorPhase, type ErrorReport, ErrorSeverity } from './shared/report.js';
-import type { KillCause } from './threads/lane-contract.js';
+import type { Kill } from './threads/lane-contract.js';
 
 /** Belongs to one bus. Decides nothing, has no effects. Runs on the main thread. */
 export class FailureNotes {
@@ -147,19 +147,20 @@ export class FailureNotes {
     return this.incident('recovery', thrown, 'setup');
   }
 
-  killed(delivery: Delivery, cause: KillCause, ranMs: number, timeoutMs: number): Failure {
+  killed(delivery: Delivery, { cause, ranMs, timeoutMs, exitCode }: Kill): Failure {
     const late = (): Error =>
       new BusbarError(
         'BUSBAR_HANDLER_TIMEOUT',
         `the handler ran past ${Math.round(timeoutMs)} ms; its thread was ended after ${Math.round(ranMs)} ms`,
       );
+    const withCode = exitCode === null ? '' : ` with exit code ${exitCode}`;
     const error = {
       deadline: late,
       'never-settled': late,
       exited: () =>
         new BusbarError(
           'BUSBAR_WORKER_LOST',
-          `the worker thread ended while the handler ran (after ${Math.round(ranMs)} ms)`,
+          `the worker thread ended${withCode} while the handler ran (after ${Math.round(ranMs)} ms)`,
         ),
       'out-of-memory': () =>
         Object.assign(new Error('the worker thread ran out of memory while the handler ran'), {
@@ -218,9 +219,10 @@ export class FailureNotes {
   }
 
   shutdown(delivery: Delivery): Failure {
+    const hasBegun = delivery.started > 0;
     const error = new BusbarError(
       'BUSBAR_SHUTDOWN',
-      'the bus or the subscription was ended before the delivery was settled',
+      `the bus or the subscription was ended before ${hasBegun ? 'the delivery was settled' : 'a handler began with the message'}`,
     );
     error.stack = '';
     const failure = this.#describer.describe(error, 'queue', payloadOf(delivery));

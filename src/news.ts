@@ -11,6 +11,7 @@ import type { Settler } from './settle.js';
 import { BusbarError } from './shared/errors.js';
 import { Outcome, type ReadOutcome } from './shared/outcome.js';
 import type { LaneEvents } from './threads/lane-contract.js';
+import { loadError } from './threads/load-failure.js';
 
 export interface NewsParts {
   readonly options: ResolvedBusOptions;
@@ -37,8 +38,7 @@ export class News {
     const { settler, replies, notes } = this.#parts;
     return {
       handedBack: (delivery, outcome) => settler.handedBack(subscription, delivery, outcome),
-      killed: (delivery, cause, ranMs, timeoutMs) =>
-        settler.killed(subscription, delivery, notes.killed(delivery, cause, ranMs, timeoutMs), cause),
+      killed: (delivery, kill) => settler.killed(subscription, delivery, notes.killed(delivery, kill), kill.cause),
       news: (outcome) => this.#news(subscription, outcome),
       replied: (reply) => replies.resolve(reply),
       suspected: (delivery) => settler.suspected(subscription, delivery),
@@ -49,10 +49,8 @@ export class News {
           subscription,
           `a lane's thread was ended, and still runs ${ms} ms later, in a native call; the lane is held until it is gone`,
         ),
-      unloaded: ({ error }) => {
-        const lost = new BusbarError('BUSBAR_HANDLER_LOAD', error.message, { cause: error.cause ?? error });
-        settler.report(notes.incident(`subscription ${subscription.options.breakerName}`, lost, 'setup'));
-      },
+      unloaded: (failure) =>
+        settler.report(notes.incident(`subscription ${subscription.options.breakerName}`, loadError(failure), 'setup')),
       storm: (deaths) =>
         this.#threadTrouble(
           subscription,

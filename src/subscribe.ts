@@ -13,13 +13,14 @@ import { depthOf } from './ring-depth.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import type { Handler, HandlerDefinition } from './shared/handler.js';
-import type { HandlerSource, LoadFailure } from './shared/lane-task.js';
+import type { HandlerSource } from './shared/lane-task.js';
 import type { Ordering } from './shared/message.js';
 import { assertKnown, fields, flag } from './shared/option-checks.js';
 import type { LaneOrder } from './shared/order.js';
 import type { Subscription } from './subscription.js';
 import { Lane } from './threads/lane.js';
 import type { LaneOptions } from './threads/lane-contract.js';
+import { loadError } from './threads/load-failure.js';
 import { MainLane } from './threads/main-lane.js';
 import type { AnyLane, Threads } from './threads/threads.js';
 import { type UnsubscribeParts, Unsubscriber } from './unsubscribe.js';
@@ -117,14 +118,12 @@ export class Subscriber {
   }
 
   async #load(source: HandlerSource, threads: Threads): Promise<void> {
-    const asError = ({ error }: LoadFailure): BusbarError =>
-      new BusbarError('BUSBAR_HANDLER_LOAD', error.message, { cause: error.cause ?? error });
     const report = (error: BusbarError): void =>
       this.#parts.settler.report(this.#parts.notes.incident('subscribe', error, 'setup', { handler: source.url }));
-    const result = await threads.load(source, this.#parts.options.redact, (failure) => report(asError(failure)));
+    const result = await threads.load(source, this.#parts.options.redact, (failure) => report(loadError(failure)));
     if (result === null) throw new BusbarError('BUSBAR_NOT_RUNNING', 'subscribe: the bus was stopped meanwhile');
     if (result.kind !== 'not-loaded') return;
-    const error = asError(result.failure);
+    const error = loadError(result.failure);
     report(error);
     throw error;
   }

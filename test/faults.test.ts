@@ -75,8 +75,9 @@ describe('a handler that', () => {
     await scene.act(undefined, 'exit', undefined);
     expect(scene.done()).toEqual([0, 2]);
     expect(scene.starts(1)).toBe(2);
+    const exited = expect.stringMatching(/^the worker thread ended with exit code 7 while the handler ran/);
     expect(await lettersOf(scene.bus)).toMatchObject([
-      { reason: 'poison', error_category: 'connection_error', failed: 2 },
+      { reason: 'poison', error_category: 'connection_error', failed: 2, error: { message: exited } },
     ]);
   });
 

@@ -10,13 +10,14 @@ import { logFields } from '../src/shared/log-fields.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import type { LaneRing } from '../src/threads/lane-ring.js';
 import { LaneRings } from '../src/threads/lane-rings.js';
+import { errorOf } from './error-of.js';
 import leavesThingsBehind from './fixtures/leaves-things-behind.js';
 import misbehaves from './fixtures/misbehaves.js';
 import neverSetsUp from './fixtures/never-sets-up.js';
 import returnsThenables, { returnThenable } from './fixtures/returns-thenables.js';
 import setsUp, { mood } from './fixtures/sets-up.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, fixture, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const shared = shareBus();
 
@@ -162,10 +163,19 @@ describe('a handler whose set-up hangs', () => {
     expect([await bus.request('set-up', 1), isOver]).toEqual([1, false]);
     expect(await refused).toMatchObject({
       code: 'BUSBAR_HANDLER_LOAD',
-      message: expect.stringMatching(/never-sets-up.js was not loaded and set up within 1000 ms/),
+      message: expect.stringMatching(/^setup of handler module .*never-sets-up.js has not ended within 1000 ms$/),
     });
     expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error' }]);
     expect(await bus.request('set-up', 2)).toBe(2);
+  });
+
+  it('has its import told from its set-up, and the error has no cause that says the same again', async () => {
+    const bus = await startBus();
+    const error = await errorOf(() =>
+      bus.subscribe('a', fixture('never-imports'), { subscriberId: 's', setupTimeoutMs: 300 }),
+    );
+    expect(error.message).toMatch(/^import of handler module \S+never-imports\.js has not ended within 300 ms$/);
+    expect([error.code, error.cause]).toEqual(['BUSBAR_HANDLER_LOAD', undefined]);
   });
 
   it('may have any time above 0, however long or uneven, also where a second thread loads it, too', async () => {
@@ -197,7 +207,7 @@ describe('a lane whose handler cannot be set up on the thread that takes over', 
       expect.objectContaining({
         category: 'configuration_error',
         component: 'subscription set-up#s',
-        message: expect.stringMatching(/sets-up.js was not loaded and set up within 600 ms/),
+        message: expect.stringMatching(/^setup of handler module .*sets-up.js has not ended within 600 ms$/),
       }),
     );
   });

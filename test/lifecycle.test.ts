@@ -200,6 +200,7 @@ describe('a bus', () => {
     expect(letters.map(({ reason, error_category, message }) => [reason, error_category, message.payload])).toEqual(
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => ['shutdown', 'connection_error', n]),
     );
+    expect(letters[0]?.error.message).toMatch(/ended before a handler began with the message$/);
     await next.subscribe('a', doubles, { subscriberId: 's' });
     expect((await next.deadLetterQueue?.replay({ all: true }))?.replayed).toHaveLength(10);
     expect(await lettersOf(next)).toEqual([]);
@@ -239,7 +240,11 @@ describe('a bus', () => {
     });
     for (; !isOver; await new Promise((resume) => setTimeout(resume, 20))) assertAccounting(bus.getHealthStatus());
     await ended;
-    expect((await lettersOf(bus)).map(({ reason }) => reason)).toEqual(['shutdown', 'shutdown']);
+    const cutOff = {
+      reason: 'shutdown',
+      error: { message: expect.stringMatching(/before the delivery was settled$/) },
+    };
+    expect(await lettersOf(bus)).toMatchObject([cutOff, cutOff]);
   });
 
   it('lets go of a subscription once it has handled what it had', async () => {

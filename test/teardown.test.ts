@@ -181,7 +181,7 @@ describe('a set-up that is in an endless loop on a second thread', () => {
     }
     const reports = async () => (await bus.errorLogger?.recentErrors()) ?? [];
     while ((await reports()).length === 0) await new Promise((resume) => setTimeout(resume, 20));
-    const message = expect.stringMatching(/sets-up.js was not loaded and set up within 300 ms/);
+    const message = expect.stringMatching(/^setup of handler module .*sets-up.js has not ended within 300 ms$/);
     expect(await reports()).toMatchObject([{ category: 'configuration_error', component: 'subscribe', message }]);
     const { threads } = bus.getHealthStatus();
     expect(threads.replaced).toBe(1);
@@ -203,7 +203,7 @@ describe('a set-up that is in an endless loop on a second thread', () => {
     await untilMoodIs('loop!');
     const reports = async () => (await bus.errorLogger?.recentErrors({ category: 'configuration_error' })) ?? [];
     while ((await reports()).length === 0) await new Promise((resume) => setTimeout(resume, 20));
-    const message = expect.stringMatching(/sets-up.js was not loaded and set up within 900 ms/);
+    const message = expect.stringMatching(/^setup of handler module .*sets-up.js has not ended within 900 ms$/);
     expect(await reports()).toMatchObject([{ component: 'subscribe', message }]);
     expect(bus.getHealthStatus().threads.replaced).toBe(2);
     // The next one begins without it.

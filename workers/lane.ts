@@ -5,7 +5,13 @@
 // middle of a require() of an ES module takes the whole process down (Node 20: "IsGraphAsync must be used on an
 // instantiated module"); one that is ended in the middle of an import() does not.
 import { workerData } from 'node:worker_threads';
-import type { LaneTask, LaneTaskResult, TeardownLink } from '../src/shared/lane-task.js';
+import {
+  type HandlerSource,
+  type LaneTask,
+  type LaneTaskResult,
+  Progress,
+  type TeardownLink,
+} from '../src/shared/lane-task.js';
 import { markLaneWorker } from '../src/shared/lane-worker.js';
 import { Drain } from './lane/drain.js';
 import { announceExit } from './lane/exit.js';
@@ -19,33 +25,35 @@ containLateThrows();
 announceExit();
 linkTeardown(workerData as TeardownLink);
 
-/** From here on it is the time of this one of the handlers. */
-function tellTaken(taken: SharedArrayBuffer, count: number): void {
-  const word = new Int32Array(taken);
-  Atomics.store(word, 0, count);
-  Atomics.notify(word, 0);
+/** Loads this one of a task's handlers, and tells main how far that has come: from here on it is the handler's time. */
+function load(handler: HandlerSource, progress: SharedArrayBuffer, count: number): Promise<unknown> {
+  const words = new Int32Array(progress);
+  Atomics.store(words, Progress.SETTING_UP, 0);
+  Atomics.store(words, Progress.COUNT, count);
+  Atomics.notify(words, Progress.COUNT);
+  return loadHandler(handler, () => Atomics.store(words, Progress.SETTING_UP, 1));
 }
 
 export default async function runLaneTask(task: LaneTask): Promise<LaneTaskResult> {
   switch (task.kind) {
     case 'load':
-      tellTaken(task.taken, 1);
-      return loadHandler(task.handler).then(
+      return load(task.handler, task.progress, 1).then(
         () => ({ kind: 'loaded' }),
         (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
       );
     case 'warm':
       for (const [index, handler] of task.handlers.entries()) {
-        tellTaken(task.taken, index + 1);
-        await loadHandler(handler).catch(() => undefined);
+        await load(handler, task.progress, index + 1).catch(() => undefined);
       }
       return { kind: 'loaded' };
-    case 'drain':
-      new DrainTurn(task.turn).take(task.number);
-      return loadHandler(task.handler).then(
+    case 'drain': {
+      const turn = new DrainTurn(task.turn);
+      turn.take(task.number);
+      return loadHandler(task.handler, () => turn.setUp(task.number)).then(
         (handler) => new Drain(task, handler).run(),
         (thrown: unknown) => ({ kind: 'not-loaded', failure: describeLoadFailure(thrown, task.redact) }),
       );
+    }
     case 'nothing':
       return { kind: 'loaded' };
     default:

@@ -32,21 +32,31 @@ export interface TeardownLink {
   readonly setUps: SharedArrayBuffer;
 }
 
+/** Words that the thread writes which loads handlers. */
+export const Progress = {
+  /** How many of them it has come to, from 1 on; 0: no thread has taken the task. Main waits on it. */
+  COUNT: 0,
+  /** 1: the last one's module is imported. */
+  SETTING_UP: 1,
+} as const;
+
+export const PROGRESS_BYTES = 8;
+
 /** Loads a handler, to find out early whether it can be. */
 interface LoadTask {
   readonly kind: 'load';
   readonly handler: HandlerSource;
   readonly redact: RedactOptions;
-  /** One word, on which main waits: 1 once a thread has taken the task. */
-  readonly taken: SharedArrayBuffer;
+  /** See {@link Progress}. */
+  readonly progress: SharedArrayBuffer;
 }
 
 /** Loads handlers, one after the other, that the thread may be asked for later. One that fails tells so when it is asked for. */
 interface WarmTask {
   readonly kind: 'warm';
   readonly handlers: readonly HandlerSource[];
-  /** One word, on which main waits: how many of them the thread has come to, from 1 on. */
-  readonly taken: SharedArrayBuffer;
+  /** See {@link Progress}. */
+  readonly progress: SharedArrayBuffer;
 }
 
 /** Reads a lane's rings and calls the handler until told to give the thread back. */
@@ -133,9 +143,13 @@ export const Turn = {
   EXIT_SEQUENCE: 5,
   /** Written by the thread that takes the drain's task, before it loads the handler: the drain's number. */
   TAKEN: 6,
+  /** Written by that thread when the handler's module is imported, and its set-up begins: the drain's number. */
+  SETTING_UP: 7,
+  /** Written by the drain before EXITED: what it was given as the exit code. */
+  EXIT_CODE: 8,
 } as const;
 
 /** EXIT_PLACE where no handler is known to have called process.exit(), and where one did that is over. */
 export const EXIT_BY = { UNKNOWN: -1, OVER: -2 } as const;
 
-export const TURN_BYTES = 28;
+export const TURN_BYTES = 36;

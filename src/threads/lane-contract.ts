@@ -18,6 +18,17 @@ import type { Turns } from './turns.js';
 /** Why a delivery's thread ended under it. `never-settled`: past its deadline, though nothing blocked the thread. */
 export type KillCause = 'deadline' | 'never-settled' | 'exited' | 'out-of-memory';
 
+/** How a delivery's thread ended under it. Times in milliseconds. */
+export interface Kill {
+  readonly cause: KillCause;
+  /** How long its handler ran. */
+  readonly ranMs: number;
+  /** How long it might have. */
+  readonly timeoutMs: number;
+  /** Null: the thread has not told. */
+  readonly exitCode: number | null;
+}
+
 /** What waits in a lane. */
 export interface Waiting {
   readonly deliveries: number;
@@ -29,8 +40,8 @@ export interface Waiting {
 export interface LaneEvents {
   /** The delivery is main's again. */
   handedBack(delivery: Delivery, outcome: ReadOutcome): void;
-  /** This delivery, and no other, ended its thread. `ranMs`: how long its handler ran; `timeoutMs`: and might have. */
-  killed(delivery: Delivery, cause: KillCause, ranMs: number, timeoutMs: number): void;
+  /** This delivery, and no other, ended its thread. */
+  killed(delivery: Delivery, kill: Kill): void;
   /** This delivery, or another one, ended its thread: it has to run where there are no others. */
   suspected(delivery: Delivery): void;
   /** A handler published, logged, succeeded after failures, or threw late. */

@@ -57,6 +57,16 @@ export class LaneSignals {
     return { place, sequence: Atomics.load(this.#turn, Turn.EXIT_SEQUENCE) };
   }
 
+  /** What its thread has ended with; null: it has not told. */
+  get exitCode(): number | null {
+    return this.hasExited ? Atomics.load(this.#turn, Turn.EXIT_CODE) : null;
+  }
+
+  /** True: the module of its handler is imported, and its set-up has begun. */
+  get isSettingUp(): boolean {
+    return Atomics.load(this.#turn, Turn.SETTING_UP) === this.#drain;
+  }
+
   /** False: no thread has taken its task yet. */
   get isTaken(): boolean {
     return Atomics.load(this.#turn, Turn.TAKEN) === this.#drain;

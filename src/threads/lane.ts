@@ -12,7 +12,7 @@ import { LaneQueue } from './lane-queue.js';
 import type { LaneAccount } from './lane-ring.js';
 import { LaneSignals } from './lane-signals.js';
 import { LaneThread } from './lane-thread.js';
-import { lostWhileLoading } from './lost-while-loading.js';
+import { lostWhileLoading } from './load-failure.js';
 import type { Parking } from './parking.js';
 import { Patience } from './patience.js';
 import { type ThreadEnd, ThreadLost } from './pool.js';
@@ -252,13 +252,14 @@ export class Lane implements TurnTaker {
     const now = this.#surroundings.clock.elapsed();
     const { killed, cause, suspected, isExplained } = this.#thread.holdInquest(end, breaker?.local, now);
     for (const delivery of suspected) this.parking.whileDeciding(delivery, () => this.#events.suspected(delivery));
-    for (const { delivery, ranMs, timeoutMs } of killed)
-      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, cause, ranMs, timeoutMs));
+    const { exitCode, isSettingUp } = this.#signals;
+    for (const { delivery, ...times } of killed)
+      this.parking.whileDeciding(delivery, () => this.#events.killed(delivery, { cause, exitCode, ...times }));
     // Not before: what goes on in the meantime would ask for a turn that this lane still has.
     this.#state = 'idle';
     // Its threads would take the time of others for as long again and again.
     if (!this.#signals.hasBegun && (end === 'stuck' || end === 'deaf'))
-      this.#notLoaded(lostWhileLoading(handler, end), handler.setupTimeoutMs);
+      this.#notLoaded(lostWhileLoading(handler, end, isSettingUp), handler.setupTimeoutMs);
     else if (!isExplained && !this.#outcomes.hadAbandoned) this.#died();
     this.#events.heard();
   }

@@ -1,11 +1,12 @@
 // How long the load of handlers may take, one after the other: what it waits for a thread is not its time.
 import { systemClock, type Timer } from '../shared/clock.js';
+import { PROGRESS_BYTES, Progress } from '../shared/lane-task.js';
 
 /** Belongs to one task. */
 export class LoadTime {
-  /** One word, which the thread that has taken the task sets to how many of the handlers it has come to, from 1 on. */
-  readonly memory = new SharedArrayBuffer(4);
-  readonly #word = new Int32Array(this.memory);
+  /** See `Progress`. */
+  readonly memory = new SharedArrayBuffer(PROGRESS_BYTES);
+  readonly #words = new Int32Array(this.memory);
   readonly #limitMs: (count: number) => number;
   readonly #keepAlive: boolean;
   readonly #late: (count: number) => void;
@@ -25,13 +26,18 @@ export class LoadTime {
 
   /** How many of the handlers the thread has come to. */
   get count(): number {
-    return Atomics.load(this.#word, 0);
+    return Atomics.load(this.#words, Progress.COUNT);
+  }
+
+  /** The module of the last one of these is imported. */
+  get isSettingUp(): boolean {
+    return Atomics.load(this.#words, Progress.SETTING_UP) === 1;
   }
 
   end(): void {
     this.#isOver = true;
     this.#timer?.cancel();
-    Atomics.notify(this.#word, 0);
+    Atomics.notify(this.#words, Progress.COUNT);
   }
 
   async #watch(): Promise<void> {
@@ -41,7 +47,7 @@ export class LoadTime {
         if (this.count === count) this.#late(count);
       };
       this.#timer = systemClock.after(this.#limitMs(count), look, this.#keepAlive);
-      await Atomics.waitAsync(this.#word, 0, count).value;
+      await Atomics.waitAsync(this.#words, Progress.COUNT, count).value;
       this.#timer.cancel();
     }
   }

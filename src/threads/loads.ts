@@ -1,6 +1,13 @@
 // What the pool's threads load: a handler when it is asked for, and early, those that they may be asked for.
-import { type HandlerSource, handlerKey, type LaneTask, type LaneTaskResult } from '../shared/lane-task.js';
+import {
+  type HandlerSource,
+  handlerKey,
+  type LaneTask,
+  type LaneTaskResult,
+  type LoadFailure,
+} from '../shared/lane-task.js';
 import type { RedactOptions } from '../shared/redact.js';
+import { lostWhileLoading } from './load-failure.js';
 import { LoadTime } from './load-time.js';
 import { DEAF, type Pool, ThreadLost } from './pool.js';
 
@@ -14,7 +21,7 @@ export class Loads {
   /** By key: those that took too long on a thread, or have ended it. No thread loads them early any more. */
   readonly #barred = new Set<string>();
   /** By key: who is told, once, that a handler took too long where it was loaded early. */
-  readonly #onLate = new Map<string, () => void>();
+  readonly #onLate = new Map<string, (failure: LoadFailure) => void>();
   #warmed: Promise<unknown> = Promise.resolve();
 
   constructor(pool: Pool) {
@@ -39,10 +46,10 @@ export class Loads {
   /**
    * Loads a handler on a free thread.
    *
-   * @throws ThreadLost
+   * @throws ThreadLost where none has taken the task
    */
   load(handler: HandlerSource, redact: RedactOptions): Promise<LaneTaskResult> {
-    return this.#run([handler], true, (taken) => ({ kind: 'load', handler, redact, taken }));
+    return this.#run([handler], true, (progress) => ({ kind: 'load', handler, redact, progress }));
   }
 
   /**
@@ -50,7 +57,7 @@ export class Loads {
    *
    * @param onLate told, once, if it takes too long on one of these or, later, where it is expected
    */
-  warm(handler: HandlerSource, onLate: () => void): void {
+  warm(handler: HandlerSource, onLate: (failure: LoadFailure) => void): void {
     this.#onLate.set(handlerKey(handler), onLate);
     this.#warm([handler], this.#pool.idle);
   }
@@ -70,7 +77,7 @@ export class Loads {
   #warm(handlers: readonly HandlerSource[], threads: number): void {
     const tasks = Array.from({ length: threads }, async () => {
       try {
-        await this.#run(handlers, false, (taken) => ({ kind: 'warm', handlers, taken }));
+        await this.#run(handlers, false, (progress) => ({ kind: 'warm', handlers, progress }));
       } catch (lost) {
         if (!(lost instanceof ThreadLost)) throw lost;
       }
@@ -82,7 +89,7 @@ export class Loads {
   async #run(
     handlers: readonly HandlerSource[],
     isAwaited: boolean,
-    taskFor: (taken: SharedArrayBuffer) => LaneTask,
+    taskFor: (progress: SharedArrayBuffer) => LaneTask,
   ): Promise<LaneTaskResult> {
     const kill = new AbortController();
     const takeMs = this.takeMs(...handlers);
@@ -91,20 +98,22 @@ export class Loads {
     try {
       return await this.#pool.run(taskFor(time.memory), kill.signal, isAwaited);
     } catch (lost) {
-      const handler = handlers[time.count - 1];
-      if (handler !== undefined) this.#bar(handler, kill.signal.aborted && !isAwaited);
-      throw lost;
+      const handler = handlers[Math.max(0, time.count - 1)];
+      if (!(lost instanceof ThreadLost) || lost.end === 'none' || handler === undefined) throw lost;
+      const failure = lostWhileLoading(handler, lost.end, time.isSettingUp);
+      if (time.count > 0) this.#bar(handler, kill.signal.aborted && !isAwaited ? failure : null);
+      return { kind: 'not-loaded', failure };
     } finally {
       time.end();
     }
   }
 
-  #bar(handler: HandlerSource, isLate: boolean): void {
+  /** @param late what is told; null: nothing, or nobody has to be told */
+  #bar(handler: HandlerSource, late: LoadFailure | null): void {
     const key = handlerKey(handler);
     this.#barred.add(key);
-    const onLate = this.#onLate.get(key);
-    if (!isLate || onLate === undefined) return;
+    if (late === null) return;
+    this.#onLate.get(key)?.(late);
     this.#onLate.delete(key);
-    onLate();
   }
 }

@@ -8,7 +8,6 @@ import type { RedactOptions } from '../shared/redact.js';
 import { Lane } from './lane.js';
 import type { LaneSurroundings } from './lane-contract.js';
 import { Loads } from './loads.js';
-import { lostWhileLoading } from './lost-while-loading.js';
 import type { MainLane } from './main-lane.js';
 import { Pool, type PoolOptions, ThreadLost } from './pool.js';
 import { Teardowns } from './teardowns.js';
@@ -144,16 +143,16 @@ export class Threads {
   ): Promise<LaneTaskResult | null> {
     try {
       const result = await this.#loads.load(handler, redact);
-      const tell = (): void => {
-        if (!this.#isStopped) onLate(lostWhileLoading(handler, 'killed'));
+      if (this.#isStopped && result.kind === 'not-loaded') return null;
+      const tell = (failure: LoadFailure): void => {
+        if (!this.#isStopped) onLate(failure);
       };
       if (result.kind === 'loaded') this.#loads.warm(handler, tell);
       return result;
     } catch (lost) {
       if (!(lost instanceof ThreadLost)) throw lost;
-      if (this.#isStopped) return null;
-      if (lost.end === 'none') return this.#load(handler, redact, onLate);
-      return { kind: 'not-loaded', failure: lostWhileLoading(handler, lost.end) };
+      // No thread had it.
+      return this.#isStopped ? null : this.#load(handler, redact, onLate);
     }
   }
 

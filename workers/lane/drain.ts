@@ -82,7 +82,7 @@ export class Drain {
 
   async run(): Promise<LaneTaskResult> {
     listenToLateThrows((thrown, attempt) => this.#settler.failLate(thrown, attempt));
-    listenToExit(() => this.#tellExit());
+    listenToExit((code) => this.#tellExit(code));
     try {
       return { kind: await this.#loop() };
     } catch (thrown) {
@@ -103,11 +103,11 @@ export class Drain {
     }
   }
 
-  #tellExit(): void {
+  #tellExit(code: number): void {
     const attempt = attemptNow();
     // One that is over may have another record in its place by now.
     const isUnderWay = attempt?.context.isClosed === false && this.#places.includes(attempt.place);
-    this.#turn.tellExit(this.#task.number, isUnderWay ? attempt.address : attempt && null);
+    this.#turn.tellExit(this.#task.number, isUnderWay ? attempt.address : attempt && null, code);
     this.#mainBell.ring();
   }
 

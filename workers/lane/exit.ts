@@ -1,6 +1,6 @@
 // Tells main that this thread ends, before it does: taking a thread down takes Node 8 ms more, in which nobody works.
 
-let listener: (() => void) | undefined;
+let listener: ((code: number) => void) | undefined;
 
 /** What process.exit() calls last, after its listeners; not in Node's types, and left in place for those who wrap it. */
 type Ending = { reallyExit(code?: number): void };
@@ -13,7 +13,7 @@ export function announceExit(): void {
   const ending = process as unknown as Ending;
   const { reallyExit } = ending;
   ending.reallyExit = (code) => {
-    listener?.();
+    listener?.(code ?? 0);
     reallyExit.call(process, code);
     // It only asks for the end: V8 looks at that in each turn of a loop, but not after each call.
     for (;;);
@@ -21,6 +21,6 @@ export function announceExit(): void {
 }
 
 /** Undefined: nobody listens. `next` must not throw. */
-export function listenToExit(next: (() => void) | undefined): void {
+export function listenToExit(next: ((code: number) => void) | undefined): void {
   listener = next;
 }

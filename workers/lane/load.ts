@@ -19,12 +19,15 @@ const loaded = new Map<string, Promise<LoadedHandler>>();
 /** Teardowns that run; the same handler is not set up again before. */
 const endings = new Map<string, Promise<unknown>>();
 
-/** @throws BUSBAR_HANDLER_LOAD, with what the module or its set-up threw as the cause */
-export function loadHandler(source: HandlerSource): Promise<LoadedHandler> {
+/**
+ * @param onSetup called when the module is imported, and its set-up begins, unless that was before
+ * @throws BUSBAR_HANDLER_LOAD, with what the module or its set-up threw as the cause
+ */
+export function loadHandler(source: HandlerSource, onSetup: () => void): Promise<LoadedHandler> {
   const name = handlerKey(source);
   let handler = loaded.get(name);
   if (handler === undefined) {
-    handler = (endings.get(name) ?? Promise.resolve()).then(() => importHandler(source));
+    handler = (endings.get(name) ?? Promise.resolve()).then(() => importHandler(source, onSetup));
     loaded.set(name, handler);
     // What set-up needs may be back the next time.
     handler.catch(() => loaded.delete(name));
@@ -40,7 +43,7 @@ export function describeLoadFailure(thrown: unknown, redact: RedactOptions): Loa
   };
 }
 
-async function importHandler(source: HandlerSource): Promise<LoadedHandler> {
+async function importHandler(source: HandlerSource, onSetup: () => void): Promise<LoadedHandler> {
   const exported = pickExport(await importModule(source.url), source);
   const options = isHandlerDefinition(exported) ? exported.options : {};
   const handle = isHandlerDefinition(exported) ? exported.handle : exported;
@@ -56,6 +59,7 @@ async function importHandler(source: HandlerSource): Promise<LoadedHandler> {
     const what = `handler module ${source.url} has ${codec ?? 'no'} codec, and its subscription ${source.codec ?? 'none'}`;
     throw new BusbarError('BUSBAR_HANDLER_LOAD', `${what}: both halves need the same one`);
   }
+  onSetup();
   try {
     await options.setup?.();
   } catch (cause) {

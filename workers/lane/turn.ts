@@ -15,6 +15,11 @@ export class DrainTurn {
     Atomics.store(this.#words, Turn.TAKEN, number);
   }
 
+  /** The module of its handler is imported, and its set-up begins. */
+  setUp(number: number): void {
+    Atomics.store(this.#words, Turn.SETTING_UP, number);
+  }
+
   get mustLeave(): boolean {
     return Atomics.load(this.#words, Turn.LEAVE) === 1;
   }
@@ -45,8 +50,10 @@ export class DrainTurn {
   /**
    * @param number of the drain
    * @param by whose handler ends this thread; null: one that is over; undefined: not known
+   * @param code of the exit
    */
-  tellExit(number: number, by: RecordAddress | null | undefined): void {
+  tellExit(number: number, by: RecordAddress | null | undefined, code: number): void {
+    Atomics.store(this.#words, Turn.EXIT_CODE, code);
     Atomics.store(this.#words, Turn.EXIT_PLACE, by?.place ?? (by === null ? EXIT_BY.OVER : EXIT_BY.UNKNOWN));
     Atomics.store(this.#words, Turn.EXIT_SEQUENCE, by?.sequence ?? 0);
     Atomics.store(this.#words, Turn.EXITED, number);
