@@ -60,6 +60,15 @@ describe('the README', () => {
     for (const code of codes) expect(rows.filter((row) => row.includes(`\`${code.slice(1, -1)}\``))).toHaveLength(1);
   });
 
+  it('names each option', () => {
+    const missing = ['src/options.ts', 'src/transport/jetstream-options.ts'].flatMap((file) =>
+      [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^ {2}readonly (\w+)\??: /gm)]
+        .map(([, name]) => name as string)
+        .filter((name) => !new RegExp(`[\`{ ]${name}\\b`).test(README)),
+    );
+    expect(missing).toEqual([]);
+  });
+
   it('tests it as it says', () => {
     expect(outputOf('first-program: detect.mjs', 'testing: detect.test.mjs')).toBe(block('testing: output'));
   });
