@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { asCliError } from '../src/cli/exit.js';
 import { parseWhen } from '../src/cli/when.js';
 import { DeadLetterQueue, ErrorLogger } from '../src/index.js';
 import { busbar, busbarProcess, MAIN } from './command-line.js';
@@ -171,6 +172,31 @@ describe('the command line on a stopped bus', () => {
     expect(await busbarProcess(...replay, BUILDS_A_BUS)).toEqual({ exit: 0, out: '2 replayed\n', err: '' });
     expect((await busbar('dlq', 'list', '--dir', dir)).out).toBe('no letters\n');
   }, 60_000);
+
+  it('says of a folder that was damaged what cannot be read, or was set aside', async () => {
+    const dir = temporaryFolder();
+    mkdirSync(join(dir, 'dead_letter'));
+    for (const name of ['error_metrics.json', 'message_bus_errors.json', 'dead_letter/dlq_1.json.corrupt'])
+      writeFileSync(join(dir, name), 'half a line\n');
+    const on = async (...words: string[]): Promise<string> => {
+      const { out, err } = await busbar(...words, '--dir', dir);
+      return out + err;
+    };
+    expect(await on('health')).toMatch(
+      /0 dead letters\ndamaged lines were set aside: dlq_1\.json\.corrupt in dead_letter\nthere are no metrics that can be read/,
+    );
+    expect(await on('errors', 'list')).toBe('no errors\n1 lines of the log are damaged, and were passed over\n');
+    expect(await on('errors', 'stats')).toBe('the bus has stopped, and left no metrics that can be read\n');
+  });
+
+  it('says in one line what this user may not do, and who may', () => {
+    const thrown = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES', path: '/logs/dead_letter' });
+    const { exit, message, code } = asCliError(thrown);
+    expect([exit, code]).toEqual([4, 'EACCES']);
+    expect(message).toBe(
+      "this user may not read or change /logs/dead_letter (EACCES): run busbar as the bus's own user",
+    );
+  });
 
   it('says of a letter that nobody subscribed to that it has no subscriber', async () => {
     const dir = temporaryFolder();

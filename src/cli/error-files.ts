@@ -26,12 +26,17 @@ function parseReport(line: string): ErrorReport | undefined {
   }
 }
 
-/** Reports from the newest to the oldest, through all rotated files. Damaged lines are passed over. */
-export function* newestReports(folder: string): Generator<ErrorReport> {
+/**
+ * Reports from the newest to the oldest, through all rotated files.
+ *
+ * @param onDamaged told of each line that is passed over, for it is none
+ */
+export function* newestReports(folder: string, onDamaged: () => void = () => undefined): Generator<ErrorReport> {
   for (const name of [NAME, ...rotatedNames(folder).reverse()]) {
     for (const line of linesBackwards(join(folder, name))) {
       const report = parseReport(line);
-      if (report !== undefined) yield report;
+      if (report === undefined) onDamaged();
+      else yield report;
     }
   }
 }

@@ -51,6 +51,9 @@ const CODE_OF_EXIT: Readonly<Record<Exit, string>> = {
   [Exit.FAILED]: 'FAILED',
 };
 
+/** Codes of Node for what this user may not do. */
+const NOT_PERMITTED = ['EACCES', 'EPERM'];
+
 /** What a bus or a queue raised, with the exit that its code stands for. */
 export function busError(code: string, message: string): CliError {
   return new CliError(EXIT_OF_CODE[code] ?? Exit.FAILED, message, code);
@@ -62,5 +65,9 @@ export function asCliError(thrown: unknown): CliError {
   const { code, message } = Object(thrown) as { code?: unknown; message?: unknown };
   const text = typeof message === 'string' ? message : String(thrown);
   if (typeof code !== 'string') return new CliError(Exit.FAILED, text);
+  const path = (Object(thrown) as { path?: unknown }).path;
+  if (NOT_PERMITTED.includes(code) && typeof path === 'string') {
+    return busError(code, `this user may not read or change ${path} (${code}): run busbar as the bus's own user`);
+  }
   return code.startsWith('ERR_PARSE_ARGS') ? new CliError(Exit.USAGE, text) : busError(code, text);
 }

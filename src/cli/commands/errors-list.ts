@@ -5,7 +5,7 @@ import { choiceFrom, ERROR_FILTERS, forPrograms, showReport, sinceFrom, whereOf 
 import { newestReports } from '../error-files.js';
 import { Exit } from '../exit.js';
 import { existingFolder } from '../session.js';
-import { print, safeJson } from '../terminal.js';
+import { note, print, safeJson } from '../terminal.js';
 
 const BY_DEFAULT = 20;
 /** A longer name stands out rather than push all texts to the right. */
@@ -16,10 +16,15 @@ export const errorsList: Command = {
   says: `Error reports, the newest first; ${BY_DEFAULT} unless --limit says otherwise.`,
   options: [...ERROR_FILTERS, 'payload'],
   async run(args) {
-    const reports = chosen(existingFolder(args.folder), args, BY_DEFAULT);
+    let damaged = 0;
+    const onDamaged = (): void => {
+      damaged++;
+    };
+    const reports = chosen(existingFolder(args.folder), args, BY_DEFAULT, onDamaged);
     if (args.has('json')) print(safeJson(reports.map((report) => forPrograms(report, args))));
     else printReports(reports, args);
     if (reports.length === 0 && !args.has('json')) print('no errors');
+    if (damaged > 0 && !args.has('json')) note(`${damaged} lines of the log are damaged, and were passed over`);
     return Exit.DONE;
   },
 };
@@ -33,7 +38,7 @@ function printReports(reports: readonly ErrorReport[], args: Arguments): void {
 const MOST_DISORDER_S = 60;
 
 /** The newest first. */
-export function chosen(folder: string, args: Arguments, byDefault: number): ErrorReport[] {
+export function chosen(folder: string, args: Arguments, byDefault: number, onDamaged?: () => void): ErrorReport[] {
   const isChosen = choiceFrom(args);
   const since = sinceFrom(args);
   const limit = args.number('limit', 0) ?? byDefault;
@@ -41,7 +46,7 @@ export function chosen(folder: string, args: Arguments, byDefault: number): Erro
   if (limit === 0) return reports;
   let oldest = Number.POSITIVE_INFINITY;
   let enoughSince = Number.NEGATIVE_INFINITY;
-  for (const report of newestReports(folder)) {
+  for (const report of newestReports(folder, onDamaged)) {
     // Lines stand in the order of their writing, which is nearly that of their times.
     if (report.timestamp < Math.max(since - MOST_DELAY_S, enoughSince - MOST_DISORDER_S)) break;
     if (!isChosen(report)) continue;

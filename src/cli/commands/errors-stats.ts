@@ -21,6 +21,8 @@ export const errorsStats: Command = {
   },
 };
 
+const NO_METRICS = 'the bus has stopped, and left no metrics that can be read';
+
 interface Statistics {
   /** `since`: words for what the totals span. */
   readonly since: string;
@@ -52,10 +54,7 @@ async function statisticsOfBus(folder: string): Promise<Statistics | undefined> 
 
 function statisticsOfFile(folder: string): Statistics {
   const metrics = readMetrics(folder);
-  const since =
-    metrics === null
-      ? 'the bus has stopped, and left no metrics'
-      : `across restarts, until ${showTime(metrics.last_updated)}`;
+  const since = metrics === null ? NO_METRICS : `across restarts, until ${showTime(metrics.last_updated)}`;
   return {
     since,
     total_errors: metrics?.total_errors ?? 0,
@@ -68,7 +67,7 @@ function statisticsOfFile(folder: string): Statistics {
 
 function printStatistics(statistics: Statistics): void {
   const { errors_last_hour: lastHour, recovery_success_rate: recovered } = statistics;
-  print(`${statistics.total_errors} errors ${statistics.since}`);
+  print(statistics.since === NO_METRICS ? NO_METRICS : `${statistics.total_errors} errors ${statistics.since}`);
   if (lastHour !== null) print(`${lastHour} in the last hour, ${(lastHour / 60).toFixed(2)} a minute`);
   if (recovered !== null) print(`${(recovered * 100).toFixed(1)} % of the recoveries that were tried succeeded`);
   for (const [name, counts] of [

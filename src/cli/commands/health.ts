@@ -1,4 +1,6 @@
 // The command `busbar health`: how a running bus is, in words and reasons; of a stopped one, what its files know.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Arguments, Command } from '../command.js';
 import { Exit } from '../exit.js';
 import { statusLines, subscriptionLines, totalLines } from '../health-view.js';
@@ -37,8 +39,9 @@ export const health: Command = {
 async function tellStopped(folder: string, args: Arguments): Promise<void> {
   const metrics = readMetrics(folder);
   const letters = await countLetters(folder);
+  const damaged = readdirSync(join(folder, 'dead_letter')).filter((name) => name.endsWith('.corrupt'));
   if (args.has('json')) {
-    print(safeJson({ running: false, deadLetters: letters, metrics }));
+    print(safeJson({ running: false, deadLetters: letters, damagedFiles: damaged.length, metrics }));
     return;
   }
   print(`${paint('red', 'not running')}  no bus answers in ${safe(folder)}`);
@@ -46,8 +49,9 @@ async function tellStopped(folder: string, args: Arguments): Promise<void> {
   if (letters === null) print(`dead letters: too many to be counted here, see ${args.next('dlq stats')}`);
   else
     print(`${letters} dead letter${letters === 1 ? '' : 's'}${letters === 0 ? '' : `: see ${args.next('dlq stats')}`}`);
+  if (damaged.length > 0) print(`damaged lines were set aside: ${safe(damaged.join(' '))} in dead_letter`);
   if (metrics === null) {
-    print('there is no metrics file: no error was ever logged here');
+    print('there are no metrics that can be read: no error was logged here, or their file is damaged');
     return;
   }
   print(`${metrics.total_errors} errors in all, the newest ${showTime(metrics.last_updated)}`);
