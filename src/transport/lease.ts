@@ -23,6 +23,8 @@ export interface Returned {
   readonly deliveries: number;
   /** Attempts that may have been started so far, but for those that vanished with their process. */
   readonly started: number;
+  /** Set: whoever held the partition since has vanished, and may have started it once more. */
+  readonly wasOut?: boolean;
 }
 
 /** A record as it was read. */
@@ -60,8 +62,9 @@ export async function readLease({ connection, stream, subject }: LeaseParts): Pr
  */
 export async function takeLease(parts: LeaseParts, known: ReadLease | null): Promise<Lease | null> {
   const askedAt = parts.clock.elapsed();
-  const { mark, returned } = known?.record ?? { mark: 0, returned: new Map() };
-  const record: LeaseRecord = { holder: parts.instance, mark, isReleased: false, returned };
+  const { mark = 0, isReleased = true, returned = new Map<number, Returned>() } = known?.record ?? {};
+  const notes = isReleased ? returned : new Map([...returned].map(([one, note]) => [one, { ...note, wasOut: true }]));
+  const record: LeaseRecord = { holder: parts.instance, mark, isReleased: false, returned: notes };
   const revision = await parts.connection.write(parts.subject, written(record), { expected: known?.revision ?? 0 });
   return revision === null ? null : new Lease(parts, revision, record, askedAt);
 }
@@ -195,6 +198,10 @@ function written({ holder, mark, isReleased, returned }: LeaseRecord): string {
   const triples = [...returned].slice(0, MOST_RETURNED);
   return JSON.stringify({
     ...{ holder, mark, is_released: isReleased },
-    returned: triples.map(([sequence, { deliveries, started }]) => [sequence, deliveries, started]),
+    returned: triples.map(([sequence, { deliveries, started, wasOut }]) => [
+      sequence,
+      deliveries,
+      wasOut === true ? Math.max(1, started) : started,
+    ]),
   });
 }

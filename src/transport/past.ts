@@ -22,7 +22,8 @@ export function pastOf(
   const returned = notes.get(sequence);
   const vanished = Math.max(0, count - 1 - (returned?.deliveries ?? 0));
   // A server that was killed may have forgotten that it delivered this before, or that it stored it before.
-  const mayBeRepeated = (returned === undefined && sequence <= highest) || wasSentAgain(data);
+  const isKnown = returned !== undefined && returned.wasOut !== true;
+  const mayBeRepeated = (!isKnown && sequence <= highest) || wasSentAgain(data);
   return { vanished, started: Math.max(vanished + (returned?.started ?? 0), mayBeRepeated ? 1 : 0) };
 }
 
