@@ -9,10 +9,10 @@ import makesABus from './fixtures/makes-a-bus.js';
 import { neverReady } from './fixtures/named.js';
 import { publishesAnything, throwsHugely } from './fixtures/publishes.js';
 import { shareBus } from './shared-bus.js';
-import { fixture, lettersOf, startBus, temporaryFolder } from './test-bus.js';
+import { fixture, lettersOf, temporaryFolder } from './test-bus.js';
 
 const plain = shareBus({ enableErrorHandling: false });
-const logged = shareBus({ maxMessageBytes: 500_000 });
+const logged = shareBus({ maxMessageBytes: 500_000, ringBytes: 65_536 });
 
 const anySchema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } };
 
@@ -127,9 +127,9 @@ describe('publishing', () => {
   });
 
   it('what is larger than allowed is given up with a clear error', async () => {
-    const bus = await startBus({ maxMessageBytes: 19_999 });
+    const { bus } = logged;
     await bus.subscribe('a', doubles, { subscriberId: 's' });
-    expect(bus.publish('a', Buffer.alloc(20_000))).toBe(false);
+    expect(bus.publish('a', Buffer.alloc(500_001))).toBe(false);
     await bus.idle();
     expect(await lettersOf(bus)).toMatchObject([
       { error_category: 'serialization_error', error: { code: 'BUSBAR_MESSAGE_TOO_LARGE' } },
@@ -236,7 +236,7 @@ describe('a handler that publishes', () => {
 
 describe('an error as large as can be', () => {
   it('finds its way out of the smallest ring', async () => {
-    const bus = await startBus({ ringBytes: 65_536 });
+    const { bus } = logged;
     await bus.subscribe('a', throwsHugely, { subscriberId: 's' });
     bus.publish('a', Buffer.alloc(16_000));
     await bus.idle();

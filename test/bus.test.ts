@@ -9,9 +9,9 @@ import { onlyEven } from './fixtures/named.js';
 import publishes from './fixtures/publishes.js';
 import tallies from './fixtures/tallies.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, fixture, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, fixture, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
 
-const shared = shareBus();
+const shared = shareBus({ ringBytes: 65_536 });
 
 describe('a bus', () => {
   it('hands a message to a handler on a worker, and counts it', async () => {
@@ -74,7 +74,7 @@ describe('a bus', () => {
   });
 
   it('keeps the order of messages, from the ring into the backlog and on', async () => {
-    const bus = await startBus({ ringBytes: 65_536 });
+    const { bus } = shared;
     const file = join(temporaryFolder(), 'tally');
     await bus.subscribe('a', tallies, { subscriberId: 'tally' });
     const numbers = Array.from({ length: 2500 }, (_, n) => n);

@@ -20,6 +20,7 @@ import { shareBus } from './shared-bus.js';
 import { accountOf, fixture, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const shared = shareBus();
+const standby = shareBus({ spareThreads: 1 });
 
 describe('a thread', () => {
   it('on which a settled handler left a loop is ended, and no message is charged for it', async () => {
@@ -153,7 +154,7 @@ describe('a thread', () => {
 
 describe('a handler whose set-up hangs', () => {
   it('is refused after its time, which costs the lanes nothing where a thread stands by', async () => {
-    const bus = await startBus({ spareThreads: 1 });
+    const { bus } = standby;
     await bus.subscribe('set-up', setsUp, { subscriberId: 's' });
     let isOver = false;
     const refused = bus.subscribe('never', neverSetsUp, { subscriberId: 's', setupTimeoutMs: 1000 }).catch((error) => {
@@ -165,7 +166,7 @@ describe('a handler whose set-up hangs', () => {
       code: 'BUSBAR_HANDLER_LOAD',
       message: expect.stringMatching(/^setup of handler module .*never-sets-up.js has not ended within 1000 ms$/),
     });
-    expect(await bus.errorLogger?.recentErrors()).toMatchObject([{ category: 'configuration_error' }]);
+    expect(await standby.reports()).toMatchObject([{ category: 'configuration_error' }]);
     expect(await bus.request('set-up', 2)).toBe(2);
   });
 
@@ -179,13 +180,12 @@ describe('a handler whose set-up hangs', () => {
   });
 
   it('may have any time above 0, however long or uneven, also where a second thread loads it, too', async () => {
-    const bus = await startBus({ spareThreads: 1 });
-    for (const setupTimeoutMs of [1500.5, 3e9, 2 ** 33, Number.MAX_SAFE_INTEGER]) {
-      const topic = `set-up.${Math.floor(setupTimeoutMs)}`;
-      await bus.subscribe(topic, setsUp, { subscriberId: 's', setupTimeoutMs });
-      expect(await bus.request(topic, 1)).toBe(1);
+    const { bus } = standby;
+    for (const [n, setupTimeoutMs] of [1500.5, 3e9, 2 ** 33, Number.MAX_SAFE_INTEGER].entries()) {
+      await bus.subscribe(`set-up.${n}`, setsUp, { subscriberId: 's', setupTimeoutMs });
+      expect(await bus.request(`set-up.${n}`, 1)).toBe(1);
     }
-    expect(bus.getHealthStatus().threads.replaced).toBe(0);
+    expect(standby.replaced()).toBe(0);
   });
 });
 

@@ -6,7 +6,7 @@ import makesLarge from './fixtures/makes-large.js';
 import measures from './fixtures/measures.js';
 import { throwsHugely } from './fixtures/publishes.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -15,6 +15,7 @@ function bytesOf(length: number, mark: number): Uint8Array {
 }
 
 const shared = shareBus({ ringBytes: 65_536, threads: 2 });
+const limited = shareBus({ maxMessageBytes: 2 * MEBIBYTE });
 
 describe('what a handler returns or publishes', () => {
   it('may be as large as a message, in order, through the end of its thread, beside others', async () => {
@@ -55,10 +56,10 @@ describe('what a handler returns or publishes', () => {
   });
 
   it('is refused above the limit with a clear error', async () => {
-    const bus = await startBus({ maxMessageBytes: 1_000_000 });
+    const { bus } = limited;
     await bus.subscribe('in', makesLarge, { subscriberId: 's', breaker: false });
-    const tooLarge = bus.request('in', { length: 1_000_001, mark: 1 });
-    await expect(tooLarge).rejects.toThrow('a message of 1000001 bytes is larger than maxMessageBytes: 1000000 bytes');
+    const tooLarge = bus.request('in', { length: 2 * MEBIBYTE + 1, mark: 1 });
+    await expect(tooLarge).rejects.toThrow('a message of 2097153 bytes is larger than maxMessageBytes: 2097152 bytes');
     expect(await lettersOf(bus)).toMatchObject([{ error: { code: 'BUSBAR_MESSAGE_TOO_LARGE' } }]);
   });
 });
@@ -150,7 +151,7 @@ describe('a large message', () => {
   });
 
   it('counts as bytes that wait, and above the limit is refused with a clear error', async () => {
-    const bus = await startBus({ maxMessageBytes: 2 * MEBIBYTE });
+    const { bus } = limited;
     const options = { subscriberId: 's', maxQueueBytes: 3 * MEBIBYTE, overflow: 'reject' } as const;
     const subscription = await bus.subscribe('a', measures, options);
     subscription.pause();

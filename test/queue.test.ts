@@ -14,7 +14,8 @@ import type { LaneEvents, LaneOptions, LaneSurroundings } from '../src/threads/l
 import type { AnyLane } from '../src/threads/threads.js';
 import { Turns, type TurnTaker } from '../src/threads/turns.js';
 import tallies from './fixtures/tallies.js';
-import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { shareBus } from './shared-bus.js';
+import { accountOf, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
 
 function deliveryOf(number: number, priority: Priority): Delivery {
   return { number, priority, bytes: new Uint8Array(number % 7) } as Delivery;
@@ -216,8 +217,10 @@ describe('a message without a key', () => {
 });
 
 describe('a subscription', () => {
+  const shared = shareBus();
+
   it('handles higher priorities first, and starves none', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const file = join(temporaryFolder(), 'tally');
     const subscription = await bus.subscribe('a', tallies, { subscriberId: 's' });
     subscription.pause();
@@ -236,7 +239,7 @@ describe('a subscription', () => {
   });
 
   it('gives up low priorities first when its queue is full, and then the newcomers, and says so', async () => {
-    const bus = await startBus();
+    const { bus } = shared;
     const file = join(temporaryFolder(), 'tally');
     const subscription = await bus.subscribe('a', tallies, { subscriberId: 's', maxQueueSize: 20 });
     subscription.pause();
