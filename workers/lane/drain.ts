@@ -9,6 +9,7 @@ import { Doorbell } from '../../src/shared/doorbell.js';
 import type { DrainTask, LaneTaskResult } from '../../src/shared/lane-task.js';
 import { DONE, KIND, RECORD_HEADER_BYTES, STATE } from '../../src/shared/layout.js';
 import { FollowingClock } from '../../src/shared/stepped-time.js';
+import { Endings } from './endings.js';
 import { listenToExit } from './exit.js';
 import { faulty } from './faults.js';
 import { Heartbeat } from './heartbeat.js';
@@ -26,6 +27,9 @@ import { Vigil } from './vigil.js';
 const LOOP_TURN_MS = 8;
 /** A lane keeps its thread this long while others wait for one, in milliseconds. */
 const QUANTUM_MS = 10;
+/** What a drain has to wait for before it starts another delivery. */
+type Hindrance = 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave';
+
 /** One run of the lane's task. */
 export class Drain {
   readonly #task: DrainTask;
@@ -46,7 +50,7 @@ export class Drain {
   /** The timeout now, where it is fitted to what handlers take. */
   readonly #timeout: Int32Array | null;
   #inFlight = 0;
-  #onEnd: (() => void) | undefined;
+  readonly #endings = new Endings();
   readonly #vigil: Vigil;
   readonly #nextPlace = (): Place | undefined => this.#places.next();
   #lastLoopTurn = systemClock.elapsed();
@@ -112,17 +116,15 @@ export class Drain {
   }
 
   async #loop(): Promise<'gave-way' | 'held'> {
+    let why = this.#advance();
     for (;;) {
-      this.#turn.beat();
-      const why = this.#work();
-      this.#outbox.ring();
-      // A look at it after each message may have missed main: the next one does not, and where handlers run it will come.
-      if (why !== 'full' && this.#places.haveWantedRoom) this.#mainBell.ring();
-      this.#heartbeat.keep();
       switch (why) {
         case 'full':
-          await this.#oneEnds();
-          break;
+          why = await this.#endings.until(
+            () => this.#advance(),
+            (found) => found !== 'full',
+          );
+          continue;
         case 'ask':
           await this.#bell.sleep(() => this.#turn.mustLeave || this.#order.hasAnswer);
           break;
@@ -137,11 +139,23 @@ export class Drain {
         case 'leave':
           return this.#leave('gave-way');
       }
+      why = this.#advance();
     }
   }
 
+  /** One turn of the loop: starts what can be started, and says what has to be waited for. */
+  #advance(): Hindrance {
+    this.#turn.beat();
+    const why = this.#work();
+    this.#outbox.ring();
+    // A look at it after each message may have missed main: the next one does not, and where handlers run it will come.
+    if (why !== 'full' && this.#places.haveWantedRoom) this.#mainBell.ring();
+    this.#heartbeat.keep();
+    return why;
+  }
+
   /** Starts deliveries until something has to be waited for, and says what. */
-  #work(): 'full' | 'ask' | 'empty' | 'long' | 'held' | 'leave' {
+  #work(): Hindrance {
     for (;;) {
       if (this.#turn.wasAskedToLeave) return 'leave';
       if (this.#inFlight >= this.#task.concurrency) return 'full';
@@ -247,10 +261,10 @@ export class Drain {
 
   async #leave<K extends 'gave-way' | 'held'>(kind: K): Promise<K> {
     const { over } = this.#lingering;
-    while (this.#inFlight > over.size) await this.#oneEnds();
+    while (this.#inFlight > over.size) await this.#endings.next();
     if (over.size === 0) return kind;
     for (const attempt of over) this.#settler.abandon(attempt);
-    while (this.#inFlight > 0) await this.#oneEnds();
+    while (this.#inFlight > 0) await this.#endings.next();
     process.exit(1);
   }
 
@@ -258,13 +272,7 @@ export class Drain {
   #mustEndThread(): void {
     this.#turn.giveUp();
     this.#bell.ring();
-    this.#goOn();
-  }
-
-  #oneEnds(): Promise<void> {
-    return new Promise((resume) => {
-      this.#onEnd = resume;
-    });
+    this.#endings.tell();
   }
 
   #timeoutMs(): number {
@@ -281,11 +289,6 @@ export class Drain {
     }
     if (attempt.asksMain) this.#order.asked(attempt.delivery);
     this.#lingering.ended(attempt);
-    this.#goOn();
-  }
-
-  #goOn(): void {
-    this.#onEnd?.();
-    this.#onEnd = undefined;
+    this.#endings.tell();
   }
 }
