@@ -21,7 +21,7 @@ import { Outbox } from './outbox.js';
 import { type Aside, largePayload, type Place, Places, RingAttempt } from './place.js';
 import { Settler } from './settler.js';
 import { DrainTurn } from './turn.js';
-import { Vigil } from './vigil.js';
+import { turnOfLoop, Vigil } from './vigil.js';
 
 /** The event loop gets a turn (timers, sockets, late throws) at least this often, in milliseconds. */
 const LOOP_TURN_MS = 8;
@@ -173,7 +173,7 @@ export class Drain {
   /** Gives the event loop a turn. False: the quantum is over, and others wait. */
   async #breathe(): Promise<boolean> {
     if (this.#turn.isWanted && systemClock.elapsed() > this.#leaveAfter) return false;
-    await new Promise<void>((resume) => setImmediate(resume));
+    await turnOfLoop();
     this.#lastLoopTurn = systemClock.elapsed();
     return true;
   }
@@ -262,7 +262,11 @@ export class Drain {
   async #leave<K extends 'gave-way' | 'held'>(kind: K): Promise<K> {
     const { over } = this.#lingering;
     while (this.#inFlight > over.size) await this.#endings.next();
-    if (over.size === 0) return kind;
+    // What a settled handler has left to the event loop, a loop perhaps, is not to meet the next lane's drain.
+    if (over.size === 0) {
+      await turnOfLoop();
+      return kind;
+    }
     for (const attempt of over) this.#settler.abandon(attempt);
     while (this.#inFlight > 0) await this.#endings.next();
     process.exit(1);

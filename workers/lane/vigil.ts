@@ -51,3 +51,8 @@ export class Vigil {
     this.#mayDoze = sleptMs < DOZES * DOZE_MS;
   }
 }
+
+/** The event loop has a turn meanwhile: timers, sockets, late throws. */
+export function turnOfLoop(): Promise<void> {
+  return new Promise((resume) => setImmediate(resume));
+}
