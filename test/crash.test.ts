@@ -4,7 +4,7 @@ import { crashRounds } from './crash/rounds.js';
 import { temporaryFolder } from './test-bus.js';
 
 it('survives kill -9 at random moments; npm run crash does it 200 times', async () => {
-  const { faults, accepted, resolved } = await crashRounds(4, 20, temporaryFolder());
+  const { faults, accepted, resolved } = await crashRounds(3, 20, temporaryFolder());
   expect(faults).toEqual([]);
   expect(accepted).toBeGreaterThan(0);
   expect(resolved).toBeGreaterThan(0);

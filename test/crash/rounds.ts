@@ -22,7 +22,7 @@ export interface CrashResult {
 /** A replay is let go on until it has told so much, up to this many lines: on a busy machine that takes long. */
 const MOST_LINES = 40;
 /** Every `REPLAY_EVERY`th round kills a replay instead; every `CLEAR_EVERY`th removes all letters, which may not come back. */
-const REPLAY_EVERY = 4;
+const REPLAY_EVERY = 3;
 const CLEAR_EVERY = 10;
 
 /** @param folder an empty one */
