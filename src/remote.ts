@@ -2,10 +2,10 @@
 
 import type { LiveSubscription } from './live-subscription.js';
 import type { CircuitState } from './shared/breaker.js';
+import { ByNumber } from './shared/by-number.js';
 import type { Delivery } from './shared/delivery.js';
 import { invalidOption } from './shared/errors.js';
 import type { EncodedMessage } from './shared/message.js';
-import { NewestMap } from './shared/newest-map.js';
 import type {
   Arrival,
   OnStored,
@@ -19,7 +19,7 @@ import type {
 
 /** Belongs to one bus whose messages leave the process. Runs on the main thread. */
 export class Remote {
-  readonly #tickets = new NewestMap<Ticket>();
+  readonly #tickets = new ByNumber<Ticket>();
   /** Set from start to stop. */
   transport: Transport | undefined;
 

@@ -1,5 +1,7 @@
 // What goes over the wire to JetStream: messages in the stream, and acknowledgements.
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ByNumber } from '../src/shared/by-number.js';
 import { decodePayload, encodePayload } from '../src/shared/codec.js';
 import type { EncodedMessage } from '../src/shared/message.js';
 import { publishToAll } from '../src/transport/client.js';
@@ -91,10 +93,43 @@ describe('what the server says of a delivery', () => {
       expect(reader.read(`${start}${told}`)).toEqual(said);
   });
 
-  it("is nothing of another consumer's, and no number where there is none", () => {
-    for (const reply of ['$JS.ACK.s.c2.1.1.1.1.1', '$JS.ACK.s2.c.1.1.1.1.1', `_INBOX${told}`, '', '$JS.ACK'])
+  it("is nothing where it is another consumer's, or damaged", () => {
+    expect(reader.read(`$JS.ACK${told}`)).toEqual(said);
+    const others = ['$JS.ACK.s.c2.1.1.1.1.1', '$JS.ACK.s2.c.1.1.1.1.1', `_INBOX${told}`, '', '$JS.ACK'];
+    const damaged = ['1.x7.3', '1..3', 'x', '1.7', '1.7.-3', '1.7.3x'].map((numbers) => `$JS.ACK.s.c.${numbers}`);
+    for (const reply of [...others, ...damaged, ...damaged.map((each) => `${each}.1700000000123456789.8`)])
       expect(reader.read(reply)).toBeUndefined();
-    expect(reader.read('$JS.ACK.s.c.1.x7.3.1')).toMatchObject({ count: 1, sequence: Number.NaN, number: 3 });
+    for (const time of ['', '17', '1700000000x23456789'])
+      expect(reader.read(`$JS.ACK.s.c.1.2.3.${time}.8`)).toBeUndefined();
+  });
+});
+
+describe('what is kept by number', () => {
+  it('is that of a map, whatever is added and removed in whichever order', () => {
+    const step = fc.record({ isAdded: fc.boolean(), ahead: fc.nat(700), isFar: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const map = new Map<number, object>();
+        const kept = new ByNumber<object>();
+        let base = 5_000_000_000;
+        for (const { isAdded, ahead, isFar } of steps) {
+          const keys = [...map.keys()];
+          const key = isAdded ? base + ahead : (keys[isFar ? ahead % (keys.length || 1) : keys.length - 1] ?? base);
+          if (isAdded && !map.has(key)) {
+            const value = {};
+            map.set(key, value);
+            kept.add(key, value);
+            base += isFar ? 600 : 1;
+          } else {
+            expect(kept.delete(key)).toBe(map.delete(key));
+          }
+          const first = keys[0] ?? 0;
+          expect([kept.size, kept.has(key), kept.get(first)]).toEqual([map.size, map.has(key), map.get(first)]);
+        }
+        expect(new Set(kept.keys())).toEqual(new Set(map.keys()));
+        expect(new Set(kept.values())).toEqual(new Set(map.values()));
+      }),
+    );
   });
 });
 

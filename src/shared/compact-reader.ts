@@ -1,6 +1,6 @@
 // Reads the compact format, from any bytes: damaged ones end in a RangeError, never in more memory than they are worth.
 import { COMPACT_VERSION, HEADER_BYTES, MOST_LEVELS, Tag, TextKind } from './compact-format.js';
-import { type Shape, shapeOf } from './shapes.js';
+import { type Shape, shapeIn } from './shapes.js';
 
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
@@ -85,7 +85,9 @@ export class CompactReader {
       case Tag.ARRAY:
         return this.#array(level);
       case Tag.NEW_SHAPE: {
-        const shape = shapeOf(this.#string(this.#count()));
+        const from = this.#textAt;
+        this.#skip(this.#count());
+        const shape = shapeIn(this.#text, from, this.#textAt);
         this.#shapes[this.#shapeCount++] = shape;
         return this.#object(shape, level);
       }
@@ -154,10 +156,14 @@ export class CompactReader {
 
   #string(length: number): string {
     const from = this.#textAt;
-    const to = from + length;
-    if (to > this.#text.length) throw damaged();
-    this.#textAt = to;
-    return this.#text.substring(from, to);
+    this.#skip(length);
+    return this.#text.substring(from, this.#textAt);
+  }
+
+  /** Goes on behind the next so many characters of the text. */
+  #skip(length: number): void {
+    this.#textAt += length;
+    if (this.#textAt > this.#text.length) throw damaged();
   }
 
   /** At most 2^31 - 1. */

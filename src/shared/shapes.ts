@@ -59,16 +59,17 @@ export interface Shape {
 /** Longer descriptions are split each time. */
 const LONGEST_KEPT = 2048;
 const shapesByText = new Map<string, Shape>();
-/** A look into the map hashes the text, which takes longer than to compare it. */
+/** To look into the map, a text is made and hashed, which takes longer than to compare it. */
 let latest: Shape | undefined;
 
 /**
- * The shape that a text describes.
+ * The shape that a part of a text describes.
  *
  * @throws RangeError when it describes none
  */
-export function shapeOf(text: string): Shape {
-  if (latest?.text === text) return latest;
+export function shapeIn(whole: string, from: number, end: number): Shape {
+  if (latest?.text.length === end - from && whole.startsWith(latest.text, from)) return latest;
+  const text = whole.substring(from, end);
   const known = shapesByText.get(text);
   if (known !== undefined) {
     latest = known;

@@ -35,6 +35,7 @@ export interface Delivered {
 /** Digits of a time in nanoseconds that are enough to tell two times from one another. */
 const STAMP_DIGITS = 9;
 const ZERO = '0'.charCodeAt(0);
+const FULL_STOP = '.'.charCodeAt(0) - ZERO;
 
 const NANOSECONDS = 1_000_000;
 
@@ -61,6 +62,8 @@ export class ReplyReader {
   readonly #mark: string;
   /** All that comes before the count, as it was last: to compare it takes a fraction of what it takes to look for the mark. */
   #start = '';
+  /** Where the next number begins; negative: there was none. */
+  #at = 0;
 
   constructor(stream: string, consumer: string) {
     this.#mark = `.${stream}.${consumer}.`;
@@ -73,27 +76,23 @@ export class ReplyReader {
       if (found < 0 || !reply.startsWith('$JS.ACK.')) return undefined;
       this.#start = reply.slice(0, found + this.#mark.length);
     }
-    const first = this.#start.length;
-    const second = reply.indexOf('.', first) + 1;
-    const third = reply.indexOf('.', second) + 1;
-    const end = reply.indexOf('.', third);
-    const last = reply.indexOf('.', end + 1);
-    return {
-      count: numberIn(reply, first, second - 1),
-      sequence: numberIn(reply, second, third - 1),
-      number: numberIn(reply, third, end),
-      stamp: numberIn(reply, last - STAMP_DIGITS, last),
-    };
+    this.#at = this.#start.length;
+    const count = this.#number(reply);
+    const sequence = this.#number(reply);
+    const number = this.#number(reply);
+    if (this.#at < 0) return undefined;
+    this.#at = reply.indexOf('.', this.#at) - STAMP_DIGITS;
+    const stamp = this.#number(reply);
+    return this.#at < 0 ? undefined : { count, sequence, number, stamp };
   }
-}
 
-/** As `Number` of that part, of which a text would have to be made first. */
-function numberIn(text: string, from: number, end: number): number {
-  let number = 0;
-  for (let at = from; at < end; at++) {
-    const digit = text.charCodeAt(at) - ZERO;
-    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
-    number = number * 10 + digit;
+  /** The next of the numbers that end with a full stop: as `Number` of a part of the text, of which a text would be made first. */
+  #number(reply: string): number {
+    let number = 0;
+    let at = this.#at;
+    let digit = reply.charCodeAt(at) - ZERO;
+    for (; digit >= 0 && digit <= 9; digit = reply.charCodeAt(++at) - ZERO) number = number * 10 + digit;
+    this.#at = digit === FULL_STOP && at > this.#at ? at + 1 : -1;
+    return number;
   }
-  return number;
 }

@@ -76,7 +76,7 @@ export class Feed {
   }
 
   get unsettled(): number {
-    return this.#window.size;
+    return this.#window.unsettled.size;
   }
 
   /** What came, is not settled, and was, or was not, told here before. From now on nothing more is handed over. */
@@ -119,8 +119,8 @@ export class Feed {
   }
 
   #tellSettled(): void {
-    if (this.#onSettled.length === 0 || (!this.#isClosed && this.#window.size + this.#inDoubt.size > 0)) return;
-    for (const done of this.#onSettled.splice(0)) done();
+    if (!this.#isClosed && this.#window.unsettled.size + this.#inDoubt.size > 0) return;
+    if (this.#onSettled.length > 0) for (const done of this.#onSettled.splice(0)) done();
   }
 
   /** What is still to be settled is no longer extended, nor waited for: it comes to whoever has the partition next. */
@@ -241,11 +241,11 @@ export class Feed {
   }
 
   #hand(brought: Brought): void {
-    const { delivery, message, reply } = brought;
+    const { delivery, message, reply, data } = brought;
     const past = pastOf(brought, this.#parts.lease.returned, this.#highest);
     if (delivery.sequence > this.#highest) this.#highest = delivery.sequence;
     const now = this.#parts.clock.elapsed();
-    const entry = new Unsettled(this, delivery, brought.data.byteLength, past.vanished, reply, now);
+    const entry = new Unsettled(this, delivery, data.byteLength, past.vanished, reply, now);
     this.#window.add(entry);
     const topic = this.#onlyTopic ?? this.#parts.names.topicOf(message.subject);
     handOver(this.#parts, topic, brought, past, entry);

@@ -158,7 +158,7 @@ export class InOrder {
 }
 
 /** How many of these sequences there are up to that one. */
-export function upTo(sequence: number, map: ReadonlyMap<number, unknown>): number {
+export function upTo(sequence: number, map: { keys(): Iterable<number> }): number {
   let count = 0;
   for (const one of map.keys()) if (one <= sequence) count++;
   return count;

@@ -1,5 +1,5 @@
 // What of a partition is unsettled here, and how much more there is room for, in messages and in bytes of them.
-import { NewestMap } from '../shared/newest-map.js';
+import { ByNumber } from '../shared/by-number.js';
 import type { Unsettled } from './unsettled.js';
 
 /** What to ask the server for. */
@@ -22,7 +22,7 @@ const SUBJECT_BYTES = 4096;
 export class Window {
   readonly #parts: WindowParts;
   /** By sequence. */
-  readonly #unsettled = new NewestMap<Unsettled>();
+  readonly #unsettled = new ByNumber<Unsettled>();
   #bytes = 0;
   /** With fewer bytes the next message does not come. */
   #fewest = 0;
@@ -32,12 +32,8 @@ export class Window {
     this.#parts = parts;
   }
 
-  get unsettled(): ReadonlyMap<number, Unsettled> {
-    return this.#unsettled.all;
-  }
-
-  get size(): number {
-    return this.#unsettled.size;
+  get unsettled(): Omit<ByNumber<Unsettled>, 'add' | 'delete'> {
+    return this.#unsettled;
   }
 
   /** In the place of another one of its sequence: the server has forgotten that. */

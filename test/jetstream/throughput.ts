@@ -150,7 +150,7 @@ async function consumeAll(bus: MessageBus, isOnWorker: boolean): Promise<void> {
   const options = { subscriberId: 'all', maxQueueSize: 10_000 };
   if (isOnWorker) {
     await bus.subscribe('bus.a', receives, options);
-    while ((bus.getHealthStatus().subscriptions[0]?.succeeded ?? 0) < messages) await pause(2);
+    while ((bus.getHealthStatus().subscriptions[0]?.succeeded ?? 0) < messages) await pause(5);
     return;
   }
   let count = 0;
