@@ -185,7 +185,7 @@ describe('the command line on a stopped bus', () => {
     expect(await on('health')).toMatch(
       /0 dead letters\ndamaged lines were set aside: dlq_1\.json\.corrupt in dead_letter\nthere are no metrics that can be read/,
     );
-    expect(await on('errors', 'list')).toBe('no errors\n1 lines of the log are damaged, and were passed over\n');
+    expect(await on('errors', 'list')).toBe('no errors\npassed over, for it is damaged: 1 line of the log\n');
     expect(await on('errors', 'stats')).toBe('the bus has stopped, and left no metrics that can be read\n');
   });
 

@@ -24,7 +24,8 @@ export const errorsList: Command = {
     if (args.has('json')) print(safeJson(reports.map((report) => forPrograms(report, args))));
     else printReports(reports, args);
     if (reports.length === 0 && !args.has('json')) print('no errors');
-    if (damaged > 0 && !args.has('json')) note(`${damaged} lines of the log are damaged, and were passed over`);
+    if (damaged > 0 && !args.has('json'))
+      note(`passed over, for it is damaged: ${damaged} line${damaged === 1 ? '' : 's'} of the log`);
     return Exit.DONE;
   },
 };
