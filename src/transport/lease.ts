@@ -23,8 +23,8 @@ export interface Returned {
   readonly deliveries: number;
   /** Attempts that may have been started so far, but for those that vanished with their process. */
   readonly started: number;
-  /** Set: whoever held the partition since has vanished, and may have started it once more. */
-  readonly wasOut?: boolean;
+  /** True: one was, however little the server remembers of its deliveries. */
+  readonly mayHaveStarted: boolean;
 }
 
 /** A record as it was read. */
@@ -63,7 +63,10 @@ export async function readLease({ connection, stream, subject }: LeaseParts): Pr
 export async function takeLease(parts: LeaseParts, known: ReadLease | null): Promise<Lease | null> {
   const askedAt = parts.clock.elapsed();
   const { mark = 0, isReleased = true, returned = new Map<number, Returned>() } = known?.record ?? {};
-  const notes = isReleased ? returned : new Map([...returned].map(([one, note]) => [one, { ...note, wasOut: true }]));
+  // Whoever held it since has vanished, and may have started what was given back before.
+  const isTrue = ([one, { mayHaveStarted }]: [number, Returned]): boolean =>
+    mayHaveStarted || (!isReleased && one <= mark);
+  const notes = new Map([...returned].map((entry) => [entry[0], { ...entry[1], mayHaveStarted: isTrue(entry) }]));
   const record: LeaseRecord = { holder: parts.instance, mark, isReleased: false, returned: notes };
   const revision = await parts.connection.write(parts.subject, written(record), { expected: known?.revision ?? 0 });
   return revision === null ? null : new Lease(parts, revision, record, askedAt);
@@ -182,14 +185,14 @@ function recordOf(data: Uint8Array): LeaseRecord {
   return { holder: '', mark: Number.MAX_SAFE_INTEGER, isReleased: false, returned: new Map() };
 }
 
-/** Written as triples: sequence, deliveries, attempts. */
+/** Written as sequence, deliveries, attempts, and 1 where one may have been started. */
 function returnedOf(triples: unknown): Map<number, Returned> {
   const returned = new Map<number, Returned>();
   if (!Array.isArray(triples)) return returned;
   for (const triple of triples) {
-    if (!Array.isArray(triple) || triple.length !== 3 || !triple.every(Number.isSafeInteger)) continue;
-    const [sequence, deliveries, started] = triple;
-    returned.set(sequence, { deliveries, started });
+    if (!Array.isArray(triple) || triple.length < 3 || !triple.every(Number.isSafeInteger)) continue;
+    const [sequence, deliveries, started, mayHaveStarted] = triple;
+    returned.set(sequence, { deliveries, started, mayHaveStarted: mayHaveStarted === 1 });
   }
   return returned;
 }
@@ -198,10 +201,9 @@ function written({ holder, mark, isReleased, returned }: LeaseRecord): string {
   const triples = [...returned].slice(0, MOST_RETURNED);
   return JSON.stringify({
     ...{ holder, mark, is_released: isReleased },
-    returned: triples.map(([sequence, { deliveries, started, wasOut }]) => [
-      sequence,
-      deliveries,
-      wasOut === true ? Math.max(1, started) : started,
+    returned: triples.map(([sequence, { deliveries, started, mayHaveStarted }]) => [
+      ...[sequence, deliveries, started],
+      ...(mayHaveStarted ? [1] : []),
     ]),
   });
 }

@@ -22,12 +22,12 @@ export function pastOf(
   const returned = notes.get(sequence);
   const vanished = Math.max(0, count - 1 - (returned?.deliveries ?? 0));
   // A server that was killed may have forgotten that it delivered this before, or that it stored it before.
-  const isKnown = returned !== undefined && returned.wasOut !== true;
-  const mayBeRepeated = (!isKnown && sequence <= highest) || wasSentAgain(data);
+  const mayHaveStarted = returned === undefined ? sequence <= highest : returned.mayHaveStarted;
+  const mayBeRepeated = mayHaveStarted || wasSentAgain(data);
   return { vanished, started: Math.max(vanished + (returned?.started ?? 0), mayBeRepeated ? 1 : 0) };
 }
 
 /** Whoever has it next adds those that vanished again. @param deliveries times that the server delivered it */
 export function returnedOf(deliveries: number, { vanished, started }: Past): Returned {
-  return { deliveries: deliveries - vanished, started: started - vanished };
+  return { deliveries: deliveries - vanished, started: started - vanished, mayHaveStarted: started > 0 };
 }
