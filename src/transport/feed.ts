@@ -169,10 +169,8 @@ export class Feed {
   #ended(end: PullEnd): void {
     if (end === 'too small') this.#window.wasTooSmall();
     // Such as by a new leader: that may have cost messages.
-    if (end === 'broken') {
-      this.#withheld.doubt(this.#window.unsettled.values());
-      this.#inOrder.begin();
-    } else this.#inOrder.ended();
+    if (end === 'broken') this.#inOrder.begin();
+    else this.#inOrder.ended();
     this.ask();
   }
 

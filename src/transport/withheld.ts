@@ -17,7 +17,7 @@ export class Withheld {
   /** By sequence: settled, and not told. */
   readonly #replies = new Map<number, Reply>();
 
-  /** The servers are out of sight, or another one of them leads. @param unsettled all that is here */
+  /** The servers are out of sight. @param unsettled all that is here */
   doubt(unsettled: Iterable<Unsettled>): void {
     for (const entry of unsettled) entry.isDoubted = true;
   }
