@@ -15,7 +15,8 @@ const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume));
 /** An outbox on a connection that the test answers. */
 function outboxWith(limits: { messages: number; bytes: number }) {
   let onAnswer: (message: Incoming) => void = () => undefined;
-  const sent: { data: Uint8Array; reply: string }[] = [];
+  const sent: { data: Uint8Array; reply: string; header: Outgoing['header'] }[] = [];
+  const clock = new SteppedClock();
   const reports: unknown[] = [];
   const kept: Outgoing[] = [];
   const link = {
@@ -26,14 +27,14 @@ function outboxWith(limits: { messages: number; bytes: number }) {
       onAnswer = listener;
       return { drain: async () => undefined };
     },
-    send: (_subject: string, data: Uint8Array, reply: string) => {
+    send: (_subject: string, data: Uint8Array, reply: string, header: Outgoing['header']) => {
       if (data.byteLength > link.largestMessage) throw new Error('max_payload size exceeded');
-      sent.push({ data, reply });
+      sent.push({ data, reply, header });
       return true;
     },
   };
   const outbox = new Outbox({
-    ...{ clock: new SteppedClock(), connection: link as unknown as Connection, limits },
+    ...{ clock, connection: link as unknown as Connection, limits },
     keep: async (outgoing) => void kept.push(outgoing),
     report: (thrown) => void reports.push(thrown),
   });
@@ -42,11 +43,10 @@ function outboxWith(limits: { messages: number; bytes: number }) {
     return outbox.add({ ...plain, data: Buffer.alloc(bytes, 2), ...others });
   };
   /** The server has stored the oldest that it has not answered. */
-  const stores = (): void => {
-    const data = Buffer.from('{"stream":"S","seq":1}');
-    onAnswer({ subject: sent.shift()?.reply ?? '', data });
-  };
-  return { outbox, link, sent, reports, kept, add, stores };
+  const stores = (): void => answers('{"stream":"S","seq":1}');
+  /** It has answered so to the oldest that it has not answered. */
+  const answers = (text: string): void => onAnswer({ subject: sent.shift()?.reply ?? '', data: Buffer.from(text) });
+  return { outbox, clock, link, sent, reports, kept, add, stores, answers };
 }
 
 describe('the buffer of published messages', () => {
@@ -95,6 +95,30 @@ describe('the buffer of published messages', () => {
     await outbox.ready();
     expect([add(200), outbox.size]).toEqual([false, 0]);
     await outbox.ready();
+  });
+
+  it.each([
+    '{"stream":"S","seq":0,"duplicate":true}',
+    '{"stream":"S"}',
+    '{"error":{"code":500,"err_code":10158,"description":"duplicate message id is in process"},"stream":"S","seq":0}',
+  ])('does not take a message for stored that the server answers with %s', async (unsure) => {
+    const { outbox, clock, sent, reports, add, answers } = outboxWith({ messages: 10, bytes: 100 });
+    const header: Outgoing['header'] = [
+      ['Nats-Msg-Id', 'a 1'],
+      ['traceparent', '00-1-1-01'],
+    ];
+    add(10, { header });
+    for (let n = 0; n < 39; n++) {
+      answers(unsure);
+      clock.step(250);
+    }
+    expect([outbox.size, reports, sent.map((each) => each.header)]).toEqual([1, [], [header]]);
+    answers(unsure);
+    clock.step(250);
+    expect(sent.map((each) => each.header)).toEqual([[['traceparent', '00-1-1-01']]]);
+    // As if it were new: so nobody has subscribed to it.
+    answers(unsure);
+    expect(outbox.size).toBe(0);
   });
 
   it('holds no message that is stored, though it is never empty', async () => {

@@ -10,6 +10,7 @@ import { DeadLetters } from './dead-letters.js';
 import { hearOfGivenUp, orNotHeard } from './given-up-by-server.js';
 import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamOptions } from './jetstream-options.js';
 import { Outbox } from './outbox.js';
+import { ID_HEADER } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
 import { Partitions } from './partitions.js';
 import { patiently } from './patience.js';
@@ -124,7 +125,7 @@ class JetStream implements Transport {
     const data = encodeMessage(message);
     if (origin === 'letter') markSentAgain(data);
     // An id is a publisher's own, and two topics may have the same.
-    const header: [string, string][] = [['Nats-Msg-Id', headerValue(`${topic} ${id}`)]];
+    const header: [string, string][] = [[ID_HEADER, headerValue(`${topic} ${id}`)]];
     // Other tools that read the stream follow a trace by it.
     const trace = headers?.['traceparent'];
     if (trace !== undefined) header.push(['traceparent', headerValue(trace)]);

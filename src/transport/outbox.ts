@@ -6,7 +6,7 @@ import { within } from '../shared/within.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
 import { FromHandlers } from './from-handlers.js';
-import type { Begun } from './in-turn.js';
+import { type Entry, entryOf, headerOf, isNamed } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
 import { answerOf } from './publish-answer.js';
 import { Room, type RoomLimits } from './room.js';
@@ -21,14 +21,6 @@ export interface OutboxParts {
   /** Keeps a message that will never be stored. Resolves once it is safe. Never rejects. */
   readonly keep: (outgoing: Outgoing, problem: Error) => Promise<void>;
   readonly report: (thrown: unknown, context: Record<string, unknown>) => void;
-}
-
-interface Entry extends Outgoing {
-  readonly position: number;
-  /** Undefined: no handler waits for it. */
-  readonly begun: Begun | undefined;
-  /** `Clock.elapsed()`; 0: not sent. */
-  sentAt: number;
 }
 
 /** What may be on its way at the same time: more than that, and the server answers late. */
@@ -113,8 +105,7 @@ export class Outbox {
 
   #take(outgoing: Outgoing): void {
     const begun = outgoing.isFromHandler ? this.#fromHandlers.begin(outgoing) : undefined;
-    // What a spread is followed by costs microseconds, what it follows does not.
-    const entry: Entry = { position: this.#positions++, begun, sentAt: 0, ...outgoing };
+    const entry = entryOf(this.#positions++, begun, outgoing);
     this.#room.enter(entry);
     if (!this.#waitsForItsKey(entry)) this.#waiting.add(entry);
     this.#send();
@@ -206,8 +197,8 @@ export class Outbox {
         this.#over(entry, problem);
         continue;
       }
-      if (!connection.send(entry.subject, entry.data, `${this.#inbox}.${entry.position.toString(36)}`, entry.header))
-        return;
+      const reply = `${this.#inbox}.${entry.position.toString(36)}`;
+      if (!connection.send(entry.subject, entry.data, reply, headerOf(entry))) return;
       this.#waiting.take();
       entry.sentAt = clock.elapsed();
       this.#sent.set(entry.position, entry);
@@ -241,9 +232,13 @@ export class Outbox {
     const entry = this.#sent.get(position);
     if (entry === undefined) return;
     const answer = answerOf(message);
-    if (answer.kind === 'stored') this.#end(entry);
+    if (answer.kind === 'stored' || (answer.kind === 'unsure' && !isNamed(entry))) this.#end(entry);
     else if (answer.kind === 'never') this.#end(entry, settingsError(`the stream refuses a message: ${answer.said}`));
-    else this.#later(entry, answer.said);
+    else if (answer.kind === 'later') this.#later(entry, answer.said);
+    else {
+      entry.unsure++;
+      this.#later(entry);
+    }
   }
 
   #end(entry: Entry, problem?: Error): void {
@@ -279,13 +274,13 @@ export class Outbox {
     else this.#waiting.add(next);
   }
 
-  /** The server cannot take it now: no leader, no room. */
-  #later(entry: Entry, said: string): void {
+  /** @param said why the server cannot take it now: no leader, no room */
+  #later(entry: Entry, said?: string): void {
     entry.sentAt = 0;
     if (this.#again !== undefined) return;
     const { clock, report } = this.#parts;
     const now = clock.elapsed();
-    if (said !== this.#told.said || now - this.#told.at > TOLD_MS) {
+    if (said !== undefined && (said !== this.#told.said || now - this.#told.at > TOLD_MS)) {
       this.#told = { said, at: now };
       report(cannotStore(said), { unstored: this.size });
     }
