@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Clock, systemClock } from '../src/shared/clock.js';
 import { DELIVERY_HEADER_BYTES, type Delivery } from '../src/shared/delivery.js';
-import { ENDED, STATE } from '../src/shared/layout.js';
+import { ENDED, STARTED, STATE } from '../src/shared/layout.js';
 import { PRIORITIES } from '../src/shared/message.js';
 import { type Failure, Outcome, type ReadOutcome, writeOutcome } from '../src/shared/outcome.js';
 import { RingReader, RingWriter } from '../src/shared/ring.js';
@@ -147,6 +147,31 @@ describe('a record whose handler had ended when its thread died, and whose outco
     expect(ring.takeAll(names).map(({ number, started }) => [number, started])).toEqual([
       [0, 1],
       [1, 0],
+    ]);
+  });
+});
+
+describe('a record of which main has heard that its handler succeeded when its thread died', () => {
+  it.each([
+    [1, false],
+    [1, true],
+    [2, false],
+    [2, true],
+  ])('does not run again, where %s may run at a time, counted or not: %s', (concurrency, isCounted) => {
+    const names = { instance: 'i', pattern: 'a' };
+    const ring = new LaneRing({ ringBytes: 65_536, concurrency, depth: 9 });
+    for (const number of [0, 1, 2]) ring.write(deliveryOf(number, 'normal'), names, 0);
+    const reader = new RingReader(ring.memory);
+    const word = reader.next();
+    new RunningWord(ring.memory).begin(0, 1);
+    Atomics.store(reader.words, word + STATE, STARTED);
+    ring.noteSettled(0);
+    if (isCounted) reader.countSuccess();
+    expect([ring.started().length, ring.repair().length]).toEqual([0, 0]);
+    expect(ring.account()).toEqual({ succeeded: 1, unsettled: 2 });
+    expect(ring.takeAll(names).map(({ number, started }) => [number, started])).toEqual([
+      [1, 0],
+      [2, 0],
     ]);
   });
 });

@@ -5,7 +5,7 @@ import type { MessageBus, MessageBusOptions, Ordering, PublishOptions, Subscribe
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import follows, { type Deed } from './fixtures/follows.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
 
 /** A linear congruential generator (Numerical Recipes): a seed tells the run. */
 function randomFrom(seed: number): () => number {
@@ -100,8 +100,10 @@ describe('under random failures and deaths of threads', () => {
 });
 
 describe('those that were caught in the end of a thread', () => {
+  const shared = shareBus({ threads: 2, retry: { connection_error: { maxRetries: 3, backoffMs: 0 } } });
+
   it('run again in quarantine, where only messages of their keys wait for them', async () => {
-    const bus = await startBus({ threads: 2, retry: { connection_error: { maxRetries: 3, backoffMs: 0 } } });
+    const { bus } = shared;
     const ledger = join(temporaryFolder(), 'ledger');
     await bus.subscribe('a', follows, { subscriberId: 's', concurrency: 2, breaker: false });
     const publish = (stream: string, n: number, deeds: readonly Deed[], options: PublishOptions = {}): void => {
@@ -120,6 +122,20 @@ describe('those that were caught in the end of a thread', () => {
     expect(await lettersOf(bus)).toMatchObject([{ reason: 'poison', failed: 2, started: 3 }]);
     expect(accountOf(bus, 's')).toEqual({ routed: 4, succeeded: 3, deadLettered: 1, dropped: 0, pending: 0 });
     expect(bus.getHealthStatus().subscriptions).toMatchObject([{ lanes: 1, inFlight: 0 }]);
+  });
+
+  it.each([1, 2])('have succeeded once main has heard so, whatever ends their thread then: %s at once', async (n) => {
+    const { bus } = shared;
+    const ledger = join(temporaryFolder(), 'ledger');
+    await bus.subscribe('a', follows, { subscriberId: 's', concurrency: n, breaker: false });
+    bus.publish('a', { stream: 'a', n: 1, ledger, deeds: ['exit', 'exit once told'] }, { key: 'k' });
+    bus.publish('a', { stream: 'a', n: 2, ledger, deeds: ['throw', 'exit once told'] }, { key: 'k' });
+    bus.publish('a', { stream: 'a', n: 3, ledger, deeds: [] }, { key: 'k' });
+    await bus.idle();
+    const story = ['1 start', '1 start', '1 done', '2 start', '2 start', '2 done', '3 start', '3 done'];
+    expect(linesOf(ledger)).toEqual(story.map((line) => `a ${line}`));
+    expect(accountOf(bus, 's')).toEqual({ routed: 3, succeeded: 3, deadLettered: 0, dropped: 0, pending: 0 });
+    expect(await lettersOf(bus)).toEqual([]);
   });
 });
 

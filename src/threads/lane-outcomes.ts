@@ -92,6 +92,7 @@ export class LaneOutcomes {
     const outcome = readOutcome(rings.outbox, word);
     if (outcome.kind === Outcome.ABANDONED) this.hadAbandoned = true;
     if (!handsBack(outcome.kind)) {
+      if (outcome.kind === Outcome.RECOVERED) rings.noteSettled(outcome.address);
       const isApart = outcome.kind === Outcome.PUBLISHED && outcome.detail.isApart === true;
       this.#events.news(isApart ? { ...outcome, bytes: this.#parts.take() } : outcome);
       return;

@@ -66,8 +66,8 @@ export class LaneRing {
   readonly writer: RingWriter;
   /** Deliveries that came back through the outbox, or were taken out by main, mod 2^32. */
   #handedBack = 0;
-  /** The SEQUENCEs of the last ones, as many as can be in flight: which of them the reader marked is not sure. */
-  readonly #lastHandedBack: number[] = [];
+  /** The last SEQUENCEs of them, and of told successes, as many as can be in flight: which the reader marked is not sure. */
+  readonly #lastSettled: number[] = [];
   /** The largest SEQUENCE that came back from the reader with nothing before it passed over: it has read all before. */
   #furthest = -1;
   readonly #shape: RingShape;
@@ -124,6 +124,11 @@ export class LaneRing {
     if (!isPastOthers && ((sequence - this.#furthest) | 0) > 0) this.#furthest = sequence;
   }
 
+  /** The reader has told of this delivery that it succeeded, and counts it next: should it die before, it is settled all the same. */
+  noteSettled(sequence: number): void {
+    if (this.#lastSettled.push(sequence) > this.#shape.concurrency) this.#lastSettled.shift();
+  }
+
   /** The unreleased records from the oldest on, as (header word, SEQUENCE, STATE). Stops when `visit` returns false. */
   walk(visit: (word: number, sequence: number, state: number) => boolean): void {
     const reader = new RingReader(this.memory);
@@ -140,7 +145,7 @@ export class LaneRing {
     let unread = 0;
     this.walk((word, sequence, state) => {
       if (state === STARTED) {
-        suspects.push(this.#suspect(word, sequence));
+        if (!this.#isSettled(sequence)) suspects.push(this.#suspect(word, sequence));
       } else if (state === READY) {
         unread++;
       }
@@ -151,7 +156,7 @@ export class LaneRing {
   }
 
   /**
-   * Makes the ring right after its reader's thread died: what was handed back is done, what had begun is returned, and
+   * Makes the ring right after its reader's thread died: what was settled is done, what had begun is returned, and
    * the counters agree with the records again.
    */
   repair(): Suspect[] {
@@ -159,7 +164,7 @@ export class LaneRing {
     const suspects: Suspect[] = [];
     let remaining = 0;
     this.walk((word, sequence, state) => {
-      if (state !== DONE && this.#lastHandedBack.includes(sequence)) this.#setState(word, DONE);
+      if (state !== DONE && this.#isSettled(sequence)) this.#setState(word, DONE);
       else if (state !== DONE) remaining++;
       return true;
     });
@@ -234,7 +239,7 @@ export class LaneRing {
   #oneStarted(running: RunningWord): Suspect[] {
     const now = running.read(this.writer.oldest);
     const suspects: Suspect[] = [];
-    if (now === undefined) return suspects;
+    if (now === undefined || this.#isSettled(now.sequence)) return suspects;
     this.walk((word, sequence) => {
       if (sequence === now.sequence) suspects.push(this.#suspect(word, sequence, now.startedAt));
       return false;
@@ -247,7 +252,7 @@ export class LaneRing {
     let left = 0;
     let first = -1;
     this.walk((word, sequence, state) => {
-      if (state === DONE || this.#lastHandedBack.includes(sequence)) return true;
+      if (state === DONE || this.#isSettled(sequence)) return true;
       if (left++ === 0) first = word;
       return true;
     });
@@ -264,7 +269,11 @@ export class LaneRing {
 
   #countHandedBack(sequence: number): void {
     this.#handedBack = (this.#handedBack + 1) | 0;
-    if (this.#lastHandedBack.push(sequence) > this.#shape.concurrency) this.#lastHandedBack.shift();
+    this.noteSettled(sequence);
+  }
+
+  #isSettled(sequence: number): boolean {
+    return this.#lastSettled.includes(sequence);
   }
 
   #suspect(word: number, sequence: number, startedAt = this.writer.doubles[startedAtIndex(word)] as number): Suspect {

@@ -100,6 +100,10 @@ export class LaneRings {
     this.rings[place]?.handBack(sequence, isPastOthers);
   }
 
+  noteSettled({ place, sequence }: RecordAddress): void {
+    this.rings[place]?.noteSettled(sequence);
+  }
+
   /** Attempts that are running now, as far as can be seen. */
   started(): Suspect[] {
     return this.rings.flatMap((ring) => ring?.started() ?? []);

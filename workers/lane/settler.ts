@@ -220,7 +220,7 @@ export class Settler {
       news.push(...parts, { kind: Outcome.REPLIED, number: delivery.number, codec, bytes });
     }
     const told: PendingOutcome[] = this.#tellsHandled ? [{ kind: Outcome.HANDLED, number: delivery.number }] : [];
-    return [...news, ...this.#recovery(attempt), ...told];
+    return [...news, ...told, ...this.#recovery(attempt)];
   }
 
   #published({ detail, bytes: whole }: HeldPublication): readonly PendingOutcome[] {
@@ -229,7 +229,7 @@ export class Settler {
     return [...parts, { kind: Outcome.PUBLISHED, detail: { ...detail, isApart: true } }];
   }
 
-  /** Also after an attempt that did not count: others may wait for this one. */
+  /** The last that main hears of it, which then takes it for settled. Also after an attempt that did not count: others may wait. */
   #recovery({ delivery: { started, number } }: RingAttempt): readonly PendingOutcome[] {
     return started === 0 ? NONE : [{ kind: Outcome.RECOVERED, detail: { number } }];
   }
