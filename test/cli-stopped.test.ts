@@ -1,7 +1,7 @@
 // The command line on the folder of a bus that has stopped, on folders that are none, and with a module that builds the bus.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
@@ -178,6 +178,9 @@ describe('the command line on a stopped bus', () => {
     mkdirSync(join(dir, 'dead_letter'));
     for (const name of ['error_metrics.json', 'message_bus_errors.json', 'dead_letter/dlq_1.json.corrupt'])
       writeFileSync(join(dir, name), 'half a line\n');
+    const kinds = { category: 'data_error', severity: 'low', exception_type: 'Error' };
+    const withoutComponent = { ...kinds, error_id: 'e', message: 'm', timestamp: 1, context: {} };
+    appendFileSync(join(dir, 'message_bus_errors.json'), `${JSON.stringify(withoutComponent)}\n`);
     const on = async (...words: string[]): Promise<string> => {
       const { out, err } = await busbar(...words, '--dir', dir);
       return out + err;
@@ -185,7 +188,7 @@ describe('the command line on a stopped bus', () => {
     expect(await on('health')).toMatch(
       /0 dead letters\ndamaged lines were set aside: dlq_1\.json\.corrupt in dead_letter\nthere are no metrics that can be read/,
     );
-    expect(await on('errors', 'list')).toBe('no errors\npassed over, for it is damaged: 1 line of the log\n');
+    expect(await on('errors', 'list')).toBe('no errors\npassed over, for it is damaged: 2 lines of the log\n');
     expect(await on('errors', 'stats')).toBe('the bus has stopped, and left no metrics that can be read\n');
   });
 

@@ -17,7 +17,8 @@ function parseReport(line: string): ErrorReport | undefined {
   try {
     const report = JSON.parse(line) as Partial<ErrorReport> | null;
     const texts = [report?.error_id, report?.category, report?.severity, report?.message, report?.exception_type];
-    const isReport = texts.every((text) => typeof text === 'string') && typeof report?.timestamp === 'number';
+    const isReport =
+      [...texts, report?.component].every((text) => typeof text === 'string') && typeof report?.timestamp === 'number';
     return isReport && typeof report.context === 'object' && report.context !== null
       ? (report as ErrorReport)
       : undefined;
