@@ -6,6 +6,7 @@ import type { SubscribeOptions } from '../src/index.js';
 import exitsAfterwards from './fixtures/exits-afterwards.js';
 import exitsAtImport, { mark } from './fixtures/exits-at-import.js';
 import misbehaves from './fixtures/misbehaves.js';
+import returnsThenables from './fixtures/returns-thenables.js';
 import { DEADLINE, type Scene, sceneOf } from './scene.js';
 import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
@@ -138,6 +139,19 @@ describe('a handler that', () => {
       { message: 'thrown after the end', context: { phase: 'late', topic: 'deeds', subscriber_id: 's' } },
     ]);
     expect(accountOf(scene.bus, 's')).toMatchObject({ deadLettered: 0, pending: 0 });
+  });
+});
+
+describe('a thenable that goes on after it has called back', () => {
+  it.each(['throws', 'exits'] as const)('and %s fails its own message, not the one that follows', async (fault) => {
+    const { bus } = shared;
+    const retry = { message_processing_error: { maxRetries: 0 }, connection_error: { maxRetries: 0 } };
+    await bus.subscribe('then', returnsThenables, { subscriberId: 's', breaker: false, retry });
+    bus.publish('then', fault);
+    bus.publish('then', 'late');
+    await bus.idle();
+    expect(await lettersOf(bus)).toMatchObject([{ message: { payload: fault }, started: 1, failed: 1 }]);
+    expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 1 });
   });
 });
 

@@ -237,9 +237,10 @@ export class Drain {
     try {
       const payload = attempt.decode(this.#task.bytes);
       result = callHandler(attempt, this.#handler.handle, this.#handler.options, payload);
-      // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
+      // `then` is the handler's, too: it may be a getter that throws, or throw when it is called, or go on after it has called
+      // back: what it does then would be taken for the doing of the next one, were that to begin on its stack.
       if (isThenable(result)) {
-        result.then(
+        Promise.resolve(result).then(
           (value) => this.#settler.succeed(attempt, value),
           (thrown) => this.#settler.fail(attempt, thrown),
         );
