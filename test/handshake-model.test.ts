@@ -92,6 +92,30 @@ function readerOf(code: Code, records: number, options: Partial<ModelThread> = {
   };
 }
 
+/** As {@link readerOf}, as a lane reads that runs its handlers one after the other: plain stores and looks, and none in doubt before it sleeps. */
+function serialReaderOf(code: Code, records: number): ModelThread {
+  return {
+    name: 'reader',
+    async run(memories, next) {
+      const reader = new code.RingReader(at(memories, 0));
+      const own = new code.Doorbell(at(memories, 1));
+      const writers = new code.Doorbell(at(memories, 2));
+      let record = reader.read();
+      while (record === undefined) {
+        reader.showRelease();
+        if (reader.hasWantedRoom) writers.ring();
+        await own.sleep(() => reader.hasNext);
+        record = reader.read();
+      }
+      if (record.kind !== next) throw new Error(`record ${record.kind} instead of ${next}`);
+      if (Buffer.compare(record.bytes, contentOf(next)) !== 0) throw new Error(`record ${next} with another content`);
+      reader.releaseSucceeded(reader.cursor);
+      if (reader.mayHaveWantedRoom) writers.ring();
+      return next + 1 < records ? next + 1 : undefined;
+    },
+  };
+}
+
 /** Writes its records, one a round; where there is no room it asks for it, and sleeps until it is there. */
 function writerOf(code: Code, records: number, stirs = false): ModelThread {
   return {
@@ -159,6 +183,13 @@ describe('in every interleaving', () => {
   it('all records pass a ring that holds one, in order and whole, and nobody sleeps for ever', async () => {
     const { states, ends } = await explore(writerAndReader(REAL, IS_THOROUGH ? 3 : 2));
     expect(states).toBeGreaterThan(3000);
+    expect(ends).toBeGreaterThan(0);
+  });
+
+  it('the same holds for a reader that releases and looks plainly', async () => {
+    const threads = [writerOf(REAL, 2), serialReaderOf(REAL, 2)];
+    const { states, ends } = await explore({ memories: memoriesWith(ROOM_FOR_ONE), threads });
+    expect(states).toBeGreaterThan(1000);
     expect(ends).toBeGreaterThan(0);
   });
 
@@ -243,6 +274,12 @@ describe('the search finds it when', () => {
 
   it.each(FAULTS_OF_THE_RING)('%s', async (...fault) => {
     await expect(explore(writerAndReader(await mutate(fault), 2))).rejects.toThrow(Counterexample);
+  });
+
+  it('a reader that looks plainly does not look beyond doubt before it sleeps', async () => {
+    const code = await mutate(['', 'ring', 'return this.#isWanted(this.word(WANTED));', 'return false;']);
+    const threads = [writerOf(code, 2), serialReaderOf(code, 2)];
+    await expect(explore({ memories: memoriesWith(ROOM_FOR_ONE), threads })).rejects.toThrow(Counterexample);
   });
 
   it('a successor does not begin where its predecessor released', async () => {
