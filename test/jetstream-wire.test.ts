@@ -8,6 +8,7 @@ import { publishToAll } from '../src/transport/client.js';
 import { ReplyReader } from '../src/transport/delivered.js';
 import { Remembered } from '../src/transport/remembered.js';
 import { decodeMessage, encodeMessage, markSentAgain, wasSentAgain } from '../src/transport/wire.js';
+import { memoryInUse } from './heap.js';
 
 const payload = { camera: 'front', box: [1, 2, 3] };
 const message: EncodedMessage = {
@@ -130,6 +131,15 @@ describe('what is kept by number', () => {
         expect(new Set(kept.values())).toEqual(new Set(map.values()));
       }),
     );
+  });
+
+  it('takes less than a kilobyte for each of numbers that lie far apart', () => {
+    const kept = new ByNumber<object>();
+    const value = {};
+    const before = memoryInUse().heap;
+    for (let n = 0; n < 5000; n++) kept.add(n * 600, value);
+    expect(memoryInUse().heap - before).toBeLessThan(5e6);
+    expect(kept.size).toBe(5000);
   });
 });
 

@@ -1,10 +1,10 @@
 // Values by whole numbers that come in about the order of their numbers, and of which many go again before the next one comes.
 
-/** Numbers of a page. */
-const PAGE = 512;
+/** Numbers of a page: it may be there for a single one, for partitions share the numbers of their stream. */
+const PAGE = 64;
 
 interface Page<V> {
-  readonly number: number;
+  number: number;
   /** Each in the place of its number. */
   readonly values: (V | undefined)[];
   count: number;
@@ -17,6 +17,8 @@ interface Page<V> {
 export class ByNumber<V> {
   readonly #pages = new Map<number, Page<V>>();
   #latest: Page<V> | undefined;
+  /** An empty one, for what comes next. */
+  #spare: Page<V> | undefined;
   #paged = 0;
   #newest: V | undefined;
   /** Of the newest. */
@@ -54,7 +56,7 @@ export class ByNumber<V> {
     if (page?.values[place] === undefined) return false;
     page.values[place] = undefined;
     this.#paged--;
-    if (--page.count === 0 && page !== this.#latest) this.#pages.delete(page.number);
+    if (--page.count === 0 && page !== this.#latest) this.#empty(page);
     return true;
   }
 
@@ -86,9 +88,17 @@ export class ByNumber<V> {
 
   /** The one before is kept though it may be empty, for the next numbers are likely to be in it; until now. */
   #newPage(number: number): Page<V> {
-    if (this.#latest?.count === 0) this.#pages.delete(this.#latest.number);
-    this.#latest = { number, values: new Array<V | undefined>(PAGE).fill(undefined), count: 0 };
-    this.#pages.set(number, this.#latest);
-    return this.#latest;
+    if (this.#latest?.count === 0) this.#empty(this.#latest);
+    const page = this.#spare ?? { number, values: new Array<V | undefined>(PAGE).fill(undefined), count: 0 };
+    this.#spare = undefined;
+    page.number = number;
+    this.#latest = page;
+    this.#pages.set(number, page);
+    return page;
+  }
+
+  #empty(page: Page<V>): void {
+    this.#pages.delete(page.number);
+    this.#spare = page;
   }
 }
