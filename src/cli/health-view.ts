@@ -1,6 +1,6 @@
 // A bus's health in lines of text: for `health`, and for `watch` once a second.
 import type { HealthLevel, HealthStatus, SubscriptionHealth, TransportHealth } from '../shared/health-status.js';
-import { type Cell, fittedTable, table } from './table.js';
+import { type Cell, fittedTable } from './table.js';
 import { paint, type Style, safe } from './terminal.js';
 import { showSpan } from './when.js';
 
@@ -46,7 +46,7 @@ export function subscriptionLines(health: HealthStatus, most?: number, rates?: R
     breakerCell(s),
   ]);
   const columns = [...header, ...(rates === undefined ? [] : ['/s']), 'breaker'];
-  return most === undefined ? table(columns, rows) : fittedTable(columns, rows, LEAST_MISSED, most);
+  return fittedTable(columns, rows, { optional: LEAST_MISSED }, most);
 }
 
 /** Tells a subscription from all others. */

@@ -4,12 +4,17 @@ import type { LetterSummary } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
 import { CliError, Exit } from '../exit.js';
 import { withLetters } from '../letters.js';
-import { table } from '../table.js';
+import { type Fit, fittedTable } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
 import { filterFrom, showSubscriber } from '../which.js';
 
 const BY_DEFAULT = 50;
+/** `id` and `cause` are typed again, as `dlq show <id>` and `--signature <cause>`. */
+const FIT: Fit = {
+  optional: ['edits', 'replays', 'state', 'retries', 'category', 'reason', 'given up', 'topic', 'subscriber'],
+  whole: ['id', 'given up', 'cause'],
+};
 
 export const dlqList: Command = {
   words: 'dlq list',
@@ -27,18 +32,16 @@ export const dlqList: Command = {
     const letters = found.slice(0, limit);
     if (args.has('json')) print(safeJson({ letters, truncated: found.length > limit }));
     else {
-      printLetters(letters);
+      for (const line of letterLines(letters, columns())) print(line);
       if (found.length > limit) print(`… and more: --limit, or a filter (--since 2h, --subscriber …)`);
     }
     return Exit.DONE;
   },
 };
 
-function printLetters(letters: readonly LetterSummary[]): void {
-  if (letters.length === 0) {
-    print('no letters');
-    return;
-  }
+/** @param most columns of the terminal; undefined: any number */
+export function letterLines(letters: readonly LetterSummary[], most?: number): string[] {
+  if (letters.length === 0) return ['no letters'];
   const header = [
     'id',
     'given up',
@@ -65,5 +68,5 @@ function printLetters(letters: readonly LetterSummary[]): void {
     letter.state,
     letter.signature,
   ]);
-  for (const line of table(header, rows, columns())) print(line);
+  return fittedTable(header, rows, FIT, most);
 }

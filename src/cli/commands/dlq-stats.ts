@@ -3,12 +3,14 @@ import type { LetterGroup, LetterStats } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
 import { Exit } from '../exit.js';
 import { withLetters } from '../letters.js';
-import { table } from '../table.js';
+import { type Fit, fittedTable, table } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
 import { filterFrom, showSubscriber } from '../which.js';
 
 const MOST_ROWS = 20;
+/** A cause is typed again, as `--signature <cause>`. */
+const FIT: Fit = { optional: ['category', 'newest', 'subscriber'], whole: ['cause', 'newest'] };
 
 export const dlqStats: Command = {
   words: 'dlq stats',
@@ -48,7 +50,7 @@ export function causeLines(groups: readonly LetterGroup[], most?: number): strin
     group.error_category,
     group.sample_error === null ? '' : `${group.sample_error.name}: ${group.sample_error.message}`,
   ]);
-  return table(['cause', 'letters', 'newest', 'subscriber', 'category', 'error'], rows, most);
+  return fittedTable(['cause', 'letters', 'newest', 'subscriber', 'category', 'error'], rows, FIT, most);
 }
 
 function printCounts(name: string, counts: Readonly<Record<string, number>>): void {
