@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../src/shared/clock.js';
 import { DELIVERY_HEADER_BYTES, type Delivery } from '../src/shared/delivery.js';
 import { ENDED, STARTED, STATE } from '../src/shared/layout.js';
 import { PRIORITIES } from '../src/shared/message.js';
-import { type Failure, Outcome, type ReadOutcome, writeOutcome } from '../src/shared/outcome.js';
+import { type DetailedOutcome, Outcome, writeOutcome } from '../src/shared/outcome.js';
 import { RingReader, RingWriter } from '../src/shared/ring.js';
 import { RunningWord } from '../src/shared/running.js';
 import type { LaneEvents, LaneOptions } from '../src/threads/lane-contract.js';
@@ -176,21 +176,36 @@ describe('a record of which main has heard that its handler succeeded when its t
   });
 });
 
-describe('what an attempt has come to whose function runs on', () => {
-  it('waits for the end of its thread, and nobody is told meanwhile that there is something to read', () => {
+describe('what attempts have come to whose functions run on', () => {
+  it('waits for the end of their thread, and takes no room from what that has to tell until then', () => {
     const queue = fullQueue();
-    const told: ReadOutcome[] = [];
-    const events = { handedBack: (_, outcome) => told.push(outcome), heard: () => undefined } as Partial<LaneEvents>;
+    queue.refill();
+    const payload = Uint8Array.from([7, 7]);
+    const { rings, large, outboxMemory } = queue.rings;
+    large.add({ ...deliveryOf(0, 'low'), bytes: payload }, rings[0] as LaneRing);
+    readAll(queue);
+    queue.refill();
+    readAll(queue);
+    const told: [kind: number, bytes: Uint8Array][] = [];
+    const handedBack: LaneEvents['handedBack'] = ({ bytes }, { kind }) => void told.push([kind, bytes]);
+    const events = { handedBack, news: () => undefined, heard: () => undefined } as Partial<LaneEvents>;
     const options = { names: { instance: 'i', pattern: 'a' }, order: null } as unknown as LaneOptions;
     const owner = { queue: () => undefined };
     const outcomes = new LaneOutcomes(options, queue, new LaneSignals(), events as LaneEvents, owner);
     const address = { place: 0, sequence: 0, isPastOthers: false };
-    const body = new Uint8Array(DELIVERY_HEADER_BYTES);
-    writeOutcome(new RingWriter(queue.rings.outboxMemory), Outcome.ABANDONED, address, {} as Failure, body);
-    expect(outcomes.hasNext).toBe(true);
-    outcomes.read(1000, true);
-    expect([outcomes.hasNext, told.length]).toEqual([false, 0]);
-    outcomes.read(1000, false);
-    expect([outcomes.hasNext, told.length]).toEqual([false, 1]);
+    const writer = new RingWriter(outboxMemory);
+    const write = (kind: DetailedOutcome): boolean =>
+      writeOutcome(writer, kind, address, {} as never, new Uint8Array(DELIVERY_HEADER_BYTES + 50_000));
+    let abandoned = 0;
+    while (write(Outcome.ABANDONED)) abandoned++;
+    outcomes.read(Number.POSITIVE_INFINITY, true);
+    expect([outcomes.hasNext, told.length, write(Outcome.LOGGED)]).toEqual([false, 0, true]);
+    outcomes.read(Number.POSITIVE_INFINITY, true);
+    queue.goOn();
+    expect([outcomes.hasNext, told]).toEqual([false, []]);
+    outcomes.read(1, false);
+    expect([outcomes.hasNext, told.length]).toEqual([false, abandoned]);
+    // All are of the same message here: the first one has its payload, which lay in memory of its own.
+    expect(told[0]).toEqual([Outcome.FAILED, payload]);
   });
 });

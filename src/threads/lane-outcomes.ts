@@ -1,7 +1,7 @@
 // What a lane's worker tells, read from the outbox: handed to those who listen, and what comes back, back to the lane.
 import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js';
 import { asksMain } from '../shared/order.js';
-import { handsBack, Outcome, outcomeKind, readHandled, readOutcome } from '../shared/outcome.js';
+import { handsBack, Outcome, outcomeKind, type ReadOutcome, readHandled, readOutcome } from '../shared/outcome.js';
 import { PartReader } from '../shared/parts.js';
 import { readReply } from '../shared/reply.js';
 import { KnownFailures } from './known-failures.js';
@@ -30,8 +30,8 @@ export class LaneOutcomes {
   readonly #takeParts = () => this.#parts.take();
   /** The thread of this drain has ended itself, to end a function that did not settle. */
   hadAbandoned = false;
-  /** What comes next is not to be read before its thread is gone. */
-  #isHeldUp = false;
+  /** Attempts whose functions run on: settled when their thread is gone, and copied, so that it has room to tell of others. */
+  readonly #abandoned: { readonly outcome: ReadOutcome; readonly delivery: Delivery }[] = [];
 
   constructor(options: LaneOptions, queue: LaneQueue, signals: LaneSignals, events: LaneEvents, owner: OutcomesOwner) {
     this.#options = options;
@@ -49,7 +49,7 @@ export class LaneOutcomes {
 
   /** True when {@link read} would find something, as things are. */
   get hasNext(): boolean {
-    return !this.#isHeldUp && this.#queue.rings.outbox.hasNext;
+    return this.#queue.rings.outbox.hasNext;
   }
 
   /**
@@ -59,38 +59,31 @@ export class LaneOutcomes {
   read(most: number, isWritten: boolean): void {
     const { outbox } = this.#queue.rings;
     const first = outbox.cursor;
-    this.#isHeldUp = false;
+    const abandoned = isWritten ? [] : this.#abandoned.splice(0);
+    for (const { outcome, delivery } of abandoned) this.#settle(outcome, delivery);
     for (let weight = 0; weight < most; ) {
-      const before = outbox.cursor;
       const word = outbox.next();
       if (word < 0) break;
       const kind = outcomeKind(outbox, word);
-      if (kind === Outcome.ABANDONED && isWritten) {
-        outbox.releaseTo(before);
-        outbox.rewind();
-        this.#isHeldUp = true;
-        break;
-      }
       weight += kind === Outcome.REPLIED ? 1 : WEIGHT;
-      this.#hear(kind, word);
+      this.#hear(kind, word, isWritten);
     }
-    if (outbox.cursor === first) return;
+    if (outbox.cursor === first && abandoned.length === 0) return;
     outbox.release();
     this.#events.heard();
   }
 
-  #hear(kind: number, word: number): void {
+  #hear(kind: number, word: number, isWritten: boolean): void {
     const { outbox } = this.#queue.rings;
     if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word, this.#takeParts));
     else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
     else if (kind === Outcome.PART) this.#parts.read(outbox, word);
-    else this.#take(word);
+    else this.#take(word, isWritten);
   }
 
-  #take(word: number): void {
-    const { rings, parking } = this.#queue;
+  #take(word: number, isWritten: boolean): void {
+    const { rings } = this.#queue;
     const outcome = readOutcome(rings.outbox, word);
-    if (outcome.kind === Outcome.ABANDONED) this.hadAbandoned = true;
     if (!handsBack(outcome.kind)) {
       if (outcome.kind === Outcome.RECOVERED) rings.noteSettled(outcome.address);
       const isApart = outcome.kind === Outcome.PUBLISHED && outcome.detail.isApart === true;
@@ -98,7 +91,16 @@ export class LaneOutcomes {
       return;
     }
     const read = readDelivery(rings.outbox, outcome.bodyOffset, this.#options.names);
-    const delivery = this.#queue.cameBack(ownDelivery(read), outcome.address);
+    const delivery = rings.large.giveBack(ownDelivery(read));
+    if (outcome.kind === Outcome.ABANDONED) this.hadAbandoned = true;
+    if (outcome.kind === Outcome.ABANDONED && isWritten) this.#abandoned.push({ outcome, delivery });
+    else this.#settle(outcome, delivery);
+  }
+
+  /** What came back through the outbox, with its payload. */
+  #settle(outcome: ReadOutcome, delivery: Delivery): void {
+    const { rings, parking } = this.#queue;
+    rings.handBack(outcome.address);
     if (outcome.kind === Outcome.BOUNCED) {
       if (!parking.bounced(delivery)) this.#owner.queue(delivery);
       return;

@@ -1,6 +1,5 @@
 // What waits for a lane's worker: in its rings, in the backlog behind them, or parked.
 import type { Delivery } from '../shared/delivery.js';
-import type { RecordAddress } from '../shared/outcome.js';
 import { Backlog } from './backlog.js';
 import type { LaneOptions, Waiting } from './lane-contract.js';
 import type { LaneAccount } from './lane-ring.js';
@@ -82,12 +81,6 @@ export class LaneQueue {
   /** True when a ring has the room that the backlog waits for. */
   get canRefill(): boolean {
     return this.backlog.size > 0 && this.rings.hasWantedRoom;
-  }
-
-  /** A delivery that came back through the outbox, with its payload. */
-  cameBack(delivery: Delivery, address: RecordAddress): Delivery {
-    this.rings.handBack(address);
-    return this.rings.large.giveBack(delivery);
   }
 
   /** Lets go of what is over, and takes out of the parking what no longer has to wait for a verdict. True: there was something; {@link refill}. */
