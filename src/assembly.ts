@@ -153,6 +153,7 @@ function hostOf(
     clock: systemClock,
     instance,
     report: (component, thrown, context) => reporter.log(notes.incident(component, thrown, 'setup', context)),
+    isKeeping: kept.isOn,
     keepMessage: (message, problem) => kept.message(message, problem),
     keepLetter: (header, payload) => kept.letter(header, payload),
     breakerChanged: (name, state, previous) => events.emit('breaker', { name, state, previous }),

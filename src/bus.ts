@@ -121,7 +121,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
    * With a transport: as soon as its buffer has room; resolves when the servers have stored it. What is rejected is not kept.
    *
    * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC, BUSBAR_INVALID_OPTION, BUSBAR_REFUSED; with a transport also
-   *   BUSBAR_TRANSPORT_SETTINGS, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_SHUTDOWN
+   *   BUSBAR_TRANSPORT_SETTINGS, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_MESSAGE_TOO_LARGE, BUSBAR_SHUTDOWN
    */
   publishAsync<Topic extends keyof Topics & string>(
     topic: Topic,

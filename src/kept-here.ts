@@ -20,6 +20,11 @@ export class KeptHere {
     this.#parts = parts;
   }
 
+  /** False: error handling is off. */
+  get isOn(): boolean {
+    return this.#parts.logging !== null;
+  }
+
   /** As a letter of no subscription. Resolves once it is on the disk, or cannot be. */
   async message(message: EncodedMessage, problem: unknown): Promise<void> {
     const { notes, events, logging } = this.#parts;

@@ -20,12 +20,12 @@ describeWithNats('what the servers of JetStream never take', () => {
   let places = 0;
   const buses: MessageBus[] = [];
 
-  const start = async (options: JetStreamOptions, errorLogDir = temporaryFolder()): Promise<MessageBus> => {
+  const start = async (options: JetStreamOptions, errorLogDir = temporaryFolder(), isKeeping = true) => {
     const transport = jetstream({
       ...{ ...QUICK, servers: server.url, connection: { user: 'some', pass: 'some' }, stream: `KEPT-${++places}` },
       ...options,
     });
-    const bus = new MessageBus({ transport, errorLogDir, threads: 1, spareThreads: 0 });
+    const bus = new MessageBus({ transport, errorLogDir, threads: 1, spareThreads: 0, enableErrorHandling: isKeeping });
     buses.push(bus);
     await bus.start();
     return bus;
@@ -68,6 +68,9 @@ describeWithNats('what the servers of JetStream never take', () => {
     expect(letter?.error?.message).toMatch(/larger than 1000 bytes, the buffer's bufferBytes/);
     await bus.publishAsync('large', 1);
     expect(bus.getHealthStatus().transport).toMatchObject({ refused: 0, unpublished: 1 });
+    const without = await start({ bufferBytes: 1000 }, temporaryFolder(), false);
+    expect([without.publish('large', Buffer.alloc(1000)), without.publish('large', 1)]).toEqual([false, true]);
+    expect(without.getHealthStatus().transport).toMatchObject({ refused: 1, unpublished: 0 });
   });
 
   it('does not hold up a stop that has its own time, when they are silent', async () => {

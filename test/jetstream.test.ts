@@ -73,6 +73,7 @@ describeWithNats('the JetStream transport', () => {
       clock: systemClock,
       instance: 'x',
       report: () => undefined,
+      isKeeping: true,
       keepMessage: async () => undefined,
       keepLetter: async () => undefined,
       breakerChanged: () => undefined,

@@ -19,6 +19,8 @@ function outboxWith(limits: { messages: number; bytes: number }) {
   const clock = new SteppedClock();
   const reports: unknown[] = [];
   const kept: Outgoing[] = [];
+  const onKept: (() => void)[] = [];
+  const keeps = { atOnce: true, next: () => onKept.shift()?.() };
   const link = {
     isUp: true,
     largestMessage: 1024 * 1024,
@@ -35,18 +37,24 @@ function outboxWith(limits: { messages: number; bytes: number }) {
   };
   const outbox = new Outbox({
     ...{ clock, connection: link as unknown as Connection, limits },
-    keep: async (outgoing) => void kept.push(outgoing),
+    keep: async (outgoing) => {
+      kept.push(outgoing);
+      if (!keeps.atOnce) await new Promise<void>((done) => onKept.push(done));
+    },
     report: (thrown) => void reports.push(thrown),
   });
-  const add = (bytes: number, others: Partial<Outgoing> = {}): boolean => {
+  const outgoingOf = (bytes: number, others: Partial<Outgoing>): Outgoing => {
     const plain = { subject: 'a', header: [], key: null, isFromHandler: false, onStored: undefined };
-    return outbox.add({ ...plain, data: Buffer.alloc(bytes, 2), ...others });
+    return { ...plain, data: Buffer.alloc(bytes, 2), ...others };
   };
+  const add = (bytes: number, others: Partial<Outgoing> = {}): boolean => outbox.add(outgoingOf(bytes, others));
+  const refuse = (bytes: number, others: Partial<Outgoing> = {}): boolean =>
+    outbox.refuse(outgoingOf(bytes, others), new Error('too large'));
   /** The server has stored the oldest that it has not answered. */
   const stores = (): void => answers('{"stream":"S","seq":1}');
   /** It has answered so to the oldest that it has not answered. */
   const answers = (text: string): void => onAnswer({ subject: sent.shift()?.reply ?? '', data: Buffer.from(text) });
-  return { outbox, clock, link, sent, reports, kept, add, stores, answers };
+  return { outbox, clock, link, sent, reports, kept, keeps, add, refuse, stores, answers };
 }
 
 describe('the buffer of published messages', () => {
@@ -166,10 +174,46 @@ describe('the buffer of published messages', () => {
     expect(told).toEqual([tooLarge]);
     expect(reports).toHaveLength(MORE_THAN_IS_SENT + 2);
     expect(reports.at(-1)).toEqual(tooLarge);
-    expect(kept).toHaveLength(MORE_THAN_IS_SENT + 1);
     for (let n = 0; n < 3; n++) stores();
     await outbox.empty();
+    expect([kept.length, outbox.kept]).toEqual([MORE_THAN_IS_SENT + 1, MORE_THAN_IS_SENT + 1]);
     expect(outbox.isFullOfHandlers).toBe(false);
+  });
+
+  it('gives room to what is too large until it is kept, 1 MiB at a time, and then refuses more, before half of it is free', async () => {
+    const { outbox, kept, keeps, reports, refuse } = outboxWith({ messages: 10, bytes: 5_000_000 });
+    keeps.atOnce = false;
+    expect([1, 2, 3, 4].map(() => refuse(2_000_000))).toEqual([true, true, true, false]);
+    expect([kept.length, outbox.kept, outbox.size, outbox.refused, reports.length]).toEqual([1, 0, 3, 1, 3]);
+    const seen: string[] = [];
+    const ready = outbox.ready().then(() => seen.push('ready'));
+    for (const left of [2, 1]) {
+      expect(seen).toEqual([]);
+      keeps.next();
+      await turn();
+      expect([kept.length, outbox.kept, outbox.size]).toEqual([4 - left, 3 - left, left]);
+    }
+    await ready;
+    expect([refuse(2_000_000), refuse(1, { isFromHandler: true }), outbox.size]).toEqual([true, true, 3]);
+    const closed = outbox.close().then(() => seen.push('closed'));
+    keeps.next();
+    await turn();
+    expect(seen).toEqual(['ready']);
+    keeps.atOnce = true;
+    keeps.next();
+    await closed;
+    expect([kept.length, outbox.kept, refuse(1)]).toEqual([5, 5, false]);
+    await outbox.ready();
+  });
+
+  it('keeps nothing for who waits for it, and tells that one at once, though it is full', () => {
+    const { outbox, kept, add, refuse } = outboxWith({ messages: 1, bytes: 100 });
+    const told: unknown[] = [];
+    expect([add(10), refuse(200), refuse(200, { onStored: (problem) => told.push(problem) })]).toEqual([
+      ...[true, false, true],
+    ]);
+    expect([told, kept]).toEqual([[expect.objectContaining({ message: 'too large' })], []]);
+    expect(outbox.refused).toBe(1);
   });
 
   it('sends what is late again before what was never sent, in the order of publishing', () => {

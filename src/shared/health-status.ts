@@ -77,9 +77,9 @@ export interface TransportHealth {
   readonly breaker: CircuitState;
   /** Times the connection was lost since the start. */
   readonly disconnects: number;
-  /** Messages published here that are not stored yet. */
+  /** Messages published here that are neither stored nor dead letters yet. */
   readonly unstored: number;
-  /** Messages that were not taken because the buffer was full or the policy refuses. */
+  /** Messages that were not taken: the buffer was full, the policy refuses, or they are too large and error handling is off. */
   readonly refused: number;
   /**
    * Messages that were taken, and that the servers never had: they are dead letters with the reason `unpublished` now, on this

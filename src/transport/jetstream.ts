@@ -134,9 +134,12 @@ class JetStream implements Transport {
       tooLargeForServer(data, this.#connection.largestMessage) ??
       (isFromHandler ? undefined : tooLargeForBuffer(data, bufferBytes));
     if (problem === undefined) return this.#outbox.add(outgoing);
+    if (origin === 'caller' && onStored === undefined && !this.#host.isKeeping) {
+      this.#host.report(NAME, problem, { subject: outgoing.subject });
+      return this.#refuse();
+    }
     // Taken, and kept: whoever is told no would wait until it is ready, and try for ever.
-    void this.#outbox.refuse(outgoing, problem);
-    return true;
+    return this.#outbox.refuse(outgoing, problem);
   }
 
   ready(): Promise<void> {

@@ -6,6 +6,7 @@ import { within } from '../shared/within.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
 import { FromHandlers } from './from-handlers.js';
+import { Keeping } from './keeping.js';
 import { type Entry, entryOf, headerOf, isNamed } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
 import { answerOf } from './publish-answer.js';
@@ -34,8 +35,6 @@ const AGAIN_MS = 250;
 const TOLD_MS = 10_000;
 /** How long answers that are on their way are waited for at the end, in milliseconds. */
 const LAST_ANSWERS_MS = 500;
-/** Messages on their way to where they are kept, in bytes: there is little memory for those. */
-const MOST_KEPT_AT_ONCE_BYTES = 1024 * 1024;
 
 /**
  * Sends in the order of publishing. Of one key only one message is on its way at a time: else a message that the server
@@ -55,27 +54,32 @@ export class Outbox {
   #positions = 0;
   readonly #room: Room<Outgoing>;
   readonly #fromHandlers: FromHandlers;
+  readonly #keeping: Keeping;
   #whenEmpty: (() => void)[] = [];
   #again: Timer | undefined;
   /** What was reported last of a server that cannot take messages, and when: `Clock.elapsed()`. */
   #told = { said: '', at: 0 };
   #isClosed = false;
   refused = 0;
-  /** Messages that were taken, that the servers never had, and that are kept. */
-  kept = 0;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
     this.#room = new Room(parts.limits, (outgoing) => this.#take(outgoing));
     this.#fromHandlers = new FromHandlers(parts.limits);
+    this.#keeping = new Keeping(parts.keep);
     this.#inbox = parts.connection.inbox();
     this.#listening = parts.connection.listen(`${this.#inbox}.*`, (message) => this.#answered(message));
     this.#timer = parts.clock.every(ANSWER_TIMEOUT_MS / 4, () => this.#resendLate());
   }
 
-  /** Messages that are not stored yet. */
+  /** Messages that are not stored yet, nor kept. */
   get size(): number {
     return this.#room.size;
+  }
+
+  /** Messages that were taken, that the servers never had, and that are kept. */
+  get kept(): number {
+    return this.#keeping.kept;
   }
 
   /** See {@link FromHandlers.isFull}. */
@@ -96,19 +100,32 @@ export class Outbox {
     return false;
   }
 
-  /** Keeps at once what will never be stored, or tells who waits for it. A handler's input is not settled before. */
-  async refuse(outgoing: Outgoing, problem: Error): Promise<void> {
-    const begun = outgoing.isFromHandler ? this.#fromHandlers.begin(outgoing) : undefined;
-    await this.#giveUp(outgoing, problem);
-    if (begun !== undefined) this.#fromHandlers.end(begun, outgoing);
+  /**
+   * Tells who waits for it that a message will never be stored, or keeps it: it takes room until it is kept, and a handler's input is
+   * not settled before. False: it is full, or closed.
+   */
+  refuse(outgoing: Outgoing, problem: Error): boolean {
+    const isTaken = outgoing.isFromHandler || outgoing.onStored !== undefined || this.#room.isForAny();
+    if (this.#isClosed || !isTaken) {
+      this.refused++;
+      return false;
+    }
+    const entry = this.#enter(outgoing);
+    void this.#giveUp(entry, problem).then(() => this.#ended(entry));
+    return true;
   }
 
   #take(outgoing: Outgoing): void {
+    const entry = this.#enter(outgoing);
+    if (!this.#waitsForItsKey(entry)) this.#waiting.add(entry);
+    this.#send();
+  }
+
+  #enter(outgoing: Outgoing): Entry {
     const begun = outgoing.isFromHandler ? this.#fromHandlers.begin(outgoing) : undefined;
     const entry = entryOf(this.#positions++, begun, outgoing);
     this.#room.enter(entry);
-    if (!this.#waitsForItsKey(entry)) this.#waiting.add(entry);
-    this.#send();
+    return entry;
   }
 
   /** True: what handlers have published so far is stored. */
@@ -126,7 +143,7 @@ export class Outbox {
     return this.#room.ready();
   }
 
-  /** Resolves once everything is stored. */
+  /** Resolves once everything is stored, or kept. */
   empty(): Promise<void> {
     return this.size === 0 ? Promise.resolve() : new Promise((done) => this.#whenEmpty.push(done));
   }
@@ -141,7 +158,7 @@ export class Outbox {
     for (const entry of [...this.#sent.values()]) if (entry.subject === subject) this.#end(entry, problem);
   }
 
-  /** Sends no more. Whoever waits for what is left is told; the rest is kept. */
+  /** Sends no more. Whoever waits for what is left is told; the rest is kept, and so is what was given up before. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer.cancel();
@@ -149,28 +166,18 @@ export class Outbox {
     await within(this.#parts.clock, LAST_ANSWERS_MS, () => this.#listening.drain(), undefined, true);
     const begun = [...this.#sent.values(), ...this.#waiting.takeAll(), ...[...this.#byKey.values()].flat()];
     const left = [...begun.sort((one, other) => one.position - other.position), ...this.#room.close()];
-    if (left.length === 0) return;
-    const what = `${left.length} messages were published and not stored when the bus stopped`;
-    const problem = new BusbarError('BUSBAR_SHUTDOWN', what);
-    this.#parts.report(problem, { unstored: left.length });
-    let bytes = 0;
-    let keeping: Promise<void>[] = [];
-    for (const outgoing of left) {
-      keeping.push(this.#tellOrKeep(outgoing, problem));
-      bytes += outgoing.data.byteLength;
-      if (bytes < MOST_KEPT_AT_ONCE_BYTES) continue;
-      await Promise.all(keeping);
-      keeping = [];
-      bytes = 0;
+    if (left.length > 0) {
+      const what = `${left.length} messages were published and not stored when the bus stopped`;
+      const problem = new BusbarError('BUSBAR_SHUTDOWN', what);
+      this.#parts.report(problem, { unstored: left.length });
+      for (const outgoing of left) void this.#tellOrKeep(outgoing, problem);
     }
-    await Promise.all(keeping);
+    await this.#keeping.over();
   }
 
   async #tellOrKeep(outgoing: Outgoing, problem: Error): Promise<void> {
-    outgoing.onStored?.(problem);
-    if (outgoing.onStored !== undefined) return;
-    this.kept++;
-    await this.#parts.keep(outgoing, problem);
+    if (outgoing.onStored !== undefined) outgoing.onStored(problem);
+    else await this.#keeping.add(outgoing, problem);
   }
 
   #waitsForItsKey(entry: Entry): boolean {

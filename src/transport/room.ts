@@ -21,6 +21,7 @@ export class Room<T extends Sized> {
   /** One was refused, though others may still fit. */
   #isShort = false;
   #whenRoom: (() => void)[] = [];
+  #isClosed = false;
 
   /** @param admit enters one that waited */
   constructor(limits: RoomLimits, admit: (item: T) => void) {
@@ -38,6 +39,13 @@ export class Room<T extends Sized> {
     const isFor = this.#late.length === 0 && this.#fits(item);
     if (!isFor && this.#size > 0) this.#isShort = true;
     return isFor;
+  }
+
+  /** Room for one that does not stay for long, however large it is, and nobody waits for it. False: as {@link isFor}. */
+  isForAny(): boolean {
+    const isFull = this.#late.length > 0 || this.#isFull;
+    if (isFull) this.#isShort = true;
+    return !isFull;
   }
 
   /** One that will be admitted some time; false: it never could. */
@@ -62,13 +70,15 @@ export class Room<T extends Sized> {
     this.#tellRoom();
   }
 
-  /** Resolves when there is some room; once there was none, when half of it is free again. */
+  /** Resolves when there is some room; once there was none, when half of it is free again. At once when it is closed. */
   async ready(): Promise<void> {
+    if (this.#isClosed) return;
     if (this.#isShort || this.#isFull) await new Promise<void>((resume) => this.#whenRoom.push(resume));
   }
 
   /** Those that wait will not be admitted any more, and whoever waits for room is let go. */
   close(): T[] {
+    this.#isClosed = true;
     for (const resume of this.#whenRoom.splice(0)) resume();
     return this.#late.takeAll();
   }

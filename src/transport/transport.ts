@@ -63,6 +63,8 @@ export interface TransportHost {
   readonly instance: string;
   /** Something failed that is no delivery's fault. Never throws. */
   report(component: string, thrown: unknown, context?: Record<string, unknown>): void;
+  /** False: error handling is off, and nothing is kept here. */
+  readonly isKeeping: boolean;
   /**
    * Keeps here a message that was taken and that the servers will never store: as a dead letter with the reason `unpublished`.
    * Resolves once it is on the disk, or cannot be. Never rejects. Copies the payload.
@@ -89,7 +91,7 @@ export interface Transport {
   readonly letters: LetterStore;
   /**
    * Takes a message on its way. False: refused, and `onStored` is not called. What is taken, and can never be stored, is told by
-   * `onStored`, or, without one, kept by the host. Never throws.
+   * `onStored`, or, without one, kept by the host; it takes room until it is. Never throws.
    *
    * @param onStored the message waits for room, too
    */
