@@ -165,6 +165,36 @@ describe('while a second thread sets a handler up, and the first one is busy, to
   });
 });
 
+describe('a lane, while the thread that stands by sets the handler of another one up early', () => {
+  it('finds a thread at once, however often its own one ends', async () => {
+    const bus = await startBus({ spareThreads: 1, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    const diesBelow0 = { subscriberId: 'dies', breaker: false as const };
+    await bus.subscribe('slow', setsUp, { subscriberId: 'slow' });
+    await bus.subscribe('dies', tearsDown, diesBelow0);
+    // The second thread may not have begun yet.
+    for (let n = 0; countOf('set up') < 2; n++) {
+      await bus.subscribe(`again.${n}`, tearsDown, { subscriberId: 'again' });
+      await new Promise((resume) => setTimeout(resume, 20));
+    }
+    writeFileSync(mood, 'wait');
+    bus.publish('dies', -1);
+    while (readFileSync(mood, 'utf8') !== 'waits') await new Promise((resume) => setTimeout(resume, 5));
+    // What is written from here on keeps a second thread in that set-up, and there would be none left.
+    writeFileSync(mood, 'wait');
+    for (let end = 2; end < 4; end++) {
+      bus.publish('dies', -1);
+      await bus.idle();
+      while (bus.getHealthStatus().threads.alive < 2) await new Promise((resume) => setTimeout(resume, 5));
+      await new Promise((resume) => setTimeout(resume, 50));
+      expect(bus.getHealthStatus().threads.replaced).toBe(end);
+    }
+    expect(readFileSync(mood, 'utf8')).toBe('wait');
+    bus.publish('dies', 1);
+    await bus.idle();
+    expect(countOf('handled')).toBe(1);
+  });
+});
+
 describe('a set-up that is in an endless loop on a second thread', () => {
   it('has that ended and reported once, and no other thread begins with it', async () => {
     const bus = await startBus({ spareThreads: 1 });

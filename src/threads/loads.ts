@@ -23,6 +23,10 @@ export class Loads {
   /** By key: who is told, once, that a handler took too long where it was loaded early. */
   readonly #onLate = new Map<string, (failure: LoadFailure) => void>();
   #warmed: Promise<unknown> = Promise.resolve();
+  /** Tasks that load early, begun or waiting: one that no thread takes at once would stand before the next lane. */
+  #warming = 0;
+  /** Threads have begun, or been found, while others loaded early: they do when those are done. */
+  #isPutOff = false;
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -62,11 +66,17 @@ export class Loads {
     this.#warm([handler], this.#pool.idle);
   }
 
-  /** Has those that are missing begin, and each that has no task load what it may be asked for. */
+  /**
+   * Has those that are missing begin, and each that has no task load what it may be asked for; not while others do: a lane
+   * whose own handler is quick would find no thread for as long as the slowest one takes.
+   */
   readonly replenish = (): void => {
     const { idle, missing } = this.#pool;
     const early = this.#early;
-    if (missing > 0 || early.length > 0) this.#warm(early, idle + missing);
+    this.#isPutOff = early.length > 0 && this.#warming > 0;
+    if (missing === 0 && (early.length === 0 || this.#isPutOff)) return;
+    // As many as there are threads for: one begins only for a task that finds none that is free.
+    this.#warm(this.#isPutOff ? [] : early, Math.max(0, idle - this.#warming) + missing);
   };
 
   get #early(): HandlerSource[] {
@@ -76,11 +86,15 @@ export class Loads {
 
   #warm(handlers: readonly HandlerSource[], threads: number): void {
     const tasks = Array.from({ length: threads }, async () => {
+      this.#warming++;
       try {
         await this.#run(handlers, false, (progress) => ({ kind: 'warm', handlers, progress }));
       } catch (lost) {
         if (!(lost instanceof ThreadLost)) throw lost;
+      } finally {
+        this.#warming--;
       }
+      if (this.#warming === 0 && this.#isPutOff) this.replenish();
     });
     this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
   }

@@ -136,7 +136,7 @@ export class Pool {
 
   /** Threads that are not there: a task that finds no idle one begins one of them. */
   get missing(): number {
-    return this.#begun === undefined ? 0 : Math.max(0, this.#size - this.#begun.threads.length);
+    return this.#begun === undefined || this.#closing ? 0 : Math.max(0, this.#size - this.#begun.threads.length);
   }
 
   /** Threads end without a task to tell why: what they load may do that. */
