@@ -1,92 +1,10 @@
 // In which order a partition's messages go on, and what is noted of those that go on to another process.
 import { describe, expect, it } from '@jest/globals';
-import { encodePayload } from '../src/shared/codec.js';
 import { SteppedClock } from '../src/testing/index.js';
 import { claim } from '../src/transport/claim.js';
 import type { Connection } from '../src/transport/connection.js';
-import type { Incoming } from '../src/transport/connection-words.js';
-import { Feed } from '../src/transport/feed.js';
-import type { FeedParts } from '../src/transport/feed-parts.js';
 import { highestOf, InOrder } from '../src/transport/in-order.js';
-import type { Lease, Returned } from '../src/transport/lease.js';
-import type { Ticket } from '../src/transport/transport.js';
-import { encodeMessage } from '../src/transport/wire.js';
-
-const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume));
-const turns = async (): Promise<void> => {
-  for (let n = 0; n < 20; n++) await turn();
-};
-
-/** A feed whose consumer has delivered up to 6, and waits for as many of those as `unacknowledged` says. */
-function feeds(unacknowledged: number, mark: number) {
-  const clock = new SteppedClock();
-  let onMessage: (message: Incoming) => void = () => undefined;
-  let deliveries = 6;
-  const sent: string[] = [];
-  const link = {
-    isUp: true,
-    largestMessage: 1000,
-    send: (reply: string, answer: string) => sent.push(`${answer} ${reply}`) > 0,
-    sendSoon: (reply: string, answer: string) => void sent.push(`${answer} ${reply}`),
-    inbox: () => 'INBOX',
-    listen: (_subject: string, listener: typeof onMessage) => {
-      onMessage = listener;
-      return { drain: turn };
-    },
-    consumerState: async () => {
-      return { unacknowledged, deliveries, requests: 0, undelivered: 0, deliveredUpTo: 6, settledUpTo: 4 };
-    },
-    ask: async () => undefined,
-    read: async (_stream: string, { seq }: { seq: number }) => (seq <= 6 ? { sequence: Math.max(5, seq) } : null),
-  };
-  const marking = { isDone: (): void => undefined };
-  const lease = {
-    ...{ mark, isTrusted: true, isLost: false, isWriting: false, returned: new Map<number, Returned>() },
-    raiseMark: (): Promise<boolean> => new Promise((done) => (marking.isDone = () => done(true))),
-  };
-  const seen: string[] = [];
-  const tickets: Ticket[] = [];
-  const feed = new Feed({
-    ...{ clock, lease: lease as unknown as Lease, connection: link as unknown as Connection },
-    ...{
-      consumer: 'c',
-      subject: 'x',
-      pullMs: 500,
-      ackWaitMs: 10_000,
-      window: { messages: 100, bytes: 1000 },
-      maxDeliver: 10,
-    },
-    names: { stream: 's', topicOf: (subject: string) => subject } as unknown as FeedParts['names'],
-    intake: {
-      ...{
-        pattern: 'a',
-        subscriberId: 's',
-        room: 100,
-        roomBytes: 1000,
-        giveBack: async () => undefined,
-        giveBackPutOff: () => undefined,
-      },
-      take: ({ id, started }, ticket) => {
-        seen.push(`${id} after ${started}`);
-        tickets.push(ticket);
-      },
-      giveUp: ({ id }, _ticket, reason) => void seen.push(`${id} ${reason}`),
-    },
-    ...{
-      hasRoom: () => true,
-      areHandlersStored: () => true,
-      afterHandlers: (then) => then(),
-      report: (thrown) => void seen.push(String(thrown)),
-    },
-  });
-  const comes = (sequence: number, count: number, storedAt = '1700000000000000000'): void => {
-    const { codec, bytes } = encodePayload(sequence);
-    const facts = { id: `m${sequence}`, topic: 'a', key: 'k', priority: 'normal', headers: null } as const;
-    const data = encodeMessage({ ...facts, publishedAt: 1, expiresAt: 0, codec, bytes, lossy: false });
-    onMessage({ subject: 'a', data, reply: `$JS.ACK.s.c.${count}.${sequence}.${++deliveries}.${storedAt}.0` });
-  };
-  return { feed, lease, seen, sent, tickets, comes, marking };
-}
+import { feeds, turns } from './feed-by-hand.js';
 
 describe("a partition's feed", () => {
   it('gives back with the rest what waits for its lease: a handler would get it before its predecessors', async () => {
@@ -111,22 +29,6 @@ describe("a partition's feed", () => {
       ]),
     );
     expect([...lease.returned.values()].map(({ deliveries }) => deliveries)).toEqual([1, 1, 1]);
-    feed.close();
-  });
-
-  it('notes what it held back when the connection was lost: no process vanished with it', async () => {
-    const { feed, seen, comes } = feeds(2, 9000);
-    feed.start();
-    await turns();
-    for (let count = 2; count <= 11; count++) {
-      comes(6, count);
-      feed.lost();
-      feed.reconnected();
-      await turns();
-    }
-    comes(5, 2);
-    comes(6, 12);
-    expect(seen).toEqual(['m5 after 1', 'm6 after 1']);
     feed.close();
   });
 
@@ -168,48 +70,6 @@ describe("a partition's feed", () => {
     // The first of its sequence is not acknowledged in the place of the other.
     tickets[1]?.settle('succeeded');
     expect(feed.unsettled).toBe(2);
-    feed.close();
-  });
-
-  it('acknowledges nothing by its sequence alone once it was away: servers may have given that to another message', async () => {
-    const { feed, seen, sent, tickets, comes } = feeds(0, 9000);
-    feed.start();
-    await turns();
-    for (const sequence of [7, 8]) comes(sequence, 1);
-    for (const ticket of tickets) ticket.settle('succeeded');
-    sent.length = 0;
-    feed.lost();
-    feed.reconnected();
-    await turns();
-    const acknowledged = (): string[] => sent.filter((each) => each.startsWith('+ACK'));
-    expect(acknowledged()).toEqual([]);
-    comes(7, 2);
-    expect(acknowledged()).toEqual(['+ACK $JS.ACK.s.c.2.7.9.1700000000000000000.0']);
-    comes(8, 1, '1700000000000000001');
-    expect(acknowledged()).toHaveLength(1);
-    expect(seen.slice(2)).toEqual(['m8 after 1']);
-    feed.close();
-  });
-
-  it('withholds what is settled once the connection was lost, until its message comes again or the server knows it', async () => {
-    // The consumer says that it delivered up to 6: of 7 and 8 the servers know nothing any more.
-    const { feed, seen, sent, tickets, comes } = feeds(2, 9000);
-    feed.start();
-    await turns();
-    for (const sequence of [5, 6, 7, 8]) comes(sequence, 1);
-    feed.lost();
-    feed.reconnected();
-    for (const index of [1, 2, 3]) tickets[index]?.settle('succeeded');
-    const answered = (): string[] => sent.flatMap((each) => /^.ACK.*s\.c\.(\d\.\d\.\d+)/.exec(each)?.slice(1) ?? []);
-    await turns();
-    expect(answered()).toEqual([]);
-    comes(6, 2);
-    tickets[0]?.settle('succeeded');
-    expect(answered()).toEqual(['2.6.11', '1.5.7']);
-    comes(7, 1);
-    comes(8, 1, '1700000000000000001');
-    expect(answered().slice(2)).toEqual(['1.7.12']);
-    expect(seen.slice(4)).toEqual(['m8 after 1']);
     feed.close();
   });
 

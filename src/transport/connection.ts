@@ -115,10 +115,9 @@ export class Connection {
       },
     });
     return {
-      drain: async () => {
-        // Without a connection nothing is on its way.
-        await (this.#isUp ? subscription.drain().catch(() => subscription.unsubscribe()) : subscription.unsubscribe());
-      },
+      // Without a connection nothing is on its way.
+      drain: async () =>
+        this.#isUp ? subscription.drain().catch(() => subscription.unsubscribe()) : subscription.unsubscribe(),
     };
   }
 
@@ -267,6 +266,7 @@ export class Connection {
   #heed(status: Status, events: ConnectionEvents, attempts: { count: number }): void {
     if (status.type === 'disconnect' && this.#isUp) {
       this.#isUp = false;
+      this.#soon.sendAll(); // Forgets them: the next connection may lead to servers that mean other messages.
       this.#answers.giveUp();
       events.down();
     } else if (status.type === 'reconnect') {

@@ -5,6 +5,7 @@ import { ACK, type Answer, type Brought, ReplyReader, TERM, WORKING } from './de
 import type { FeedParts } from './feed-parts.js';
 import { handOver } from './hand-over.js';
 import { highestOf, InOrder, upTo } from './in-order.js';
+import { MARK_STEP, raiseAhead } from './lease.js';
 import { pastOf, returnedOf } from './past.js';
 import { Pull, type PullEnd } from './pull.js';
 import { Remembered } from './remembered.js';
@@ -16,10 +17,6 @@ import { Withheld } from './withheld.js';
 
 /** How soon to try again to make sure of a lease, in milliseconds. */
 const ASSURE_AGAIN_MS = 100;
-/** The mark is raised by this many sequences at a time. */
-const MARK_STEP = 16_384;
-/** So many sequences before they are needed: what is on its way may span as many, for partitions share their stream. */
-const MARK_AHEAD = 12_288;
 
 /** Runs on the main thread. */
 export class Feed {
@@ -29,7 +26,7 @@ export class Feed {
   readonly #replies: ReplyReader;
   readonly #pull: Pull;
   readonly #settled = new Remembered();
-  readonly #withheld = new Withheld();
+  readonly #withheld: Withheld;
   /** The highest sequence that came. */
   #highest = 0;
   /** By sequence: what came above the mark, or while the lease was in doubt, waits, in order, until it may start. */
@@ -55,6 +52,7 @@ export class Feed {
     });
     this.#replies = new ReplyReader(stream, consumer);
     this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
+    this.#withheld = new Withheld(parts, this.#window.unsettled, () => this.#isAsking || this.#isClosed);
     const { pattern } = parts.intake;
     this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
     this.#highest = parts.lease.mark;
@@ -69,8 +67,8 @@ export class Feed {
       askNoMore: () => this.#pull.open(),
       ask: () => this.ask(),
       // Else the first messages would come before the mark is raised, and wait for that.
-      newAbove: (sequence) => this.#raiseMark(sequence),
-      flows: (upToIt) => this.#withheld.flows(upToIt, this.#window.unsettled.values(), connection),
+      newAbove: (sequence) => raiseAhead(parts.lease, sequence),
+      flows: (upToIt) => this.#withheld.flows(upToIt),
     });
     this.#timer = clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());
   }
@@ -109,13 +107,15 @@ export class Feed {
     // Not before: what is not taken comes to the next one as if it had vanished with a process.
     this.#inOrder.halt();
     await this.#pull.close();
+    this.#withheld.answer();
   }
 
-  /** Resolves once everything that came is settled, or will come elsewhere. */
-  settled(): Promise<void> {
+  /** Resolves once everything that came is settled, and told as far as it can be, or will come elsewhere. */
+  async settled(): Promise<void> {
     const settled = new Promise<void>((done) => this.#onSettled.push(done));
     this.#tellSettled();
-    return settled;
+    await settled;
+    await this.#withheld.answered;
   }
 
   #tellSettled(): void {
@@ -136,14 +136,19 @@ export class Feed {
 
   /** The connection is lost. */
   lost(): void {
-    this.#withheld.doubt(this.#window.unsettled.values());
+    this.#withheld.doubt();
+    // By their old subjects, other messages might be acknowledged: they come again.
+    for (const brought of this.#inDoubt.values()) this.#leave(brought);
+    this.#inDoubt.clear();
     this.#inOrder.halt();
+    this.#tellSettled();
     void this.#pull.close();
   }
 
   /** The connection is there again: messages and acknowledgements may be gone. What was not let go of comes again. */
   reconnected(): void {
     if (this.#isAsking) this.#inOrder.begin();
+    else this.#withheld.answer();
   }
 
   /** Asks for as much as there is room for, if it is worth it and nothing was asked already. */
@@ -195,15 +200,8 @@ export class Feed {
       void this.#assure();
       return;
     }
-    this.#raiseMark(sequence);
+    raiseAhead(lease, sequence);
     this.#hand(brought);
-  }
-
-  /** Before what comes after this sequence needs it. */
-  #raiseMark(sequence: number): void {
-    const { lease } = this.#parts;
-    const isNear = sequence > lease.mark - MARK_AHEAD;
-    if (isNear && !lease.isWriting) void lease.raiseMark(sequence + MARK_AHEAD + MARK_STEP);
   }
 
   /** True: it is here already, or was. */
@@ -251,10 +249,14 @@ export class Feed {
 
   /** It came, and no handler sees it here. */
   #leave(brought: Brought): void {
-    const { sequence, count } = brought.delivery;
-    const { returned } = this.#parts.lease;
-    if (isOpening(brought.data) || this.#settled.has(brought.delivery)) return;
-    returned.set(sequence, returnedOf(count, pastOf(brought, returned, this.#highest)));
+    const { delivery, reply, data } = brought;
+    const { connection, lease } = this.#parts;
+    const answer = this.#withheld.take(delivery.sequence);
+    const isSettled = this.#settled.has(delivery);
+    if (isSettled && answer !== undefined) connection.send(reply, answer);
+    if (isSettled || isOpening(data)) return;
+    const past = pastOf(brought, lease.returned, this.#highest);
+    lease.returned.set(delivery.sequence, returnedOf(delivery.count, past));
   }
 
   /** @internal called by a ticket */

@@ -47,6 +47,17 @@ const MOST_RETURNED = 20_000;
 /** The part of the lease after which its holder trusts it no more: what it asked for by then is over before the lease. */
 const TRUSTED = 0.7;
 
+/** The mark is raised by this many sequences at a time. */
+export const MARK_STEP = 16_384;
+/** So many sequences before they are needed: what is on its way may span as many, for partitions share their stream. */
+const MARK_AHEAD = 12_288;
+
+/** Raises the mark before what comes after this sequence needs it. */
+export function raiseAhead(lease: Lease, sequence: number): void {
+  const isNear = sequence > lease.mark - MARK_AHEAD;
+  if (isNear && !lease.isWriting) void lease.raiseMark(sequence + MARK_AHEAD + MARK_STEP);
+}
+
 /** Reads a record; null: nobody has ever held it. @throws BUSBAR_TRANSPORT_CONNECTION */
 export async function readLease({ connection, stream, subject }: LeaseParts): Promise<ReadLease | null> {
   const kept = await connection.read(stream, { last_by_subj: subject });
