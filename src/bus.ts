@@ -1,5 +1,6 @@
 // The bus: joins the parts, and is what users hold.
 /// <reference lib="esnext.disposable" preserve="true" />
+import { setImmediate as turn } from 'node:timers/promises';
 import { assemble, type BusParts } from './assembly.js';
 import { BusHealth } from './bus-health.js';
 import { controlOf } from './control.js';
@@ -43,6 +44,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #keepAlive: Timer | undefined;
+  #wasRefused = false;
   readonly #control: ControlServer | null;
   readonly #health: BusHealth;
 
@@ -113,7 +115,9 @@ export class MessageBus<Topics extends object = AnyTopics> {
     payload: Topics[Topic],
     options?: PublishOptions,
   ): boolean {
-    return this.#parts.publisher.publish(topic, payload, options);
+    const isTaken = this.#parts.publisher.publish(topic, payload, options);
+    if (!isTaken) this.#wasRefused = true;
+    return isTaken;
   }
 
   /**
@@ -136,13 +140,20 @@ export class MessageBus<Topics extends object = AnyTopics> {
   /**
    * Resolves when no subscription that matches the topic is under pressure: none has reached 80 % of its `maxQueueSize` or
    * `maxQueueBytes` and not yet come down to half of it. At once when none is; see the events `pressure` and `drain`.
-   * With a transport: when its buffer has room.
+   * With a transport: when its buffer has room. A turn of the event loop later where `publish` has just said false. Rejects once
+   * the bus stops, which ends a loop that publishes until a message is taken.
    *
    * @param topic default: all
-   * @throws BUSBAR_INVALID_TOPIC
+   * @throws BUSBAR_NOT_RUNNING, BUSBAR_INVALID_TOPIC
    */
-  ready(topic?: keyof Topics & string): Promise<void> {
-    return this.#parts.remote?.transport?.ready() ?? this.#parts.pressure.ready(topic);
+  async ready(topic?: keyof Topics & string): Promise<void> {
+    const { remote, publisher, pressure } = this.#parts;
+    // What is refused for another reason than room would be tried again at once, and nothing else would ever run.
+    const next = this.#wasRefused ? turn() : undefined;
+    this.#wasRefused = false;
+    await next;
+    if (publisher.isOpen) await (remote?.transport?.ready() ?? pressure.ready(topic));
+    if (!publisher.isOpen) throw notRunning('ready');
   }
 
   /**

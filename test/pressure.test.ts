@@ -7,7 +7,7 @@ import doubles from './fixtures/doubles.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, lettersOf, linesOf, makeBus, startBus, temporaryFolder } from './test-bus.js';
 
 const shared = shareBus({ ringBytes: 65_536 });
 
@@ -91,6 +91,28 @@ describe('a queue that fills up', () => {
     await expect(bus.publishAsync('a', 1, { ttlMs: -1 })).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
     await bus.stop();
     await expect(bus.publishAsync('a', 1)).rejects.toMatchObject({ code: 'BUSBAR_NOT_RUNNING' });
+  });
+
+  it('tells whoever waits for it, or tries again and again, that the bus stops', async () => {
+    const { bus, publish } = await queueOf({ maxQueueSize: 10 }, await startBus());
+    const codeOf = (failing: Promise<unknown>): Promise<unknown> =>
+      failing.catch(({ code, message }) => code ?? message);
+    publish(0, 10);
+    const waiting = codeOf(bus.ready('a'));
+    let tries = 0;
+    const tryOn = async (): Promise<void> => {
+      while (!bus.publish('not a topic', 1)) {
+        if (++tries > 1000) throw new Error('nothing else has had its turn');
+        await bus.ready('b');
+      }
+    };
+    const trying = [codeOf(tryOn()), codeOf(tryOn())];
+    await new Promise((resume) => setImmediate(resume));
+    await bus.stop({ drain: false });
+    expect(await Promise.all([waiting, ...trying])).toEqual(Array(3).fill('BUSBAR_NOT_RUNNING'));
+    await expect(makeBus({ errorLogDir: temporaryFolder() }).ready()).rejects.toMatchObject({
+      code: 'BUSBAR_NOT_RUNNING',
+    });
   });
 
   it('is full by its limits alone: a full ring refuses nothing', async () => {
