@@ -65,6 +65,18 @@ describe('a reconnect hook', () => {
     expect((await shared.reports())[0]).toMatchObject({ context: { reconnected: true } });
   });
 
+  it('is awaited for an attempt whose function has settled late, but before those beside it', async () => {
+    const { bus } = shared;
+    const retry = { connection_error: { maxRetries: 0 } };
+    const options = { subscriberId: 's', concurrency: 2, graceMs: 30, breaker: false as const, retry };
+    await bus.subscribe('orders', holdsAConnection, options);
+    bus.publish('orders', 'break late', { key: 'a' });
+    await bus.request('orders', 'wait', { key: 'b' });
+    await bus.idle();
+    expect((await lettersOf(bus)).map(({ failed }) => failed)).toEqual([1]);
+    expect(shared.replaced()).toBe(0);
+  });
+
   it('that only says so makes no more retries than there are', async () => {
     const { bus } = shared;
     await bus.subscribe('orders', holdsAConnection, { subscriberId: 's', breaker: false });

@@ -263,14 +263,14 @@ export class Drain {
   async #leave<K extends 'gave-way' | 'held'>(kind: K): Promise<K> {
     const { over } = this.#lingering;
     while (this.#inFlight > over.size) await this.#endings.next();
-    // What a settled handler has left to the event loop, a loop perhaps, is not to meet the next lane's drain.
-    if (over.size === 0) {
-      await turnOfLoop();
-      return kind;
-    }
-    for (const attempt of over) this.#settler.abandon(attempt);
+    // One that has settled meanwhile waits for room, or for its hook.
+    const unsettled = [...over].filter(({ hasEnded }) => !hasEnded);
+    for (const attempt of unsettled) this.#settler.abandon(attempt);
     while (this.#inFlight > 0) await this.#endings.next();
-    process.exit(1);
+    if (unsettled.length > 0) process.exit(1);
+    // What a settled handler has left to the event loop, a loop perhaps, is not to meet the next lane's drain.
+    await turnOfLoop();
+    return kind;
   }
 
   /** Others that run on it come to their ends first. */
