@@ -123,6 +123,21 @@ describe('a payload', () => {
     expect(memoryInUse().heap - before).toBeLessThan(8e6);
   });
 
+  it('of many long keys is let go of once it is read', () => {
+    const records = [5, 4, 3, 2, 1].map((count) => {
+      const shapes = Array.from({ length: count }, (_, n) =>
+        Object.fromEntries(
+          Array.from({ length: 60 }, (_, m) => [`a long key of the shape ${count}-${n}-${m}`.padEnd(50), 1]),
+        ),
+      );
+      const { codec, bytes } = encodePayload({ shapes, text: 'x'.repeat(9e5) });
+      return { codec, bytes: Buffer.from(bytes) };
+    });
+    const before = memoryInUse().heap;
+    for (const { codec, bytes } of records) decodePayload(codec, bytes);
+    expect(memoryInUse().heap - before).toBeLessThan(2e6);
+  });
+
   it('of 10 000 levels does not take the thread down', () => {
     let deep: unknown = 1;
     for (let level = 0; level < 10_000; level++) deep = [deep];

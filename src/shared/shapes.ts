@@ -75,10 +75,10 @@ export function shapeIn(whole: string, from: number, end: number): Shape {
     latest = known;
     return known;
   }
-  if (text.length > LONGEST_KEPT) return newShape(text);
-  // A piece of a string keeps the whole of it alive: what is kept must be a copy.
+  // A piece of a string keeps the whole of it alive: what is kept, here or by a reader, must be a copy.
   const own = Buffer.from(text, 'utf16le').toString('utf16le');
   const shape = newShape(own);
+  if (own.length > LONGEST_KEPT) return shape;
   if (shapesByText.size >= MOST_KEPT) shapesByText.clear();
   shapesByText.set(own, shape);
   return shape;
