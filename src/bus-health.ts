@@ -23,6 +23,7 @@ export class BusHealth {
   /** `Clock.elapsed()`. */
   #startedAt = 0;
   #looks: Timer | undefined;
+  #hasEnded = false;
 
   constructor(options: ResolvedBusOptions, parts: BusParts) {
     this.#options = options;
@@ -37,7 +38,9 @@ export class BusHealth {
     this.#looks = clock.every(LOOK_MS, look);
   }
 
+  /** From here on the parts are closed one by one: that they are down is no news. */
   end(): void {
+    this.#hasEnded = true;
     this.#looks?.cancel();
   }
 
@@ -56,6 +59,7 @@ export class BusHealth {
     this.#outcomes.take(subscriptions, now);
     return this.#health.of({
       running: publisher.isOpen,
+      hasEnded: this.#hasEnded,
       uptimeSeconds: Math.floor(uptimeMs / 1000),
       errorsRecovered: settler.errorsRecovered,
       unrouted: publisher.unrouted,

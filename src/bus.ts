@@ -273,13 +273,13 @@ export class MessageBus<Topics extends object = AnyTopics> {
     await this.#threads?.stop();
     const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
     while (this.#parts.subscriptions.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
+    this.#health.end();
     // Replays that end tell so where their letters lie.
     await this.deadLetterQueue?.close();
     await this.#parts.remote?.transport?.stop(Math.max(SHORTEST_GOODBYE_MS, deadline - systemClock.elapsed()));
     await this.errorLogger?.close();
     await this.#control?.close();
     await this.#parts.logging?.close();
-    this.#health.end();
     this.#keepAlive?.cancel();
   }
 

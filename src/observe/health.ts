@@ -14,6 +14,8 @@ import { reasonsOfTrends, type Trends } from './trends.js';
 /** What the bus counted. */
 export interface HealthFacts {
   readonly running: boolean;
+  /** True once `stop()` closes what the bus is made of: it is down because it was asked to be. */
+  readonly hasEnded: boolean;
   /** Whole ones: what is asked twice within a second is the same, if nothing happened. */
   readonly uptimeSeconds: number;
   readonly errorsRecovered: number;
@@ -99,7 +101,7 @@ function levelOf(recentRate: number, reasons: readonly string[]): HealthLevel {
 }
 
 function reasonsOf(facts: HealthFacts): string[] {
-  const { subscriptions, breakers, emergency, logging, transport, recent } = facts;
+  const { subscriptions, breakers, emergency, logging, transport, recent, hasEnded } = facts;
   const reasons = reasonsOfTrends(facts.trends);
   if (emergency !== null) reasons.push(`stopped in an emergency: ${emergency}`);
   if (recent.rate <= HEALTHY_ABOVE) {
@@ -110,8 +112,8 @@ function reasonsOf(facts: HealthFacts): string[] {
     if (state !== 'closed' && state !== 'disabled') reasons.push(`breaker ${name} is ${state}`);
   }
   reasons.push(...subscriptions.flatMap(reasonsOfSubscription));
-  if (transport !== null) reasons.push(...reasonsOfTransport(transport));
-  return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging)];
+  if (transport !== null) reasons.push(...reasonsOfTransport(transport, hasEnded));
+  return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging, hasEnded)];
 }
 
 function reasonsOfSubscription(subscription: HealthFacts['subscriptions'][number]): string[] {
@@ -126,9 +128,9 @@ function reasonsOfSubscription(subscription: HealthFacts['subscriptions'][number
   return reasons;
 }
 
-function reasonsOfLogging(logging: LoggingHealth): string[] {
+function reasonsOfLogging(logging: LoggingHealth, hasEnded: boolean): string[] {
   const reasons: string[] = [];
-  if (!logging.up) reasons.push('the logging worker is down');
+  if (!logging.up && !hasEnded) reasons.push('the logging worker is down');
   const { failingSince, logFailing } = logging;
   const what = logFailing ? 'the error log' : 'the log folder';
   if (failingSince !== null) {
@@ -142,9 +144,9 @@ function reasonsOfLogging(logging: LoggingHealth): string[] {
   return reasons;
 }
 
-function reasonsOfTransport({ name, connected, unstoredLetters }: TransportHealth): string[] {
+function reasonsOfTransport({ name, connected, unstoredLetters }: TransportHealth, hasEnded: boolean): string[] {
   const reasons: string[] = [];
-  if (!connected) reasons.push(`${name} has no connection`);
+  if (!connected && !hasEnded) reasons.push(`${name} has no connection`);
   if (unstoredLetters > 0) reasons.push(`${unstoredLetters} dead letters are not stored yet`);
   return reasons;
 }
