@@ -6,7 +6,7 @@ import type { Acceptance, LiveSubscription } from './live-subscription.js';
 import type { PublishParts } from './publish-parts.js';
 import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT } from './remote.js';
 import type { Replies } from './replies.js';
-import { isTopic } from './routing/topics.js';
+import { isTopic, notTopic } from './routing/topics.js';
 import { decodePayload, type Encoded, encodeAs } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
 import { BusbarError, invalidOption, show } from './shared/errors.js';
@@ -54,7 +54,7 @@ export class Publisher {
         if (options !== NO_OPTIONS) assertPublishOptions(options);
         return this.#route(topic, payload, options, subscriptions);
       }
-      problem = new BusbarError('BUSBAR_INVALID_TOPIC', `not a topic: ${show(topic)}`);
+      problem = notTopic(topic);
     } catch (thrown) {
       problem = thrown;
     }

@@ -74,7 +74,7 @@ export function resolveSubscribeOptions(
   return {
     subscriberId,
     export: path('export', options.export ?? 'default'),
-    lanes: lanes === 'auto' ? bus.threads : whole('lanes', lanes, 1, 256),
+    lanes: lanes === 'auto' ? bus.threads : whole('lanes', lanes, 1, 256, "'auto' or "),
     ordering: oneOf('ordering', options.ordering ?? 'key', ['key', 'strict', 'none']),
     deadline: deadlineRule(number('timeoutMs', options.timeoutMs ?? 30_000, 1), options.adaptiveTimeout),
     graceMs: number('graceMs', options.graceMs ?? 1000, 0),

@@ -16,6 +16,22 @@ const logged = shareBus({ maxMessageBytes: 500_000, ringBytes: 65_536 });
 
 const anySchema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } };
 
+it('a refusal says all that may be given, and says it alike from publish and publishAsync', async () => {
+  const { bus } = logged;
+  const lanes = 'all' as 'auto';
+  expect((await errorOf(() => bus.subscribe('a', doubles, { subscriberId: 's', lanes }))).message).toBe(
+    `lanes must be 'auto' or a whole number from 1 to 256; received "all"`,
+  );
+  const headers = { a: 'x'.repeat(16_384) };
+  expect((await errorOf(() => bus.publishAsync('a', 1, { headers }))).message).toMatch(
+    / at most 16383 characters as JSON;/,
+  );
+  const { message } = await errorOf(() => bus.publishAsync('a b', 1));
+  expect(message).toMatch(/^a topic must be tokens .*; received "a b"$/);
+  expect(bus.publish('a b', 1)).toBe(false);
+  expect(await logged.reports()).toMatchObject([{ message }]);
+});
+
 describe('a subscription is refused', () => {
   it.each<[string, object]>([
     ['without a subscriberId', {}],

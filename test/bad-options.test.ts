@@ -84,6 +84,16 @@ it.each<[string, () => unknown, string | null]>([
   ['a letter is missing', () => new MessageBus({ maxQueueSze: 10 } as MessageBusOptions), 'maxQueueSize'],
   ['its end is missing', () => new CircuitBreaker({ recoveryTimeout: 5 } as object), 'recoveryTimeoutMs'],
   ['small letters are large', () => new MessageBus({ ERRORLOGDIR: 'logs' } as MessageBusOptions), 'errorLogDir'],
+  [
+    'it has another ending',
+    () => new MessageBus({ retry: { timeout_error: { maxRetry: 3 } as object } }),
+    'maxRetries',
+  ],
+  [
+    'it is a category',
+    () => new MessageBus({ retry: { message_processing_errors: {} } as object }),
+    'message_processing_error',
+  ],
   ['it is a value', () => new MessageBus({ codec: 'jsn' as 'json' }), 'json'],
   ['it is like no other', () => new MessageBus({ colour: 'red' } as MessageBusOptions), null],
   ['it is endless', () => new MessageBus({ ['maxQueueSize'.repeat(1e5)]: 1 } as MessageBusOptions), null],
@@ -91,6 +101,14 @@ it.each<[string, () => unknown, string | null]>([
   const { message } = await errorOf(make);
   expect(/: did you mean '(.*)'\?$/.exec(message)?.[1] ?? null).toBe(meant);
 });
+
+it.each([{ maxRetries: 3 }, { maxRetry: 3 }])(
+  'the error of retries %j for all categories says that they are given per category',
+  async (retry) => {
+    const { message } = await errorOf(() => new MessageBus({ retry: retry as object }));
+    expect(message).toMatch(/: say maxRetries per category, as \{ timeout_error: \{ maxRetries: … \} \}$/);
+  },
+);
 
 it.each(['on', 'once', 'off'] as const)(
   'an event that there is not is refused by %s, with those that there are',

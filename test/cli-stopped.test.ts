@@ -46,7 +46,7 @@ describe('the command line on a stopped bus', () => {
   );
 
   it('tells its version, and that a file is missing', async () => {
-    expect((await busbar('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    for (const asked of ['--version', '-v']) expect((await busbar(asked)).out).toMatch(/^\d+\.\d+\.\d+\n$/);
     const dir = temporaryFolder();
     mkdirSync(join(dir, 'dead_letter'));
     const { exit, err } = await busbar('dlq', 'edit', 'some-id', '--file', '/nope', '--dir', dir);
@@ -236,6 +236,11 @@ describe('the command line on a stopped bus', () => {
     mkdirSync(join(dir, 'dead_letter'));
     const bad: [string[], RegExp][] = [
       [['dlq', 'lst'], /there is no command "dlq lst": did you mean busbar dlq list\?/],
+      [
+        ['dlq', 'list', '--reason', 'bored'],
+        /^busbar: --reason must be one of retries_exhausted, .*; received "bored"/,
+      ],
+      [['--colour'], /there is no command "--colour": see busbar --help/],
       [['nonsense'], /there is no command "nonsense": see busbar --help/],
       [['dlq', 'list', '--subscribr', 's'], /unknown option '--subscribr': did you mean --subscriber\?/],
       [['dlq', 'list', '--colour'], /unknown option '--colour': see busbar dlq list --help/],

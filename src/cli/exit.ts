@@ -54,9 +54,10 @@ const CODE_OF_EXIT: Readonly<Record<Exit, string>> = {
 /** Codes of Node for what this user may not do. */
 const NOT_PERMITTED = ['EACCES', 'EPERM'];
 
-/** What a bus or a queue raised, with the exit that its code stands for. */
+/** What a bus or a queue raised, with the exit that its code stands for. A filter's field is named as it was typed. */
 export function busError(code: string, message: string): CliError {
-  return new CliError(EXIT_OF_CODE[code] ?? Exit.FAILED, message, code);
+  const typed = message.replace(/^filter\.(\w+)/, (_, field) => `--${field === 'subscriberId' ? 'subscriber' : field}`);
+  return new CliError(EXIT_OF_CODE[code] ?? Exit.FAILED, typed, code);
 }
 
 /** Whatever was thrown. */

@@ -57,7 +57,7 @@ async function run(argv: readonly string[]): Promise<Exit> {
 /** @throws CliError */
 function withoutCommand(argv: readonly string[]): Exit {
   const [group, second] = argv;
-  if (group === '--version') {
+  if (group === '--version' || group === '-v') {
     print(versionOfPackage());
     return Exit.DONE;
   }
@@ -65,7 +65,7 @@ function withoutCommand(argv: readonly string[]): Exit {
   // Half a command: what may follow is what was wanted to know.
   const isUnfinished = group === undefined || (isGroup(group) && (second === undefined || second.startsWith('-')));
   if (!isAsked && !isUnfinished)
-    throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(wordsOf(argv))}: ${insteadOf(argv)}`);
+    throw new CliError(Exit.USAGE, `there is no command ${JSON.stringify(wordsOf(argv) || group)}: ${insteadOf(argv)}`);
   for (const line of help(group === 'help' ? second : group)) print(line);
   return isAsked ? Exit.DONE : Exit.USAGE;
 }
@@ -102,7 +102,7 @@ function help(group: string | undefined): string[] {
     '',
     ...commands.map(({ words, says }) => `  ${words.padEnd(width)}  ${says}`),
     '',
-    'Everywhere: --dir <folder> (the errorLogDir of the bus), --json, --help. busbar --version.',
+    'Everywhere: --dir <folder> (the errorLogDir of the bus), --json, --help. busbar --version, or -v.',
     'Exit codes:',
     ...EXIT_CODES.map(([code, says]) => `  ${code}  ${says}`),
   ];

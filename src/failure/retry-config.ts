@@ -1,5 +1,6 @@
 // How each category is retried: the defaults, what may be given in their place, and the sum of both.
 import { invalidOption } from '../shared/errors.js';
+import { meant, nearest } from '../shared/nearest.js';
 import { assertKnown, fields, flag, number, whole } from '../shared/option-checks.js';
 import { ErrorCategory } from '../shared/report.js';
 import type { RetryConfig } from './backoff.js';
@@ -57,7 +58,15 @@ export function retryOverrides(option: string, overrides: unknown): RetryOverrid
  */
 export function assertCategory(option: string, category: string): void {
   const known: readonly string[] = Object.values(ErrorCategory);
-  if (!known.includes(category)) throw invalidOption(option, `keyed by ${known.join(', ')}`, category);
+  if (known.includes(category)) return;
+  const hint = meant(category, known) || perCategory(category);
+  throw invalidOption(option, `keyed by ${known.join(', ')}`, category, hint);
+}
+
+/** For who gave a field of a category where the categories are; empty for others. */
+function perCategory(name: string): string {
+  const field = nearest(name, FIELDS);
+  return field === undefined ? '' : `: say ${field} per category, as { timeout_error: { ${field}: … } }`;
 }
 
 /** @throws BUSBAR_INVALID_OPTION */

@@ -36,10 +36,10 @@ const limit = field('a whole number >= 1', (value) => Number.isInteger(value) &&
 
 const LETTER_FIELDS: Readonly<Record<keyof LetterFilter, Field>> = {
   topic: text('a topic or pattern'),
-  subscriberId: text('a text'),
+  subscriberId: text('a text that is not empty'),
   category: oneOf(Object.values(ErrorCategory)),
   reason: oneOf(REASONS),
-  signature: text('a text'),
+  signature: text('a text that is not empty'),
   state: oneOf(STATES),
   since: secondsOf,
   until: secondsOf,
@@ -50,7 +50,7 @@ const ERROR_FIELDS: Readonly<Record<keyof ErrorFilter, Field>> = {
   category: oneOf(Object.values(ErrorCategory)),
   severity: oneOf(Object.values(ErrorSeverity)),
   topic: text('a topic'),
-  subscriberId: text('a text'),
+  subscriberId: text('a text that is not empty'),
   since: secondsOf,
   limit,
 };

@@ -17,9 +17,13 @@ export function isTopic(topic: unknown): topic is string {
 
 /** @throws BUSBAR_INVALID_TOPIC */
 export function assertTopic(topic: unknown): asserts topic is string {
-  if (isTopic(topic)) return;
+  if (!isTopic(topic)) throw notTopic(topic);
+}
+
+/** The error for what {@link isTopic} says no to. */
+export function notTopic(topic: unknown): BusbarError {
   const rule = `tokens separated by dots, without blanks, "*" or ">", at most ${LONGEST} characters`;
-  throw new BusbarError('BUSBAR_INVALID_TOPIC', `a topic must be ${rule}; received ${show(topic)}`);
+  return new BusbarError('BUSBAR_INVALID_TOPIC', `a topic must be ${rule}; received ${show(topic)}`);
 }
 
 /** @throws BUSBAR_INVALID_TOPIC */

@@ -10,12 +10,13 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   if (name.length > LONGEST) return undefined;
   const wanted = name.toLowerCase();
   let found: string | undefined;
-  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let least = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
     const other = candidate.toLowerCase();
     const isBegun = wanted.length >= SHORTEST_BEGINNING && other.startsWith(wanted);
     const distance = isBegun ? Math.min(1, other.length - wanted.length) : distanceOf(wanted, other);
-    if (distance >= least) continue;
+    const most = Math.max(1, Math.floor(Math.max(wanted.length, other.length) / 3));
+    if (distance > most || distance >= least) continue;
     least = distance;
     found = candidate;
   }

@@ -22,11 +22,14 @@ export function fields(option: string, value: unknown, rule = 'an object'): Read
   return value as Record<string, unknown>;
 }
 
-/** @throws BUSBAR_INVALID_OPTION */
-export function whole(option: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
+/**
+ * @param or what else the caller takes, for the error
+ * @throws BUSBAR_INVALID_OPTION
+ */
+export function whole(option: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER, or = ''): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
   const range = most === Number.MAX_SAFE_INTEGER ? `>= ${least}` : `from ${least} to ${most}`;
-  throw invalidOption(option, `a whole number ${range}`, value);
+  throw invalidOption(option, `${or}a whole number ${range}`, value);
 }
 
 /** @throws BUSBAR_INVALID_OPTION */
@@ -56,7 +59,7 @@ export function hook<T>(option: string, value: T | undefined): T | undefined {
 /** @throws BUSBAR_INVALID_OPTION */
 export function path(option: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
-  throw invalidOption(option, 'a text', value);
+  throw invalidOption(option, 'a text that is not empty, without NUL', value);
 }
 
 /** @throws BUSBAR_INVALID_OPTION */

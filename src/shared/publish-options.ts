@@ -10,7 +10,7 @@ export interface PublishOptions {
   readonly priority?: Priority;
   /** Messages of one key always go to the same lane. At most 1024 characters. */
   readonly key?: string;
-  /** Strings that travel with the message; at most 16 384 characters as JSON. */
+  /** Strings that travel with the message; at most 16 383 characters as JSON. */
   readonly headers?: Headers;
   /** Milliseconds after which no handler starts it any more, more than 0. Default: never. */
   readonly ttlMs?: number;
@@ -27,7 +27,7 @@ export interface RequestOptions extends PublishOptions {
 }
 
 const MOST_CHARACTERS = 1024;
-const MOST_HEADER_CHARACTERS = LARGEST_TEXT_BYTES / 4;
+const MOST_HEADER_CHARACTERS = Math.floor(LARGEST_TEXT_BYTES / 4);
 
 const KNOWN = ['priority', 'key', 'headers', 'ttlMs', 'delayMs', 'id'];
 const KNOWN_OF_REQUESTS = [...KNOWN, 'timeoutMs'];
