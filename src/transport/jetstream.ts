@@ -179,9 +179,10 @@ class JetStream implements Transport {
       pause: () => subscription.pause(),
       resume: () => subscription.resume(),
       isDry: () => subscription.isDry(),
-      close: () => {
+      close: async () => {
+        await subscription.close();
+        // Not before: while it settles what has started, it has to hear of a lost connection.
         this.#subscriptions.delete(subscription);
-        return subscription.close();
       },
     };
   }
