@@ -32,6 +32,8 @@ const FAILS_ALWAYS = 499;
 const PUBLISHING_AT_ONCE = 500;
 /** Between two messages beyond those that were asked for, in milliseconds. */
 const FURTHER_MS = 2;
+/** How long a message that comes again takes to be handled, in milliseconds. */
+const REPEATED_MS = 500;
 
 /** Runs one trial. Ends all processes that it started. */
 export async function runTrial(options: TrialOptions): Promise<Trial> {
@@ -95,16 +97,17 @@ async function publishAll(
   return stored;
 }
 
-/** Waits until nothing is missing, or nothing more comes. */
+/** Waits until nothing is missing, and what comes again has come; or until nothing more comes. */
 async function settled(
   bus: MessageBus,
-  { settleMs, log }: TrialOptions,
+  { settleMs, transport, log }: TrialOptions,
   ledger: Ledger,
   stored: readonly number[],
   doomed: ReadonlySet<number>,
 ): Promise<Findings> {
   let latest = 0;
   let handled = -1;
+  let isLate = false;
   for (;;) {
     const letters = (await bus.deadLetterQueue?.list().catch(() => [])) ?? [];
     const numbers = letters.map(({ message_id: id }) => Number(id.slice(1)));
@@ -114,8 +117,16 @@ async function settled(
     const missing = stored.filter((n) => !seen.has(n)).length;
     if (ledger.size > handled) latest = performance.now() + settleMs;
     handled = ledger.size;
-    const isOver = (missing === 0 && numbers.length >= doomed.size) || performance.now() > latest;
-    if (isOver) return examine(stored, doomed, ledger.entries(), numbers);
+    const isWhole = missing === 0 && numbers.length >= doomed.size;
+    if ((isWhole && isLate) || performance.now() > latest) {
+      return examine(stored, doomed, ledger.entries(), numbers);
+    }
+    if (isWhole) {
+      // What was handled and is not acknowledged comes again only now.
+      isLate = true;
+      await pause(REPEATED_MS + (transport.ackWaitMs ?? 10_000));
+      continue;
+    }
     log(`${missing} to be handled, ${doomed.size - numbers.length} letters to come`);
     await pause(500);
   }
