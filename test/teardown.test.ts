@@ -168,12 +168,13 @@ describe('while a second thread sets a handler up, and the first one is busy, to
 describe('a lane, while the thread that stands by sets the handler of another one up early', () => {
   it('finds a thread at once, however often its own one ends', async () => {
     const bus = await startBus({ spareThreads: 1, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
-    const diesBelow0 = { subscriberId: 'dies', breaker: false as const };
+    const diesBelow0 = { subscriberId: 'dies', breaker: false as const, graceMs: 600 };
     await bus.subscribe('slow', setsUp, { subscriberId: 'slow' });
-    await bus.subscribe('dies', tearsDown, diesBelow0);
+    const dies = await bus.subscribe('dies', tearsDown, diesBelow0);
     // The second thread may not have begun yet.
     for (let n = 0; countOf('set up') < 2; n++) {
-      await bus.subscribe(`again.${n}`, tearsDown, { subscriberId: 'again' });
+      const again = await bus.subscribe(`again.${n}`, tearsDown, { subscriberId: 'again' });
+      await again.unsubscribe();
       await new Promise((resume) => setTimeout(resume, 20));
     }
     writeFileSync(mood, 'wait');
@@ -192,6 +193,11 @@ describe('a lane, while the thread that stands by sets the handler of another on
     bus.publish('dies', 1);
     await bus.idle();
     expect(countOf('handled')).toBe(1);
+    // Nor does its teardown wait for all that others load.
+    await dies.unsubscribe();
+    expect(countOf('torn down')).toBe(1);
+    const reports = (await bus.errorLogger?.recentErrors()) ?? [];
+    expect(reports.filter(({ message }) => message.includes('teardown'))).toEqual([]);
   });
 });
 

@@ -43,20 +43,27 @@ export class Teardowns {
       isOver = true;
       this.#tellChange();
     });
+    // What is loaded early would set it up once more; but that may take longer than the grace.
+    let isDue = false;
+    const due = systemClock.after(graceMs / 2, () => {
+      isDue = true;
+      this.#tellChange();
+    });
     let isWarm = false;
     void warmed.then(() => {
       isWarm = true;
       this.#tellChange();
     });
     const key = handlerKey(source);
-    while (!(isWarm && this.#heard === Atomics.load(this.#setUps, 0)) && !isOver) await this.#change();
+    const isAllHeard = (): boolean => isWarm && this.#heard === Atomics.load(this.#setUps, 0);
     const left = (): number => alive().filter((id) => this.#standing.get(key)?.has(id)).length;
     // Again and again: one may be set up meanwhile. Those on which it stands no longer take no notice.
-    while (left() > 0 && !isOver) {
-      this.#tell({ kind: 'tear-down', key, redact });
+    while (!(isAllHeard() && left() === 0) && !isOver) {
+      if (isWarm || isDue) this.#tell({ kind: 'tear-down', key, redact });
       await this.#change();
     }
     timer.cancel();
+    due.cancel();
     const unsettled = left();
     this.#standing.delete(key);
     const failures = this.#failures.get(key) ?? [];
