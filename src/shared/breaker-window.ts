@@ -13,6 +13,7 @@
 import type { Clock } from './clock.js';
 import { invalidOption } from './errors.js';
 import { assertKnown } from './option-checks.js';
+import { IS_LITTLE_ENDIAN } from './views.js';
 
 /** Opens a breaker on rates, over the last calls or over the last milliseconds. Give either `calls` or `ms`. */
 export interface BreakerWindowOptions {
@@ -46,7 +47,7 @@ const SLICES = 10;
 /** By time: CALLS FAILED SLOW of each slice, from here on. */
 const COUNTERS = 3;
 /** The half of a 64-bit counter that counts, as a word; the tag is the other. */
-const COUNT = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
+const COUNT = IS_LITTLE_ENDIAN ? 0 : 1;
 const TAG = 1 - COUNT;
 /** A counter that is ahead of a thread's clock by more slices is an old one: tags come round. */
 const LATEST = 1000;

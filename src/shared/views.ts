@@ -125,7 +125,7 @@ interface Memory {
 const setBytes = Uint8Array.prototype.set;
 
 /** The order of a word's bytes is the machine's. */
-const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+export const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 /**
  * Copies all of `source` into the memory, from byte `offset` on, a multiple of 4. Few bytes as words: a processor stores them one
