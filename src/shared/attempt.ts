@@ -16,8 +16,8 @@ export interface CallOptions {
   readonly codec?: PayloadCodec | undefined;
 }
 
-/** Where an attempt stands. */
-export interface AttemptState {
+/** What an attempt has on any thread. */
+export interface Attempt {
   /** How far it has come. */
   phase: ErrorPhase;
   payload: unknown;
@@ -27,56 +27,13 @@ export interface AttemptState {
   readonly delivery: DeliveryHead;
 }
 
-/** An attempt of whoever knows where its payload lies. */
-export abstract class Attempt<D extends DeliveryHead = DeliveryHead> implements AttemptState {
-  phase: ErrorPhase = 'decode';
-  payload: unknown;
-  /** True once its value or error was taken; what comes after is late. */
-  hasEnded = false;
-  readonly permit: Permit | null;
-  readonly context: AttemptContext;
-  readonly delivery: D;
-  /** `Clock.elapsed()`. */
-  readonly startedAt: number;
-
-  constructor(permit: Permit | null, context: AttemptContext, delivery: D, startedAt: number) {
-    this.permit = permit;
-    this.context = context;
-    this.delivery = delivery;
-    this.startedAt = startedAt;
-  }
-
-  /** As {@link callHandler}. */
-  call(handle: Handler, options: CallOptions, mode: 'copy' | 'view'): unknown {
-    return callHandler(this, handle, options, this.decode(mode));
-  }
-
-  /** As {@link countSuccess}. */
-  countSuccess(breaker: SharedBreaker | null): void {
-    countSuccess(this, breaker);
-  }
-
-  /** As {@link countFailure}. */
-  countFailure(breaker: SharedBreaker | null, category: ErrorCategory): void {
-    countFailure(this, breaker, category);
-  }
-
-  /** As {@link countNothing}. */
-  countNothing(breaker: SharedBreaker | null): void {
-    countNothing(this, breaker);
-  }
-
-  /** @throws BUSBAR_DECODING */
-  protected abstract decode(mode: 'copy' | 'view'): unknown;
-}
-
 /**
  * Validates and calls. Returns or throws what the handler does; `phase` says how far it came.
  *
  * @param decoded the payload, as its bytes say
  */
 export function callHandler(
-  attempt: AttemptState,
+  attempt: Attempt,
   handle: Handler,
   { validate: schema, codec }: CallOptions,
   decoded: unknown,
@@ -90,24 +47,24 @@ export function callHandler(
   return Promise.resolve(checked).then((result) => handleNow(attempt, handle, validValue(result)));
 }
 
-function handleNow(attempt: AttemptState, handle: Handler, payload: unknown): unknown {
+function handleNow(attempt: Attempt, handle: Handler, payload: unknown): unknown {
   attempt.phase = 'handler';
   return handle(payload, attempt.context);
 }
 
 /** Tells the breaker of a success. */
-export function countSuccess({ permit }: AttemptState, breaker: SharedBreaker | null): void {
+export function countSuccess({ permit }: Attempt, breaker: SharedBreaker | null): void {
   if (permit !== null) breaker?.success(permit);
 }
 
 /** The attempt came to nothing that the breaker counts. */
-export function countNothing({ permit }: AttemptState, breaker: SharedBreaker | null): void {
+export function countNothing({ permit }: Attempt, breaker: SharedBreaker | null): void {
   if (permit !== null) breaker?.release(permit);
 }
 
 /** A delivery counts once, at its first failed attempt; a probe whose attempt fails is a failed probe. */
 export function countFailure(
-  { permit, delivery }: AttemptState,
+  { permit, delivery }: Attempt,
   breaker: SharedBreaker | null,
   category: ErrorCategory,
 ): void {

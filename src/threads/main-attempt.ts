@@ -1,11 +1,22 @@
 // One attempt on the main thread: its payload lies there already.
-import { Attempt } from '../shared/attempt.js';
+import { type Attempt, type CallOptions, callHandler } from '../shared/attempt.js';
 import type { Permit } from '../shared/breaker.js';
 import { decodePayload } from '../shared/codec.js';
 import type { AttemptContext } from '../shared/context.js';
 import { type Delivery, ownDelivery } from '../shared/delivery.js';
+import type { Handler } from '../shared/handler.js';
+import type { ErrorPhase } from '../shared/report.js';
 
-export class MainAttempt extends Attempt<Delivery> {
+export class MainAttempt implements Attempt {
+  phase: ErrorPhase = 'decode';
+  payload: unknown;
+  /** True once its value or error was taken; what comes after is late. */
+  hasEnded = false;
+  readonly permit: Permit | null;
+  readonly context: AttemptContext;
+  readonly delivery: Delivery;
+  /** `Clock.elapsed()`. */
+  readonly startedAt: number;
   readonly #isBorrowed: boolean;
 
   /** @param isBorrowed its delivery's bytes are a view on memory that holds others', too */
@@ -16,7 +27,10 @@ export class MainAttempt extends Attempt<Delivery> {
     startedAt: number,
     isBorrowed: boolean,
   ) {
-    super(permit, context, delivery, startedAt);
+    this.permit = permit;
+    this.context = context;
+    this.delivery = delivery;
+    this.startedAt = startedAt;
     this.#isBorrowed = isBorrowed;
   }
 
@@ -25,14 +39,19 @@ export class MainAttempt extends Attempt<Delivery> {
     return this.#isBorrowed ? ownDelivery(this.delivery) : this.delivery;
   }
 
+  /**
+   * As {@link callHandler}.
+   *
+   * @throws BUSBAR_DECODING
+   */
+  call(handle: Handler, options: CallOptions): unknown {
+    return callHandler(this, handle, options, decodePayload(this.delivery.codec, this.delivery.bytes, 'copy'));
+  }
+
   /** What comes of it is not waited for. Returns its delivery, with one attempt more. */
   abandon(): Delivery {
     this.hasEnded = true;
     this.delivery.started++;
     return this.ownDelivery;
-  }
-
-  protected override decode(mode: 'copy' | 'view'): unknown {
-    return decodePayload(this.delivery.codec, this.delivery.bytes, mode);
   }
 }

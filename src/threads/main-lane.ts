@@ -1,5 +1,5 @@
 // A lane for a plain function: its handler runs on the main thread, so only what an event loop allows can be promised.
-import { isThenable } from '../shared/attempt.js';
+import { countFailure, countNothing, countSuccess, isThenable } from '../shared/attempt.js';
 import type { Clock, Timer } from '../shared/clock.js';
 import { AttemptContext, type ContextOutlet } from '../shared/context.js';
 import { type Delivery, ownDelivery } from '../shared/delivery.js';
@@ -216,7 +216,7 @@ export class MainLane {
     this.#watch();
     let result: unknown;
     try {
-      result = attempt.call(handle, call, 'copy');
+      result = attempt.call(handle, call);
       // `then` is the handler's, too: it may be a getter that throws, or throw when it is called.
       if (isThenable(result)) {
         this.#running.wait(attempt);
@@ -243,7 +243,7 @@ export class MainLane {
         return;
       }
     }
-    attempt.countSuccess(this.#options.breaker);
+    countSuccess(attempt, this.#options.breaker);
     this.#end(attempt);
     if (this.#options.tellsSuccess) {
       this.#news({ kind: Outcome.SUCCEEDED, detail: { id: context.id, topic: delivery.topic } });
@@ -262,12 +262,12 @@ export class MainLane {
     this.parking.park(attempt.delivery);
     this.#end(attempt);
     if (isVerdict(thrown)) {
-      attempt.countNothing(breaker);
+      countNothing(attempt, breaker);
       this.#obey(attempt, thrown, phase);
       return;
     }
     const failure = describer.describe(thrown, phase, attempt.payload);
-    attempt.countFailure(breaker, failure.category);
+    countFailure(attempt, breaker, failure.category);
     this.#events.handedBack(attempt.ownDelivery, outcome({ kind: Outcome.FAILED, detail: failure }));
     this.#events.heard();
   }

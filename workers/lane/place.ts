@@ -1,6 +1,6 @@
 // The rings of one lane as its drain reads them: which comes next, and what may be released.
 
-import type { AttemptState } from '../../src/shared/attempt.js';
+import type { Attempt } from '../../src/shared/attempt.js';
 import type { Permit } from '../../src/shared/breaker.js';
 import { decodePayload, decodeRange } from '../../src/shared/codec.js';
 import type { AttemptContext } from '../../src/shared/context.js';
@@ -37,7 +37,7 @@ export interface Aside extends Read {
  * An attempt at the record `word` of a place. No subclass, and its fields are only declared: what a class makes of either costs
  * 50 ns a message.
  */
-export class RingAttempt implements AttemptState, Read {
+export class RingAttempt implements Attempt, Read {
   declare phase: ErrorPhase;
   declare payload: unknown;
   declare readonly permit: Permit | null;
