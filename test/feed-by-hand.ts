@@ -23,6 +23,7 @@ export function feeds(unacknowledged: number, mark: number) {
   const link = {
     isUp: true,
     deliveredUpTo: 6,
+    unacknowledged,
     largestMessage: 1000,
     send: (reply: string, answer: string) => sent.push(`${answer} ${reply}`) > 0,
     sendSoon: (reply: string, answer: string) => void sent.push(`${answer} ${reply}`),
@@ -32,16 +33,18 @@ export function feeds(unacknowledged: number, mark: number) {
       return { drain: turn };
     },
     consumerState: async () => {
-      const { deliveredUpTo } = link;
+      const { deliveredUpTo, unacknowledged } = link;
       return { unacknowledged, deliveries, requests: 0, undelivered: 0, deliveredUpTo, settledUpTo: 4 };
     },
-    ask: async () => undefined,
-    read: async (_stream: string, { seq }: { seq: number }) => (seq <= 6 ? { sequence: Math.max(5, seq) } : null),
+    ask: async (reply: string, answer: string) => void sent.push(`${answer} ${reply}`),
+    read: async (_stream: string, { seq }: { seq: number }) =>
+      seq <= link.deliveredUpTo ? { sequence: Math.max(5, seq) } : null,
   };
   const marking = { isDone: (): void => undefined };
   const lease = {
     ...{ mark, isTrusted: true, isLost: false, isWriting: false, returned: new Map<number, Returned>() },
     raiseMark: (): Promise<boolean> => new Promise((done) => (marking.isDone = () => done(true))),
+    renew: async (): Promise<boolean> => lease.isTrusted,
   };
   const seen: string[] = [];
   const tickets: Ticket[] = [];

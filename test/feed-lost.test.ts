@@ -127,4 +127,64 @@ describe("a partition's feed whose connection was lost", () => {
     expect(answered()).toEqual(['2.7.8']);
     feed.close();
   });
+
+  it('acknowledges nothing that the servers forgot, though they have delivered another message of its sequence since', async () => {
+    for (const settlesFirst of [true, false]) {
+      const { feed, link, seen, sent, tickets, comes, answered } = feeds(0, 9000);
+      feed.start();
+      await turns();
+      comes(7, 1);
+      feed.lost();
+      if (settlesFirst) tickets[0]?.settle('succeeded');
+      feed.reconnected();
+      await turns();
+      // Another 7 is on its way when the connection is lost again.
+      feed.lost();
+      Object.assign(link, { deliveredUpTo: 7, unacknowledged: 1 });
+      feed.reconnected();
+      await turns();
+      if (!settlesFirst) tickets[0]?.settle('succeeded');
+      expect(answered()).toEqual([]);
+      expect(sent).toContain('-NAK $JS.ACK.s.c.1.7.7.0.0');
+      comes(7, 2, '1700000000000000001');
+      expect(seen).toEqual(['m7 after 1', 'm7 after 1']);
+      tickets[1]?.settle('succeeded');
+      expect(answered()).toEqual(['2.7.8']);
+      feed.close();
+    }
+  });
+
+  it('acknowledges nothing from before while it is not sure that it still holds its partition', async () => {
+    for (const isHeld of [true, false]) {
+      const { feed, lease, tickets, comes, answered } = feeds(2, 9000);
+      feed.start();
+      await turns();
+      for (const sequence of [5, 6]) comes(sequence, 2);
+      feed.lost();
+      lease.isTrusted = false;
+      lease.renew = async () => isHeld;
+      feed.reconnected();
+      await turns();
+      for (const ticket of tickets) ticket.settle('succeeded');
+      expect(answered()).toEqual(isHeld ? ['2.5.7', '2.6.8'] : []);
+      feed.close();
+    }
+  });
+
+  it('hands over another message of a sequence that is here in its turn: after what is missing', async () => {
+    const { feed, seen, tickets, comes } = feeds(2, 9000);
+    feed.start();
+    await turns();
+    for (const sequence of [5, 6, 7]) comes(sequence, sequence === 7 ? 1 : 2);
+    tickets[0]?.release(1);
+    seen.length = 0;
+    feed.lost();
+    feed.reconnected();
+    await turns();
+    comes(7, 1, '1700000000000000001');
+    await turns();
+    comes(5, 3);
+    expect(seen).toEqual(['m5 after 1', 'm7 after 1']);
+    feed.close();
+  });
 });

@@ -100,7 +100,7 @@ describe("a partition's feed", () => {
     };
     const link = { isUp: true, consumerState } as unknown as Connection;
     const reports: unknown[] = [];
-    const here = { has: () => false, countUpTo: () => 0 };
+    const here = { has: () => false, isSame: () => false, countUpTo: () => 0 };
     const names = { stream: 's', consumer: 'c', subject: 'a', pullMs: 100 };
     const report = (thrown: unknown): void => void reports.push(thrown);
     let isOver = false;
@@ -131,7 +131,7 @@ describe("a partition's feed", () => {
       ...{ subject: 'a', pullMs: 100, report: () => undefined, askNoMore: () => undefined, newAbove: () => undefined },
       flows: () => undefined,
       dropped: () => undefined,
-      here: { has: () => false, countUpTo: () => 0 },
+      here: { has: () => false, isSame: () => false, countUpTo: () => 0 },
       hand: ({ delivery }) => void handed.push(delivery.sequence),
       ask: () => asks++,
     });

@@ -4,9 +4,10 @@ import type { Incoming } from './connection-words.js';
 import { ACK, type Answer, type Brought, ReplyReader, TERM, WORKING } from './delivered.js';
 import type { FeedParts } from './feed-parts.js';
 import { handOver } from './hand-over.js';
-import { highestOf, InOrder, upTo } from './in-order.js';
+import { highestOf, InOrder } from './in-order.js';
 import { MARK_STEP, raiseAhead } from './lease.js';
 import { pastOf, returnedOf } from './past.js';
+import { hereOf } from './presence.js';
 import { Pull, type PullEnd } from './pull.js';
 import { Remembered } from './remembered.js';
 import type { Settlement, Ticket } from './transport.js';
@@ -43,7 +44,7 @@ export class Feed {
 
   constructor(parts: FeedParts) {
     this.#parts = parts;
-    const { connection, clock, names, consumer, subject, pullMs, report } = parts;
+    const { connection, clock, names, consumer, subject, pullMs, report, intake } = parts;
     const { stream } = names;
     this.#pull = new Pull({
       ...{ connection, clock, stream, consumer, pullMs },
@@ -53,21 +54,20 @@ export class Feed {
     this.#replies = new ReplyReader(stream, consumer);
     this.#window = new Window({ ...parts.window, largest: () => connection.largestMessage });
     this.#withheld = new Withheld(parts, this.#window.unsettled, () => this.#isAsking || this.#isClosed);
-    const { pattern } = parts.intake;
-    this.#onlyTopic = /[*>]/.test(pattern) ? undefined : pattern;
+    this.#onlyTopic = /[*>]/.test(intake.pattern) ? undefined : intake.pattern;
     this.#highest = parts.lease.mark;
     this.#inOrder = new InOrder({
       ...{ connection, clock, stream, consumer, subject, pullMs, report },
-      here: {
-        has: (sequence) => this.#window.unsettled.has(sequence) || this.#inDoubt.has(sequence),
-        countUpTo: (sequence) => upTo(sequence, this.#window.unsettled) + upTo(sequence, this.#inDoubt),
-      },
+      here: hereOf(this.#window.unsettled, this.#inDoubt),
       hand: (brought) => this.#take(brought),
       dropped: (brought) => this.#leave(brought),
       askNoMore: () => this.#pull.open(),
       ask: () => this.ask(),
       // Else the first messages would come before the mark is raised, and wait for that.
-      newAbove: (sequence) => raiseAhead(parts.lease, sequence),
+      newAbove: (sequence) => {
+        this.#withheld.seen(sequence);
+        raiseAhead(parts.lease, sequence);
+      },
       flows: (upToIt) => this.#withheld.flows(upToIt),
     });
     this.#timer = clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());

@@ -1,8 +1,10 @@
 // Holds back what comes of a partition until all is here that was delivered before and not settled: then lets it go on in order.
 import { type Claim, type ClaimParts, claim } from './claim.js';
 import type { Brought } from './delivered.js';
+import { type Here, upTo } from './presence.js';
 
 export interface InOrderParts extends ClaimParts {
+  readonly here: Here;
   /** Takes what is next in order; and what is here already, at any time. */
   readonly hand: (brought: Brought) => void;
   /** What was held back is not any more: it comes again, and no handler saw it. */
@@ -50,6 +52,7 @@ export class InOrder {
       ...parts,
       here: {
         has: (sequence) => this.#held.has(sequence) || here.has(sequence),
+        isSame: (delivery) => here.isSame(delivery),
         countUpTo: (sequence) => upTo(sequence, this.#held) + here.countUpTo(sequence),
       },
     };
@@ -93,13 +96,14 @@ export class InOrder {
       this.#parts.hand(brought);
       return;
     }
-    const isHere = this.#parts.here.has(sequence);
-    if (isHere && !this.#held.has(sequence)) this.#parts.hand(brought);
+    const isHere = this.#parts.here.isSame(brought.delivery);
+    const isHeld = this.#held.has(sequence);
+    if (isHere && !isHeld) this.#parts.hand(brought);
     else this.#hold(brought);
     if (phase.kind === 'claiming') return;
     // Something went elsewhere, or came late: what it was must not come after its successors.
     if (!isNext && (number > this.#next || phase.kind === 'flowing')) this.begin();
-    else if (phase.kind === 'gathering' && !isHere) this.#gathered(phase, sequence);
+    else if (phase.kind === 'gathering' && !isHere && !isHeld) this.#gathered(phase, sequence);
   }
 
   #hold(brought: Brought): void {
@@ -155,13 +159,6 @@ export class InOrder {
     this.#parts.flows(deliveredUpTo);
     this.#parts.ask();
   }
-}
-
-/** How many of these sequences there are up to that one. */
-export function upTo(sequence: number, map: { keys(): Iterable<number> }): number {
-  let count = 0;
-  for (const one of map.keys()) if (one <= sequence) count++;
-  return count;
 }
 
 /** The highest of these sequences; 0: there is none. There may be more of them than a call takes arguments. */

@@ -8,6 +8,12 @@ export interface TakesBack {
   release(entry: Unsettled, started: number): void;
 }
 
+/**
+ * What its acknowledgement means to the servers: this message; it, or another one that has its sequence by now; nothing good, for they
+ * have forgotten its delivery. See {@link Withheld}.
+ */
+export type Trust = 'sure' | 'doubted' | 'forgotten';
+
 /** Runs on the main thread. */
 export class Unsettled implements Ticket {
   readonly #feed: TakesBack;
@@ -24,8 +30,7 @@ export class Unsettled implements Ticket {
   readonly vanished: number;
   /** Set once it was asked back: if it is still here, it has started, and may have been put off since. */
   isAskedBack = false;
-  /** Its acknowledgement may mean another message by now: see {@link Withheld}. */
-  isDoubted = false;
+  trust: Trust = 'sure';
 
   constructor(
     feed: TakesBack,
@@ -47,7 +52,7 @@ export class Unsettled implements Ticket {
 
   comesAgain(reply: string, { count }: Delivered): void {
     this.reply = reply;
-    this.isDoubted = false;
+    this.trust = 'sure';
     this.count = Math.max(this.count, count);
   }
 

@@ -6,7 +6,8 @@ import type { Unsettled } from './unsettled.js';
 
 /** An answer, and where it goes. */
 interface Reply {
-  readonly subject: string;
+  /** Undefined: the servers have forgotten its delivery. */
+  subject: string | undefined;
   readonly answer: Answer;
 }
 
@@ -23,6 +24,7 @@ export class Withheld {
   /** By sequence: settled, and not told. */
   readonly #replies = new Map<number, Reply>();
   #answered: Promise<void> | undefined;
+  #doubts = 0;
 
   /**
    * @param unsettled all that is here
@@ -36,13 +38,15 @@ export class Withheld {
 
   /** The servers are out of sight. */
   doubt(): void {
-    for (const entry of this.#unsettled.values()) entry.isDoubted = true;
+    this.#doubts++;
+    for (const entry of this.#unsettled.values()) if (entry.trust === 'sure') entry.trust = 'doubted';
   }
 
   /** It is settled. True: its answer waits here. */
-  keeps(entry: Unsettled, answer: Answer): boolean {
-    if (entry.isDoubted) this.#replies.set(entry.sequence, { subject: entry.reply, answer });
-    return entry.isDoubted;
+  keeps({ trust, sequence, reply }: Unsettled, answer: Answer): boolean {
+    if (trust === 'sure') return false;
+    this.#replies.set(sequence, { subject: trust === 'forgotten' ? undefined : reply, answer });
+    return true;
   }
 
   /** Something came of this sequence: what waited for that, if anything did, is not to be sent by its old subject any more. */
@@ -53,17 +57,26 @@ export class Withheld {
   }
 
   /**
-   * All that was delivered and is not here has come again: sends what may be sent now.
+   * The servers are in sight again. Told before anything is asked for, so that nothing was delivered since they were out of sight:
+   * later on they may have delivered other messages by the sequences of what they have forgotten.
+   *
+   * @param upTo up to this sequence they say that they delivered
+   */
+  seen(upTo: number): void {
+    for (const entry of this.#unsettled.values())
+      if (entry.trust === 'doubted' && entry.sequence > upTo) entry.trust = 'forgotten';
+    for (const [sequence, reply] of this.#replies) if (sequence > upTo) reply.subject = undefined;
+  }
+
+  /**
+   * All that was delivered and is not here has come again: sends what may be sent, once it is sure that no other process has had the
+   * partition meanwhile, to which they may have delivered another message of such a sequence.
    *
    * @param upTo up to this sequence the servers know what they delivered; what lies above comes again as new, or never
    */
   flows(upTo: number): void {
-    for (const entry of this.#unsettled.values()) if (entry.sequence <= upTo) entry.isDoubted = false;
-    for (const [sequence, { subject, answer }] of this.#replies) {
-      if (sequence > upTo) continue;
-      this.#parts.connection.sendSoon(subject, answer);
-      this.#replies.delete(sequence);
-    }
+    if (this.#parts.lease.isTrusted) this.#send(upTo);
+    else void this.#sendIfHeld(upTo);
   }
 
   /** The feed asks for nothing, so that nothing comes again here: what the servers say that they have delivered has to do. */
@@ -77,15 +90,32 @@ export class Withheld {
   }
 
   async #answer(): Promise<void> {
-    const isDoubted = [...this.#unsettled.values()].some((entry) => entry.isDoubted);
+    const isDoubted = [...this.#unsettled.values()].some(({ trust }) => trust !== 'sure');
     if (!isDoubted && this.#replies.size === 0) return;
     const { connection, lease, names, consumer } = this.#parts;
     const isIdle = (): boolean => connection.isUp && !this.#isOver();
     const look = async (): Promise<number> =>
       isIdle() ? (await connection.consumerState(names.stream, consumer)).deliveredUpTo : 0;
     const upTo = await patiently(`looking at consumer ${consumer}`, look).catch(() => 0);
-    // Else they may have delivered another message of such a sequence to another process.
-    const isHeld = lease.isTrusted || (await lease.renew());
-    if (isHeld && isIdle()) this.flows(upTo);
+    if (!isIdle() || upTo === 0) return;
+    this.seen(upTo);
+    if (lease.isTrusted) this.#send(upTo);
+    else await this.#sendIfHeld(upTo);
+  }
+
+  async #sendIfHeld(upTo: number): Promise<void> {
+    const doubts = this.#doubts;
+    const isHeld = await this.#parts.lease.renew();
+    if (isHeld && doubts === this.#doubts) this.#send(upTo);
+  }
+
+  #send(upTo: number): void {
+    for (const entry of this.#unsettled.values())
+      if (entry.trust === 'doubted' && entry.sequence <= upTo) entry.trust = 'sure';
+    for (const [sequence, { subject, answer }] of this.#replies) {
+      if (subject === undefined || sequence > upTo) continue;
+      this.#parts.connection.sendSoon(subject, answer);
+      this.#replies.delete(sequence);
+    }
   }
 }
