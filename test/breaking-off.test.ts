@@ -1,4 +1,5 @@
 // A subscription's circuit breaker: while it is open its messages wait, and nothing is burnt.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { BreakerOpenError, type SubscribeOptions, type Subscription } from '../src/index.js';
@@ -73,6 +74,34 @@ describe('a breaker', () => {
       ...Array(2).fill('retries_exhausted'),
       ...Array(4).fill('breaker_open'),
     ]);
+  });
+
+  it('counts no start of one that it gives up unstarted, though the thread ends before main has room to hear of it', async () => {
+    const options = { breaker: { failureThreshold: 1 }, whenOpen: 'dead-letter', ordering: 'none' } as const;
+    const { ledger } = await failing(options);
+    const publish = (n: number, priority: 'high' | 'normal', more: object = {}): boolean =>
+      bus.publish('a', { n, ledger, ...more }, { priority });
+    publish(0, 'high');
+    publish(0, 'normal');
+    await bus.settled({ step: true });
+    publish(1, 'high', { deed: 'exit when told' });
+    publish(2, 'high', { deed: 'throw' });
+    // More than the thread can tell while main stands still.
+    for (let n = 3; n < 11; n++) publish(n, n % 2 ? 'high' : 'normal', { ballast: 'x'.repeat(200_000) });
+    const standStill = (ms: number): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    const standStillUntil = (line: string): void => {
+      while (!linesOf(ledger).includes(line)) standStill(5);
+    };
+    standStillUntil('start 2 1');
+    standStill(100);
+    writeFileSync(`${ledger}-exit`, '');
+    standStillUntil('exits');
+    await bus.settled({ step: true });
+    const refused = (await bus.deadLetters()).filter(({ reason }) => reason === 'breaker_open');
+    // One of the lower priority may have had its turn before the breaker opened.
+    expect(refused.length).toBeGreaterThan(6);
+    expect(refused.map(({ started }) => started)).toEqual(refused.map(() => 0));
+    expect(bus.getHealthStatus().threads.replaced).toBe(1);
   });
 
   it('refuses a request that waited in the lane as it refuses one that comes later', async () => {

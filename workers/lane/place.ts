@@ -174,9 +174,10 @@ export class Place {
     if (attempt.permit?.isProbe === true) takeProbe(this.reader, attempt.word);
   }
 
-  /** The handler has ended, but its outcome waits for room: a death of this thread is not its doing. */
+  /** The handler, if it was called, has ended, but the outcome waits for room: a death of this thread is not its doing. */
   suspend(attempt: RingAttempt): void {
     this.leaveBreaker(attempt);
+    if (!attempt.hasBegun) return;
     this.#running?.suspend(this.#sequenceOf(attempt));
     Atomics.store(this.reader.words, attempt.word + STATE, ENDED);
   }
