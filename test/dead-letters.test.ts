@@ -10,13 +10,14 @@ import {
   type ErrorReport,
   type LetterFilter,
 } from '../src/index.js';
-import { closed, queueOn, REPORT, segmentsOf } from './letter-queues.js';
+import { closed, queueOn, REPORT, segmentsOf, shareQueue } from './letter-queues.js';
 import { linesOf, temporaryFolder } from './test-bus.js';
+
+const shared = shareQueue();
 
 describe('a dead letter', () => {
   it('is on the disk once it was accepted, as one readable line', async () => {
-    const folder = temporaryFolder();
-    const queue = queueOn(folder);
+    const { folder, queue } = shared;
     const id = await queue.addMessage(
       { topic: 'a.b', payload: { n: 1 }, key: 'k', headers: { h: 'v' }, id: 'm' },
       REPORT,
@@ -92,7 +93,7 @@ describe('a dead letter', () => {
   });
 
   it('brings a cycle back, and what could be kept of the uncloneable', async () => {
-    const queue = queueOn(temporaryFolder());
+    const { queue } = shared;
     const cycle: Record<string, unknown> = { n: 1 };
     cycle['self'] = cycle;
     await queue.addMessage({ topic: 'a', payload: cycle }, REPORT);
@@ -106,23 +107,22 @@ describe('a dead letter', () => {
   });
 
   it('of 10 MB is kept, too', async () => {
-    const queue = queueOn(temporaryFolder());
+    const { queue } = shared;
     await queue.addMessage({ topic: 'a', payload: Buffer.alloc(10e6, 7) }, REPORT);
     const [letter] = await queue.getMessages();
     expect(Buffer.alloc(10e6, 7).equals(letter?.message.payload as Buffer)).toBe(true);
   });
 
   it('changes no path and no line, whatever its names are', async () => {
-    const folder = temporaryFolder();
-    const queue = queueOn(join(folder, 'q'));
+    const { parent, folder, queue } = shared;
     const nasty = '../../x\n{"error_id":"forged"}\n';
     const report = { ...REPORT, context: { subscriber_id: nasty, pattern: nasty, signature: nasty } };
     await queue.addMessage(
       { topic: nasty, payload: nasty, id: nasty, key: nasty, headers: { [nasty]: nasty } },
       report,
     );
-    expect(readdirSync(folder)).toEqual(['q']);
-    expect(linesOf(segmentsOf(join(folder, 'q'))[0] ?? '')).toHaveLength(1);
+    expect(readdirSync(parent)).toEqual(['q']);
+    expect(linesOf(segmentsOf(folder)[0] ?? '')).toHaveLength(1);
     expect(await queue.getMessages()).toMatchObject([{ topic: nasty, subscriber_id: nasty, message: { id: nasty } }]);
   });
 });
@@ -154,7 +154,7 @@ describe('the queue', () => {
   });
 
   it('refuses a filter that it does not know, rather than purge more than was meant', async () => {
-    const queue = queueOn(temporaryFolder());
+    const { queue } = shared;
     await queue.addMessage({ topic: 'a', payload: 1 }, REPORT);
     for (const filter of [{ signatur: 'x' }, { state: 'gone' }, { category: 5 }, { limit: 0 }, null, { since: '1' }]) {
       await expect(queue.purge(filter as LetterFilter)).rejects.toMatchObject({ code: 'BUSBAR_INVALID_OPTION' });
@@ -164,7 +164,7 @@ describe('the queue', () => {
   });
 
   it('finds by pattern and time, and groups by cause', async () => {
-    const queue = queueOn(temporaryFolder());
+    const { queue } = shared;
     const cause = (signature: string, message: string): ErrorReport => ({
       ...REPORT,
       message,

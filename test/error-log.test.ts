@@ -2,10 +2,10 @@
 
 import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ErrorLogger, type ErrorLoggerOptions, type ErrorSeverity } from '../src/index.js';
 import { reportOf } from './reports.js';
-import { linesOf, temporaryFolder } from './test-bus.js';
+import { linesOf, makeFolder, temporaryFolder } from './test-bus.js';
 
 const loggers: ErrorLogger[] = [];
 afterEach(async () => {
@@ -18,10 +18,42 @@ function loggerOn(logDir: string, options: Partial<ErrorLoggerOptions> = {}): Er
   return logger;
 }
 
+/** One for all tests to which a log of their own is not the point: a thread costs more than they do. */
+function shareLogger() {
+  const folder = makeFolder();
+  const file = join(folder, 'message_bus_errors.json');
+  let logger: ErrorLogger;
+  let before = { lines: 0, errors: 0 };
+  beforeAll(() => {
+    logger = new ErrorLogger({ logDir: folder });
+  });
+  beforeEach(async () => {
+    before = { lines: linesOf(file).length, errors: (await logger.getErrorStatistics()).totalErrors };
+  });
+  afterAll(async () => {
+    await logger.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return {
+    file,
+    get logger() {
+      return logger;
+    },
+    /** The lines that were written since the test began. */
+    records: () =>
+      linesOf(file)
+        .slice(before.lines)
+        .map((line) => JSON.parse(line)),
+    /** How many errors were counted since the test began. */
+    counted: async () => (await logger.getErrorStatistics()).totalErrors - before.errors,
+  };
+}
+
+const shared = shareLogger();
+
 describe('the error log', () => {
   it('has one line for each report, exactly as it was, with the level of its severity', async () => {
-    const folder = temporaryFolder();
-    const logger = loggerOn(folder);
+    const { logger, file, records } = shared;
     const levels: [ErrorSeverity, string][] = [
       ['low', 'info'],
       ['medium', 'warn'],
@@ -33,14 +65,12 @@ describe('the error log', () => {
     );
     for (const report of reports) expect(logger.logError(report)).toBe(true);
     await logger.flush();
-    const lines = linesOf(join(folder, 'message_bus_errors.json')).map((line) => JSON.parse(line));
-    expect(lines).toEqual(reports.map((report, index) => ({ level: levels[index]?.[1], ...report })));
-    expect(statSync(join(folder, 'message_bus_errors.json')).mode & 0o777).toBe(0o600);
+    expect(records()).toEqual(reports.map((report, index) => ({ level: levels[index]?.[1], ...report })));
+    expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   it('takes reports whose context is more than plain data, and says what can be said', async () => {
-    const folder = temporaryFolder();
-    const logger = loggerOn(folder);
+    const { logger, records } = shared;
     const cycle: Record<string, unknown> = { name: 'round' };
     cycle['self'] = cycle;
     const hostile = Object.defineProperty({}, 'trap', {
@@ -53,7 +83,7 @@ describe('the error log', () => {
     expect(logger.logError(reportOf({ context }))).toBe(true);
     expect(logger.logError(reportOf({ context: { at: new Date(0), nothing: undefined } }))).toBe(true);
     await logger.flush();
-    const [first, second] = linesOf(join(folder, 'message_bus_errors.json')).map((line) => JSON.parse(line).context);
+    const [first, second] = records().map(({ context }) => context);
     expect(first).toMatchObject({
       cycle: { name: 'round', self: '[circular]' },
       hostile: { trap: '[threw]' },
@@ -144,15 +174,14 @@ describe('the error log', () => {
   });
 
   it('rolls identical failures up: the first in full, then how many', async () => {
-    const folder = temporaryFolder();
-    const logger = loggerOn(folder);
+    const { logger, records, counted } = shared;
     for (let n = 0; n < 100; n++) logger.logError(reportOf({ context: { signature: 'v1:abc' } }));
     logger.logError(reportOf({ context: { signature: 'v1:other' } }));
     await logger.flush();
-    const lines = linesOf(join(folder, 'message_bus_errors.json')).map((line) => JSON.parse(line));
+    const lines = records();
     expect(lines).toHaveLength(12);
     expect(lines.at(-1)).toMatchObject({ message: 'too late (90 more like this)', context: { rollup: { count: 90 } } });
-    expect((await logger.getErrorStatistics()).totalErrors).toBe(101);
+    expect(await counted()).toBe(101);
   });
 
   it('goes on when its file is moved away, replaced, deleted, or its folder is', async () => {
@@ -181,13 +210,12 @@ describe('the error log', () => {
   });
 
   it('takes secrets out of what programs hand in', async () => {
-    const folder = temporaryFolder();
-    const logger = loggerOn(folder);
+    const { logger, records } = shared;
     logger.logError(
       reportOf({ message: 'password=hunter2', context: { headers: { authorization: 'Basic hunter2' } } }),
     );
     await logger.flush();
-    const text = readFileSync(join(folder, 'message_bus_errors.json'), 'utf8');
+    const text = JSON.stringify(records());
     expect(text).toContain('[redacted]');
     expect(text).not.toContain('hunter2');
   });

@@ -1,9 +1,10 @@
 // Dead-letter queues for tests: closed afterwards.
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach } from '@jest/globals';
+import { afterAll, afterEach, beforeAll } from '@jest/globals';
 import { DeadLetterQueue, type DeadLetterQueueOptions, type ErrorReport } from '../src/index.js';
 import { reportOf } from './reports.js';
+import { makeFolder } from './test-bus.js';
 
 const queues: DeadLetterQueue[] = [];
 afterEach(async () => {
@@ -15,6 +16,28 @@ export function queueOn(storageDir: string, options: Partial<DeadLetterQueueOpti
   const queue = new DeadLetterQueue({ storageDir, ...options });
   queues.push(queue);
   return queue;
+}
+
+/** A queue that all tests of a file share; each finds it empty. `parent` holds its folder `q`, and nothing else. */
+export function shareQueue(): { readonly parent: string; readonly folder: string; readonly queue: DeadLetterQueue } {
+  const parent = makeFolder();
+  const folder = join(parent, 'q');
+  let queue: DeadLetterQueue;
+  beforeAll(() => {
+    queue = new DeadLetterQueue({ storageDir: folder });
+  });
+  afterEach(() => queue.clear());
+  afterAll(async () => {
+    await queue.close();
+    rmSync(parent, { recursive: true, force: true });
+  });
+  return {
+    parent,
+    folder,
+    get queue() {
+      return queue;
+    },
+  };
 }
 
 export const REPORT: ErrorReport = reportOf({
