@@ -2,13 +2,15 @@
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ErrorCategory, type ErrorReport, MessageBus } from '../src/index.js';
+import { ErrorCategory, type ErrorRecoveryManager, type ErrorReport, MessageBus } from '../src/index.js';
 import { Repeats } from '../src/observe/repeats.js';
 import { FamiliarFailures } from '../src/shared/familiar.js';
 import throwsItsNumber from './fixtures/throws-its-number.js';
+import { shareBus } from './shared-bus.js';
 import { accountOf, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
 
 const ONCE = { message_processing_error: { maxRetries: 0, backoffMs: 0 } };
+const shared = shareBus({ retryBudget: false, retry: ONCE });
 const coded = (code: string, more: object = {}): Error => Object.assign(new Error('x'), { code, ...more });
 
 describe('a storm of failures', () => {
@@ -36,7 +38,9 @@ describe('a storm of failures', () => {
   });
 
   it('ends in the bin where exhausted retries are to be discarded', async () => {
-    const bus = await startBus({ retryBudget: false });
+    const { bus } = shared;
+    const errors = (): number => bus.getHealthStatus().errorStatistics?.totalErrors ?? 0;
+    const before = errors();
     await bus.subscribe('numbers', throwsItsNumber, {
       subscriberId: 's',
       breaker: false,
@@ -46,7 +50,7 @@ describe('a storm of failures', () => {
     for (let n = 0; n < 40; n++) bus.publish('numbers', n);
     await bus.idle();
     expect(accountOf(bus, 's')).toEqual({ routed: 40, succeeded: 0, deadLettered: 0, dropped: 40, pending: 0 });
-    expect(bus.getHealthStatus().errorStatistics?.totalErrors).toBe(160);
+    expect(errors() - before).toBe(160);
     expect(await lettersOf(bus)).toEqual([]);
   });
 });
@@ -151,12 +155,14 @@ describe('repeated reports', () => {
 
 describe('retries as configured', () => {
   it('may be changed on the manager after the bus was made with others', async () => {
-    const bus = await startBus({ retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
-    if (bus.recoveryManager !== null)
-      bus.recoveryManager.retryConfigs[ErrorCategory.MESSAGE_PROCESSING_ERROR] = { maxRetries: 2, backoffMs: 1 };
+    const { bus } = shared;
+    const { retryConfigs } = bus.recoveryManager as ErrorRecoveryManager;
+    const before = retryConfigs[ErrorCategory.MESSAGE_PROCESSING_ERROR];
+    retryConfigs[ErrorCategory.MESSAGE_PROCESSING_ERROR] = { maxRetries: 2, backoffMs: 1 };
     await bus.subscribe('numbers', throwsItsNumber, { subscriberId: 's' });
     bus.publish('numbers', 1);
     await bus.idle();
+    retryConfigs[ErrorCategory.MESSAGE_PROCESSING_ERROR] = before;
     expect(await lettersOf(bus)).toMatchObject([{ failed: 3, retry_count: 2 }]);
   });
 
