@@ -2,17 +2,21 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Clock, systemClock } from '../src/shared/clock.js';
 import { DELIVERY_HEADER_BYTES, type Delivery } from '../src/shared/delivery.js';
+import type { DrainTask } from '../src/shared/lane-task.js';
 import { ENDED, STARTED, STATE } from '../src/shared/layout.js';
 import { PRIORITIES } from '../src/shared/message.js';
 import { type DetailedOutcome, Outcome, writeOutcome } from '../src/shared/outcome.js';
 import { RingReader, RingWriter } from '../src/shared/ring.js';
 import { RunningWord } from '../src/shared/running.js';
-import type { LaneEvents, LaneOptions } from '../src/threads/lane-contract.js';
+import { Lane } from '../src/threads/lane.js';
+import type { LaneEvents, LaneOptions, LaneSurroundings } from '../src/threads/lane-contract.js';
 import { LaneOutcomes } from '../src/threads/lane-outcomes.js';
 import { LaneQueue } from '../src/threads/lane-queue.js';
 import { LaneRing } from '../src/threads/lane-ring.js';
 import { LaneSignals } from '../src/threads/lane-signals.js';
+import { ThreadLost } from '../src/threads/pool.js';
 import { RateLimit } from '../src/threads/rate-limit.js';
+import { Turns } from '../src/threads/turns.js';
 
 const deliveryOf = (number: number, priority: string): Delivery => {
   const counts = { publishedAt: 0, expiresAt: 0, started: 0, failed: 0, kills: 0, timeouts: 0 };
@@ -207,5 +211,46 @@ describe('what attempts have come to whose functions run on', () => {
     expect([outcomes.hasNext, told.length]).toEqual([false, abandoned]);
     // All are of the same message here: the first one has its payload, which lay in memory of its own.
     expect(told[0]).toEqual([Outcome.FAILED, payload]);
+  });
+
+  it('waits also while their thread has been told to end, and has not', async () => {
+    let task: DrainTask | undefined;
+    let lose: (lost: ThreadLost) => void = () => undefined;
+    const run = (given: DrainTask): Promise<never> => {
+      task = given;
+      return new Promise((_, reject) => {
+        lose = reject;
+      });
+    };
+    const told: number[] = [];
+    const handedBack: LaneEvents['handedBack'] = (_, { kind }) => void told.push(kind);
+    const events = { handedBack, heard: () => undefined } as Partial<LaneEvents> as LaneEvents;
+    const shape = { ringBytes: 65_536, concurrency: 1, depth: 1 };
+    const deadline = { timeoutMs: 1000, isObserved: false, minTimeoutMs: 0, maxTimeoutMs: 1000 };
+    const nothing = { breaker: null, order: null, rate: null, testing: null };
+    const names = { instance: 'i', pattern: 'a' };
+    const options = { names, handler: {}, shape, deadline, graceMs: 0, ...nothing } as unknown as LaneOptions;
+    const pool = { run } as unknown as LaneSurroundings['pool'];
+    const others = {
+      turns: new Turns(1),
+      clock: systemClock,
+      takeMs: () => 1000,
+      watch: () => undefined,
+      breakers: {},
+    };
+    const lane = new Lane(options, { pool, ...others } as unknown as LaneSurroundings, events);
+    expect([lane.offer(deliveryOf(0, 'low')), lane.state]).toEqual([true, 'draining']);
+    const writer = new RingWriter((task as unknown as DrainTask).outbox);
+    const address = { place: 0, sequence: 0, isPastOthers: false };
+    writeOutcome(writer, Outcome.ABANDONED, address, {} as never, new Uint8Array(DELIVERY_HEADER_BYTES));
+    let end: () => void = () => undefined;
+    lose(new ThreadLost('killed', new Promise((resolve) => (end = resolve)), null));
+    const turn = (): Promise<void> => new Promise((resume) => setImmediate(resume));
+    await turn();
+    lane.collect(1000);
+    expect([lane.state, told]).toEqual(['ending', []]);
+    end();
+    await turn();
+    expect([lane.state, told, lane.unsettled]).toEqual(['idle', [Outcome.FAILED], 0]);
   });
 });

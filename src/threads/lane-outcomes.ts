@@ -54,7 +54,7 @@ export class LaneOutcomes {
 
   /**
    * @param most replies at once; any other outcome counts as some of them
-   * @param isWritten a thread may write into the outbox still
+   * @param isWritten the thread that writes into the outbox may run still
    */
   read(most: number, isWritten: boolean): void {
     const { outbox } = this.#queue.rings;

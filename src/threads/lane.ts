@@ -108,9 +108,9 @@ export class Lane implements TurnTaker {
     if (this.#queue.refill()) this.#wake();
   }
 
-  /** Reads what the worker told, up to `most` replies or fewer other outcomes. True: there is more. */
-  collect(most: number): boolean {
-    this.#outcomes.read(most, this.#state === 'draining');
+  /** Reads what the worker told, up to `most` replies or fewer other outcomes. True: there is more. @param isGone nothing runs there */
+  collect(most: number, isGone = false): boolean {
+    this.#outcomes.read(most, !isGone);
     if (this.#queue.goOn() || this.backlog.size > 0) this.refill();
     if (this.#isExiting) this.#thread.bury();
     return this.#outcomes.hasNext;
@@ -177,7 +177,7 @@ export class Lane implements TurnTaker {
     }
     if (this.#state === 'ending') await within(systemClock, LINGERS_MS, () => this.#gone, undefined, true);
     this.#state = 'closed';
-    while (this.collect(1000));
+    while (this.collect(1000, true));
     this.#queue.rings.repair();
     return this.#queue.takeAll();
   }
@@ -201,7 +201,7 @@ export class Lane implements TurnTaker {
     try {
       const result = await pool.run(task, kill);
       this.#state = 'ending';
-      while (this.collect(1000));
+      while (this.collect(1000, true));
       this.#gaveBack(result);
     } catch (lost) {
       if (!(lost instanceof ThreadLost)) throw lost;
@@ -210,7 +210,7 @@ export class Lane implements TurnTaker {
         this.#gone = this.#outlive(lost.gone, lost.end);
         return false;
       }
-      while (this.collect(1000));
+      while (this.collect(1000, true));
       this.#lost(lost.end);
     }
     return this.#wantsTurn();
@@ -222,7 +222,7 @@ export class Lane implements TurnTaker {
     await gone;
     timer.cancel();
     if (this.#state !== 'ending') return;
-    while (this.collect(1000));
+    while (this.collect(1000, true));
     this.#lost(end);
     this.refill();
   }
