@@ -1,6 +1,7 @@
 // Bad input: each a clear, coded, one-line error, and nothing left behind.
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { type BusbarError, defineHandler, MessageBus, retryLater, type SubscribeOptions } from '../src/index.js';
 import { errorOf } from './error-of.js';
@@ -73,6 +74,26 @@ describe('a subscription is refused', () => {
     expect(error.message).toContain(text);
     expect(await logged.reports()).toMatchObject([{ category: 'configuration_error' }]);
     expect(bus.getHealthStatus().subscriptions).toEqual([]);
+  });
+
+  it.each([
+    ['of a module', 'wrong.mjs', 'wrong.mjs:1:11'],
+    ['of a CommonJS module', 'wrong.cjs', 'wrong.cjs:2:3'],
+    ['of a module that its own imports', 'outer.mjs', 'wrong.mjs:1:11'],
+    ['of an import that nobody exports', 'asks.mjs', 'asks.mjs:2:10'],
+  ])('for the syntax %s, and where it is wrong is said', async (_name, file, place) => {
+    const folder = pathToFileURL(`${temporaryFolder()}/`);
+    const sources = {
+      'wrong.mjs': 'const x = ;',
+      'wrong.cjs': 'exports.a = 1;\n  }',
+      'outer.mjs': `import './wrong.mjs';`,
+      'asks.mjs': `\nimport { no } from './right.mjs';`,
+      'right.mjs': '',
+    };
+    for (const [name, source] of Object.entries(sources)) writeFileSync(new URL(name, folder), source);
+    const { message } = await errorOf(() => logged.bus.subscribe('a', new URL(file, folder), { subscriberId: 's' }));
+    expect(message).toContain(`(${folder}${place})`);
+    expect(await logged.reports()).toMatchObject([{ message, context: { cause: { name: 'SyntaxError' } } }]);
   });
 
   it.each([5, 'handler.js', 'https://example.org/handler.js', null])('for the handler %j', async (handler) => {

@@ -7,6 +7,7 @@ import { BusbarError, show } from '../../src/shared/errors.js';
 import { type Handler, type HandlerOptions, isHandlerDefinition, type Middleware } from '../../src/shared/handler.js';
 import { type HandlerSource, handlerKey, type LoadFailure } from '../../src/shared/lane-task.js';
 import { createRedactor, type RedactOptions } from '../../src/shared/redact.js';
+import { placeOfSyntaxError } from './syntax-place.js';
 import { expectTeardown } from './teardown.js';
 
 /** A handler ready to be called on this thread; its `setup` has run. */
@@ -44,7 +45,7 @@ export function describeLoadFailure(thrown: unknown, redact: RedactOptions): Loa
 }
 
 async function importHandler(source: HandlerSource, onSetup: () => void): Promise<LoadedHandler> {
-  const exported = pickExport(await importModule(source.url), source);
+  const exported = pickExport(await importModule(source), source);
   const options = isHandlerDefinition(exported) ? exported.options : {};
   const handle = isHandlerDefinition(exported) ? exported.handle : exported;
   if (typeof handle !== 'function') {
@@ -99,14 +100,16 @@ function within(middleware: readonly Middleware[], handle: Handler): Handler {
   );
 }
 
-async function importModule(url: string): Promise<Record<string, unknown>> {
+async function importModule(source: HandlerSource): Promise<Record<string, unknown>> {
+  const { url } = source;
   try {
     if (/\.[cm]?ts$/.test(url)) await registerTypeScript(url);
     return (await import(url)) as Record<string, unknown>;
   } catch (cause) {
-    throw new BusbarError('BUSBAR_HANDLER_LOAD', `handler module ${url} cannot be imported: ${textOf(cause)}`, {
-      cause,
-    });
+    const place = await placeOfSyntaxError(source, cause);
+    const where = place === undefined ? '' : ` (${place})`;
+    const what = `handler module ${url} cannot be imported: ${textOf(cause)}${where}`;
+    throw new BusbarError('BUSBAR_HANDLER_LOAD', what, { cause });
   }
 }
 
