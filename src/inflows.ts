@@ -3,11 +3,11 @@ import type { RetrySchedule } from './failure/retries.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Publisher } from './publish.js';
 import type { Remote } from './remote.js';
-import { assertTopic } from './routing/topics.js';
 import type { Settler } from './settle.js';
 import type { Retry } from './settle-parts.js';
 import type { Delivery } from './shared/delivery.js';
 import { assertPublishOptions } from './shared/publish-options.js';
+import { assertTopic } from './shared/topics.js';
 import type { Arrival, Inflow, Intake, Ticket } from './transport/transport.js';
 
 export interface InflowParts {

@@ -3,10 +3,10 @@ import type { BusEmitter, QueueState } from './events.js';
 import type { LiveSubscription } from './live-subscription.js';
 import type { Publisher } from './publish.js';
 import type { Router } from './routing/router.js';
-import { assertTopic } from './routing/topics.js';
 import { systemClock, type Timer } from './shared/clock.js';
 import { BusbarError } from './shared/errors.js';
 import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
+import { assertTopic } from './shared/topics.js';
 
 /** A queue under pressure is looked at this often while it moves, in milliseconds. */
 const LOOK_MS = 1;

@@ -4,16 +4,16 @@ import { byCodec, commonCodec, PayloadEncoder } from './encoding.js';
 import { Instant } from './instant.js';
 import type { Acceptance, LiveSubscription } from './live-subscription.js';
 import type { PublishParts } from './publish-parts.js';
-import { assertNoDelay, deliveryOf, NOT_WITH_TRANSPORT } from './remote.js';
+import { deliveryOf } from './remote.js';
 import type { Replies } from './replies.js';
-import { isTopic, notTopic } from './routing/topics.js';
 import { decodePayload, type Encoded, encodeAs } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
-import { BusbarError, invalidOption, show } from './shared/errors.js';
+import { show } from './shared/errors.js';
 import type { CodecChoice } from './shared/handler.js';
 import type { EncodedMessage } from './shared/message.js';
 import type { PublishedDetail } from './shared/outcome.js';
-import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
+import { assertNoDelay, assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
+import { notTopic } from './shared/topics.js';
 import type { Arrival, Ticket } from './transport/transport.js';
 
 const NO_OPTIONS: PublishOptions = {};
@@ -75,16 +75,10 @@ export class Publisher {
     return this.#named(this.#delivery(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options));
   }
 
-  /** A message that a handler published: its payload is encoded already. */
+  /** A message that a handler published: it was checked where it was, and its payload is encoded already. */
   publishEncoded(detail: PublishedDetail, bytes: Uint8Array): boolean {
-    if (!isTopic(detail.topic)) {
-      const what = `ctx.publish: not a topic: ${JSON.stringify(detail.topic).slice(0, 80)}`;
-      return this.#refuse(new BusbarError('BUSBAR_INVALID_TOPIC', what));
-    }
     const { topic, id, codec, lossy, delayMs } = detail;
     if (this.#parts.remote !== null) {
-      if (delayMs !== null) this.#refuse(invalidOption('ctx.publish: delayMs', NOT_WITH_TRANSPORT, delayMs));
-      if (delayMs !== null) return false;
       return this.#parts.remote.publish(this.#named(this.#delivery(topic, { codec, bytes, lossy }, detail)), 'handler');
     }
     const missing = this.dedupe.missing(topic, id, this.#parts.router.match(topic) ?? []);
@@ -183,12 +177,6 @@ export class Publisher {
     const refusedBy = this.#deliverEncoded(topic, payload, options, missing);
     if (id !== undefined && refusedBy.length > 0) this.dedupe.refused(topic, id, refusedBy);
     return refusedBy.length === 0;
-  }
-
-  /** Reports what is wrong with a message that a handler published. */
-  #refuse(error: BusbarError): false {
-    this.#parts.settler.report(this.#parts.notes.incident('publisher', error, 'encode'));
-    return false;
   }
 
   /** Out of the process, a message needs an id of its own. */

@@ -4,7 +4,6 @@ import type { LiveSubscription } from './live-subscription.js';
 import type { CircuitState } from './shared/breaker.js';
 import { ByNumber } from './shared/by-number.js';
 import type { Delivery } from './shared/delivery.js';
-import { invalidOption } from './shared/errors.js';
 import type { EncodedMessage } from './shared/message.js';
 import type {
   Arrival,
@@ -95,12 +94,4 @@ export function deliveryOf(arrival: Arrival, number: number): Delivery {
     kills: 0,
     timeouts: 0,
   };
-}
-
-/** What the rule is for options that a transport cannot keep. */
-export const NOT_WITH_TRANSPORT = 'left out where there is a transport';
-
-/** @throws BUSBAR_INVALID_OPTION */
-export function assertNoDelay(delayMs: number | undefined): void {
-  if (delayMs !== undefined) throw invalidOption('delayMs', NOT_WITH_TRANSPORT, delayMs);
 }

@@ -3,10 +3,10 @@ import type { LiveSubscription } from './live-subscription.js';
 import type { Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import type { Router } from './routing/router.js';
-import { assertTopic } from './routing/topics.js';
 import { BreakerOpenError } from './shared/circuit-breaker.js';
 import { BusbarError, invalidOption } from './shared/errors.js';
 import { assertRequestOptions, type RequestOptions } from './shared/publish-options.js';
+import { assertTopic } from './shared/topics.js';
 
 export interface RequestParts {
   readonly router: Router<LiveSubscription>;

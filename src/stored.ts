@@ -1,9 +1,9 @@
 // Publishing that waits until the servers of a transport have stored the message.
 import type { Publisher } from './publish.js';
-import { assertNoDelay, type Remote } from './remote.js';
-import { assertTopic } from './routing/topics.js';
+import type { Remote } from './remote.js';
 import { BusbarError } from './shared/errors.js';
-import { assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
+import { assertNoDelay, assertPublishOptions, type PublishOptions } from './shared/publish-options.js';
+import { assertTopic } from './shared/topics.js';
 import type { Origin } from './transport/transport.js';
 
 export interface StoredParts {

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { laneOfKey } from '../src/routing/partition.js';
 import { Router } from '../src/routing/router.js';
-import { assertPattern, isTopic } from '../src/routing/topics.js';
+import { assertPattern, isTopic } from '../src/shared/topics.js';
 import { memoryInUse } from './heap.js';
 
 const token = fc.constantFrom('a', 'b', 'c', 'dd');

@@ -1,5 +1,5 @@
 // Finds the subscriptions that a topic matches: a trie of tokens, and a bounded memory of topics looked up before.
-import { isTopic } from './topics.js';
+import { isTopic } from '../shared/topics.js';
 
 interface Node<S> {
   readonly children: Map<string, Node<S>>;

@@ -2,13 +2,14 @@
 
 import { type Clock, type Timer, timerAt } from './clock.js';
 import { encodePayload } from './codec.js';
-import { type DeliveryHead, LARGEST_TEXT_BYTES, messageId } from './delivery.js';
-import { BusbarError, show } from './errors.js';
+import { type DeliveryHead, messageId } from './delivery.js';
+import { BusbarError } from './errors.js';
 import type { Breaker, HandlerContext, HandlerLog, HandlerPublishOptions, Signal } from './handler.js';
 import { logFields } from './log-fields.js';
 import type { Headers, Priority } from './message.js';
 import type { LogDetail, PublishedDetail } from './outcome.js';
-import { assertPublishOptions } from './publish-options.js';
+import { assertNoDelay, assertPublishOptions } from './publish-options.js';
+import { assertTopic } from './topics.js';
 
 /** A message that waits for its attempt to succeed. */
 export interface HeldPublication {
@@ -20,6 +21,8 @@ export interface HeldPublication {
 export interface ContextOutlet {
   readonly clock: Clock;
   readonly breakers: { of(name: string): Breaker };
+  /** What is published goes to a transport. */
+  readonly isRemote: boolean;
   log(line: LogDetail): void;
   /** Something went wrong after the attempt `of` had ended. Never throws. */
   late(error: BusbarError, of: { readonly id: string; readonly topic: string }): void;
@@ -116,8 +119,9 @@ export class AttemptContext implements HandlerContext {
   }
 
   #publish(topic: string, payload: unknown, options: HandlerPublishOptions = {}): void {
-    assertTopicLike(topic);
+    assertTopic(topic);
     assertPublishOptions(options);
+    if (this.#outlet.isRemote) assertNoDelay(options.delayMs);
     if (this.#isClosed) {
       const what = `ctx.publish to ${topic} after the handler of ${this.id} had ended: nothing is published`;
       this.#outlet.late(new BusbarError('BUSBAR_NOT_RUNNING', what), this);
@@ -161,13 +165,6 @@ export class AttemptContext implements HandlerContext {
 
   #remaining(): number {
     return this.#startedAt + this.#timeoutMs - this.#outlet.clock.elapsed();
-  }
-}
-
-/** Whether it is a good topic, main decides; it must at least arrive there. */
-function assertTopicLike(topic: unknown): asserts topic is string {
-  if (typeof topic !== 'string' || topic.length > LARGEST_TEXT_BYTES / 4) {
-    throw new BusbarError('BUSBAR_INVALID_TOPIC', `ctx.publish: not a topic: ${show(topic)}`);
   }
 }
 

@@ -56,6 +56,11 @@ export function assertPublishOptions(options: PublishOptions, known: readonly st
   if (headers !== undefined) assertHeaders(headers);
 }
 
+/** A transport keeps no message back. @throws BUSBAR_INVALID_OPTION */
+export function assertNoDelay(delayMs: number | undefined): void {
+  if (delayMs !== undefined) throw invalidOption('delayMs', 'left out where there is a transport', delayMs);
+}
+
 function assertText(option: string, value: unknown, least: number): void {
   if (value === undefined) return;
   if (typeof value === 'string' && value.length >= least && value.length <= MOST_CHARACTERS) return;

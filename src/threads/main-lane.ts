@@ -48,7 +48,7 @@ export class MainLane {
     this.#watch = watch;
     this.#events = events;
     this.parking = new Parking(options.order, () => PASSED, null);
-    this.#outlet = outletOf(clock, breakers.directory, options.describer, (news) => this.#news(news));
+    this.#outlet = outletOf(clock, breakers.directory, options, (news) => this.#news(news));
   }
 
   get state(): LaneState {

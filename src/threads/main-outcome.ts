@@ -2,7 +2,6 @@
 import type { Clock } from '../shared/clock.js';
 import { encodePayload } from '../shared/codec.js';
 import type { ContextOutlet } from '../shared/context.js';
-import type { FailureDescriber } from '../shared/describe.js';
 import type { HandlerVerdict } from '../shared/handler.js';
 import {
   type DetailedOutcome,
@@ -14,6 +13,7 @@ import {
 import { isSimple, type Reply } from '../shared/reply.js';
 import { ErrorSeverity } from '../shared/report.js';
 import { asBuffer } from '../shared/views.js';
+import type { MainLaneOptions } from './main-lane-options.js';
 
 const NOWHERE = { place: 0, sequence: 0, isPastOthers: false };
 const NOTHING = Buffer.alloc(0);
@@ -39,12 +39,13 @@ type TellNews = <K extends DetailedOutcome>(news: { kind: K; detail: OutcomeDeta
 export function outletOf(
   clock: Clock,
   breakers: ContextOutlet['breakers'],
-  describer: FailureDescriber,
+  { describer, tellsHandled }: Pick<MainLaneOptions, 'describer' | 'tellsHandled'>,
   news: TellNews,
 ): ContextOutlet {
   return {
     clock,
     breakers,
+    isRemote: tellsHandled,
     log: (detail) => news({ kind: Outcome.LOGGED, detail }),
     late: (error, { id, topic }) => {
       const failure = describer.describe(error, 'late', undefined);

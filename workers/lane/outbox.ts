@@ -59,6 +59,7 @@ export const NOWHERE: RecordAddress = { place: 0, sequence: 0, isPastOthers: fal
 export class Outbox implements ContextOutlet {
   readonly clock: Clock;
   readonly breakers: BreakerDirectory;
+  readonly isRemote: boolean;
   readonly #ring: RingWriter;
   readonly #mainBell: Doorbell;
   readonly #mostBytes: number;
@@ -71,8 +72,10 @@ export class Outbox implements ContextOutlet {
   #lastWait: Promise<void> = Promise.resolve();
 
   /** @param onWait called again and again while main has to make room */
-  constructor({ outbox, breakers, maxMessageBytes }: DrainTask, mainBell: Doorbell, clock: Clock, onWait: () => void) {
+  constructor(task: DrainTask, mainBell: Doorbell, clock: Clock, onWait: () => void) {
+    const { outbox, breakers, maxMessageBytes, tellsHandled } = task;
     this.#mostBytes = maxMessageBytes;
+    this.isRemote = tellsHandled;
     this.#onWait = onWait;
     this.clock = clock;
     this.breakers = new BreakerDirectory(breakers, clock);

@@ -1,5 +1,5 @@
 // The rules for topics and patterns.
-import { BusbarError, show } from '../shared/errors.js';
+import { BusbarError, show } from './errors.js';
 
 const LONGEST = 256;
 
