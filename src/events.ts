@@ -10,7 +10,7 @@ import type { DeadLetterReason } from './shared/report.js';
  * code that caused it has ended, and before the event loop's next turn.
  */
 export interface BusEvents {
-  /** A handler logged a line. */
+  /** A handler logged a line: without its secrets. */
   log: [
     line: {
       readonly level: 'info' | 'warn' | 'error';

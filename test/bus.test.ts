@@ -1,6 +1,7 @@
 // A message all the way through: published, routed, handled on a worker, answered, counted.
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import type { HandlerContext } from '../src/index.js';
 import * as front from '../src/index.js';
 import doubles from './fixtures/doubles.js';
 import echoes from './fixtures/echoes.js';
@@ -167,15 +168,18 @@ describe('a bus', () => {
     expect(await bus.request('a', 5)).toBe(15);
   });
 
-  it('passes on what handlers log', async () => {
+  it.each([
+    ['a worker', logs],
+    ['the main thread', (payload: unknown, { log }: HandlerContext) => log.warn('seen password=hunter2', { payload })],
+  ])('passes on what handlers log, but no secrets, from %s', async (_where, handler) => {
     const { bus } = shared;
     const line = new Promise((resolve) => bus.once('log', resolve));
-    await bus.subscribe('a', logs, { subscriberId: 's' });
-    bus.publish('a', 5, { id: 'five' });
+    await bus.subscribe('a', handler, { subscriberId: 's' });
+    bus.publish('a', { seen: 5, apiKey: 'hunter2' }, { id: 'five' });
     expect(await line).toEqual({
       level: 'warn',
-      message: 'seen',
-      fields: { payload: 5 },
+      message: 'seen password=[redacted]',
+      fields: { payload: { seen: 5, apiKey: '[redacted]' } },
       id: 'five',
       topic: 'a',
       subscriberId: 's',

@@ -277,13 +277,6 @@ describe('the places of probes', () => {
   });
 });
 
-it('what a handler publishes with a delay is refused where a transport would not keep it', () => {
-  const context = new AttemptContext({ id: 'x', number: 1 } as DeliveryHead, 'i', 1, 0, {
-    isRemote: true,
-  } as ContextOutlet);
-  expect(() => context.publish('a', 1, { delayMs: 5 })).toThrow('delayMs must be left out where there is a transport');
-});
-
 describe('ids of what handlers publish', () => {
   it('do not grow without end, and are the same at each attempt', () => {
     const outlet = { assertFits: () => undefined, clock: { elapsed: () => 0 } } as unknown as ContextOutlet;

@@ -4,6 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { defineHandler, type HandlerContext } from '../src/index.js';
 import { Instant } from '../src/instant.js';
 import { systemClock } from '../src/shared/clock.js';
+import { AttemptContext, type ContextOutlet } from '../src/shared/context.js';
+import type { DeliveryHead } from '../src/shared/delivery.js';
 import { SteppedClock } from '../src/testing/stepped-clock.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
@@ -79,6 +81,13 @@ describe('a message with delayMs', () => {
     await bus.stop({ drain: false });
     expect(accountOf(bus, 's')).toMatchObject({ routed: 1, deadLettered: 1, pending: 0 });
   });
+});
+
+it('what a handler publishes with a delay is refused where a transport would not keep it', () => {
+  const context = new AttemptContext({ id: 'x', number: 1 } as DeliveryHead, 'i', 1, 0, {
+    isRemote: true,
+  } as ContextOutlet);
+  expect(() => context.publish('a', 1, { delayMs: 5 })).toThrow('delayMs must be left out where there is a transport');
 });
 
 describe('a message with ttlMs', () => {

@@ -9,6 +9,7 @@ import { logFields } from './log-fields.js';
 import type { Headers, Priority } from './message.js';
 import type { LogDetail, PublishedDetail } from './outcome.js';
 import { assertNoDelay, assertPublishOptions } from './publish-options.js';
+import { preview, type Redactor } from './redact.js';
 import { assertTopic } from './topics.js';
 
 /** A message that waits for its attempt to succeed. */
@@ -17,9 +18,10 @@ export interface HeldPublication {
   readonly bytes: Uint8Array;
 }
 
-/** Where a context's time and breakers come from, where its log lines go, and the limit of what it may publish. */
+/** Where a context's time, breakers and redaction come from, where its log lines go, and the limits of what it may publish. */
 export interface ContextOutlet {
   readonly clock: Clock;
+  readonly redactor: Redactor;
   readonly breakers: { of(name: string): Breaker };
   /** What is published goes to a transport. */
   readonly isRemote: boolean;
@@ -105,8 +107,21 @@ export class AttemptContext implements HandlerContext {
     const line =
       (level: LogDetail['level']) =>
       (message: string, fields?: Readonly<Record<string, unknown>>): void =>
-        this.#outlet.log({ level, message, fields: logFields(fields), id: this.id, topic: this.topic });
+        this.#log(level, message, fields);
     return { info: line('info'), warn: line('warn'), error: line('error') };
+  }
+
+  /** Whoever listens may print it: so it leaves its thread without secrets. */
+  #log(level: LogDetail['level'], message: unknown, fields: unknown): void {
+    const { redactor } = this.#outlet;
+    const text = typeof message === 'string' ? redactor.text(message) : preview(message, redactor);
+    this.#outlet.log({
+      level,
+      message: text,
+      fields: redactor.value(logFields(fields)),
+      id: this.id,
+      topic: this.topic,
+    });
   }
 
   /** A function of its own, as the next one: handlers take their context apart. */

@@ -9,13 +9,13 @@ import { signatureOf } from './signature.js';
 
 /** Describes the failures of one drain. */
 export class FailureDescriber {
-  readonly #redactor: Redactor;
+  readonly redactor: Redactor;
   readonly #rules: readonly HandlerRule[];
   /** False: nobody will read stacks and previews. */
   readonly #inFull: boolean;
 
   constructor(redact: RedactOptions, rules: readonly HandlerRule[] | undefined, inFull: boolean) {
-    this.#redactor = createRedactor(redact);
+    this.redactor = createRedactor(redact);
     this.#rules = rules ?? [];
     this.#inFull = inFull;
   }
@@ -23,29 +23,29 @@ export class FailureDescriber {
   /** Never throws, whatever was thrown. */
   describe(thrown: unknown, phase: ErrorPhase, payload: unknown): Failure {
     const { category, severity } = classifyError(thrown, { phase, rules: this.#rules });
-    const error = toErrorRecord(thrown, this.#redactor, { stack: this.#inFull });
+    const error = toErrorRecord(thrown, this.redactor, { stack: this.#inFull });
     return {
       category,
       severity,
       phase,
       error,
       signature: this.#inFull ? signatureOf(category, error) : '',
-      preview: this.#inFull ? preview(payload, this.#redactor) : '',
+      preview: this.#inFull ? preview(payload, this.redactor) : '',
     };
   }
 
   /** A text without its secrets. */
   redacted(text: string): string {
-    return this.#redactor.text(text);
+    return this.redactor.text(text);
   }
 
   /** What is told beside a failure, without its secrets. */
   redactedContext(context: Record<string, unknown>): Record<string, unknown> {
-    return this.#redactor.value(context) as Record<string, unknown>;
+    return this.redactor.value(context) as Record<string, unknown>;
   }
 
   /** A payload as it stands in a report. */
   preview(payload: unknown): string {
-    return preview(payload, this.#redactor);
+    return preview(payload, this.redactor);
   }
 }

@@ -75,7 +75,7 @@ export interface HandlerContext {
    * @throws BUSBAR_INVALID_OPTION
    */
   breaker(name: string): Breaker;
-  /** Lines that arrive as the bus's `log` event; when main cannot keep up, the next line says how many were lost. */
+  /** Lines that arrive as the bus's `log` event, redacted; when main cannot keep up, the next line says how many were lost. */
   readonly log: HandlerLog;
 }
 

@@ -44,6 +44,7 @@ export function outletOf(
 ): ContextOutlet {
   return {
     clock,
+    redactor: describer.redactor,
     breakers,
     isRemote: tellsHandled,
     log: (detail) => news({ kind: Outcome.LOGGED, detail }),

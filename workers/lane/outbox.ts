@@ -21,6 +21,7 @@ import {
   writeOutcome,
 } from '../../src/shared/outcome.js';
 import { largestPart, writePart } from '../../src/shared/parts.js';
+import { createRedactor, type Redactor } from '../../src/shared/redact.js';
 import { replyBytes, writeReply, writeSimpleReply } from '../../src/shared/reply.js';
 import { RingWriter } from '../../src/shared/ring.js';
 
@@ -58,6 +59,7 @@ export const NOWHERE: RecordAddress = { place: 0, sequence: 0, isPastOthers: fal
 /** Belongs to one drain. */
 export class Outbox implements ContextOutlet {
   readonly clock: Clock;
+  readonly redactor: Redactor;
   readonly breakers: BreakerDirectory;
   readonly isRemote: boolean;
   readonly #ring: RingWriter;
@@ -76,6 +78,7 @@ export class Outbox implements ContextOutlet {
     const { outbox, breakers, maxMessageBytes, tellsHandled } = task;
     this.#mostBytes = maxMessageBytes;
     this.isRemote = tellsHandled;
+    this.redactor = createRedactor(task.redact);
     this.#onWait = onWait;
     this.clock = clock;
     this.breakers = new BreakerDirectory(breakers, clock);
