@@ -1,7 +1,7 @@
 // Gathers what the parts of a bus counted into its health.
 import type { BusParts } from './assembly.js';
 import type { ControlServer } from './observe/control-server.js';
-import { Health } from './observe/health.js';
+import { Health, type HealthFacts } from './observe/health.js';
 import { RecentOutcomes } from './observe/recent-outcomes.js';
 import { trendsOf } from './observe/trends.js';
 import type { ResolvedBusOptions } from './resolved-options.js';
@@ -23,7 +23,7 @@ export class BusHealth {
   /** `Clock.elapsed()`. */
   #startedAt = 0;
   #looks: Timer | undefined;
-  #hasEnded = false;
+  #life: HealthFacts['life'] = 'new';
 
   constructor(options: ResolvedBusOptions, parts: BusParts) {
     this.#options = options;
@@ -33,6 +33,7 @@ export class BusHealth {
 
   begin(): void {
     const { clock } = this.#options;
+    this.#life = 'begun';
     this.#startedAt = clock.elapsed();
     const look = (): void => this.#outcomes.take(this.#parts.subscriptions.health(), clock.now() / 1000);
     this.#looks = clock.every(LOOK_MS, look);
@@ -40,7 +41,7 @@ export class BusHealth {
 
   /** From here on the parts are closed one by one: that they are down is no news. */
   end(): void {
-    this.#hasEnded = true;
+    this.#life = 'ended';
     this.#looks?.cancel();
   }
 
@@ -59,7 +60,7 @@ export class BusHealth {
     this.#outcomes.take(subscriptions, now);
     return this.#health.of({
       running: publisher.isOpen,
-      hasEnded: this.#hasEnded,
+      life: this.#life,
       uptimeSeconds: Math.floor(uptimeMs / 1000),
       errorsRecovered: settler.errorsRecovered,
       unrouted: publisher.unrouted,

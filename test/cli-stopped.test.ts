@@ -225,7 +225,7 @@ describe('the command line on a stopped bus', () => {
     ]);
     await queue.close();
     expect(none).toMatchObject({ exit: 4, out: '' });
-    expect(none.err).toMatch(/there is no folder .*nowhere: name the bus's errorLogDir with --dir/);
+    expect(none.err).toMatch(/no folder .*nowhere: no bus was started with this errorLogDir; name the right one with/);
     expect(plain.err).toMatch(/no bus has logged into/);
     expect(locked).toMatchObject({ exit: 4, out: '' });
     expect(locked.err).toContain(`is in use by process ${process.pid}, and answers at no socket`);

@@ -221,7 +221,7 @@ describe('health', () => {
   );
   const factsOf = (each: HealthFacts['subscriptions'], rate = 1): HealthFacts => ({
     running: true,
-    hasEnded: false,
+    life: 'begun',
     uptimeSeconds: 1,
     errorsRecovered: 0,
     unrouted: 0,

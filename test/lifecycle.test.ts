@@ -170,8 +170,11 @@ describe('a bus', () => {
     for (const failure of await failures) expect(failure).toMatchObject({ reason: { code: 'BUSBAR_NOT_RUNNING' } });
   });
 
-  it('may be stopped without a start', async () => {
-    await new MessageBus({ errorLogDir: temporaryFolder() }).stop();
+  it('may be stopped without a start, and its health says that it was not started', async () => {
+    const bus = new MessageBus({ errorLogDir: temporaryFolder() });
+    expect(bus.getHealthStatus()).toMatchObject({ status: 'degraded', reasons: ['the bus was not started'] });
+    await bus.stop();
+    expect(bus.getHealthStatus()).toMatchObject({ status: 'healthy', running: false, reasons: [] });
   });
 
   it('loads a TypeScript handler where Node does, and says what to install where it does not', async () => {

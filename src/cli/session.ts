@@ -33,14 +33,18 @@ export interface Session {
 export function existingFolder(folder: string): string {
   const path = resolve(folder);
   const isFolder = (name: string): boolean => statSync(name, { throwIfNoEntry: false })?.isDirectory() === true;
-  if (!isFolder(path)) throw new CliError(Exit.UNREACHABLE, `there is no folder ${path}: ${HOW_TO_NAME}`);
+  if (!isFolder(path))
+    throw new CliError(
+      Exit.UNREACHABLE,
+      `there is no folder ${path}: no bus was started with this errorLogDir; ${HOW_TO_NAME}`,
+    );
   if (!isFolder(join(path, 'dead_letter'))) {
-    throw new CliError(Exit.UNREACHABLE, `no bus has logged into ${path}: ${HOW_TO_NAME}`);
+    throw new CliError(Exit.UNREACHABLE, `no bus has logged into ${path}; ${HOW_TO_NAME}`);
   }
   return path;
 }
 
-const HOW_TO_NAME = "name the bus's errorLogDir with --dir";
+const HOW_TO_NAME = 'name the right one with --dir';
 
 /** @throws CliError */
 export async function openSession(folder: string): Promise<Session> {

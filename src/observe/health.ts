@@ -14,8 +14,8 @@ import { reasonsOfTrends, type Trends } from './trends.js';
 /** What the bus counted. */
 export interface HealthFacts {
   readonly running: boolean;
-  /** True once `stop()` closes what the bus is made of: it is down because it was asked to be. */
-  readonly hasEnded: boolean;
+  /** `new` until it is started; `ended` once `stop()` closes what it is made of. Only in between its parts should be up. */
+  readonly life: 'new' | 'begun' | 'ended';
   /** Whole ones: what is asked twice within a second is the same, if nothing happened. */
   readonly uptimeSeconds: number;
   readonly errorsRecovered: number;
@@ -101,8 +101,9 @@ function levelOf(recentRate: number, reasons: readonly string[]): HealthLevel {
 }
 
 function reasonsOf(facts: HealthFacts): string[] {
-  const { subscriptions, breakers, emergency, logging, transport, recent, hasEnded } = facts;
+  const { subscriptions, breakers, emergency, logging, transport, recent, life } = facts;
   const reasons = reasonsOfTrends(facts.trends);
+  if (life === 'new') reasons.push('the bus was not started');
   if (emergency !== null) reasons.push(`stopped in an emergency: ${emergency}`);
   if (recent.rate <= HEALTHY_ABOVE) {
     const share = `${(recent.rate * 100).toFixed(1)} %`;
@@ -112,8 +113,9 @@ function reasonsOf(facts: HealthFacts): string[] {
     if (state !== 'closed' && state !== 'disabled') reasons.push(`breaker ${name} is ${state}`);
   }
   reasons.push(...subscriptions.flatMap(reasonsOfSubscription));
-  if (transport !== null) reasons.push(...reasonsOfTransport(transport, hasEnded));
-  return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging, hasEnded)];
+  const shouldBeUp = life === 'begun';
+  if (transport !== null) reasons.push(...reasonsOfTransport(transport, shouldBeUp));
+  return logging === null ? reasons : [...reasons, ...reasonsOfLogging(logging, shouldBeUp)];
 }
 
 function reasonsOfSubscription(subscription: HealthFacts['subscriptions'][number]): string[] {
@@ -128,9 +130,9 @@ function reasonsOfSubscription(subscription: HealthFacts['subscriptions'][number
   return reasons;
 }
 
-function reasonsOfLogging(logging: LoggingHealth, hasEnded: boolean): string[] {
+function reasonsOfLogging(logging: LoggingHealth, shouldBeUp: boolean): string[] {
   const reasons: string[] = [];
-  if (!logging.up && !hasEnded) reasons.push('the logging worker is down');
+  if (!logging.up && shouldBeUp) reasons.push('the logging worker is down');
   const { failingSince, logFailing } = logging;
   const what = logFailing ? 'the error log' : 'the log folder';
   if (failingSince !== null) {
@@ -144,9 +146,9 @@ function reasonsOfLogging(logging: LoggingHealth, hasEnded: boolean): string[] {
   return reasons;
 }
 
-function reasonsOfTransport({ name, connected, unstoredLetters }: TransportHealth, hasEnded: boolean): string[] {
+function reasonsOfTransport({ name, connected, unstoredLetters }: TransportHealth, shouldBeUp: boolean): string[] {
   const reasons: string[] = [];
-  if (!connected && !hasEnded) reasons.push(`${name} has no connection`);
+  if (!connected && shouldBeUp) reasons.push(`${name} has no connection`);
   if (unstoredLetters > 0) reasons.push(`${unstoredLetters} dead letters are not stored yet`);
   return reasons;
 }
