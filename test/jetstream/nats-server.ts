@@ -52,6 +52,11 @@ export class NatsServer {
     return `127.0.0.1:${this.port}`;
   }
 
+  /** Its process id; 0: it does not run. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   async start(): Promise<void> {
     if (binary === undefined) throw new Error('there is no nats-server');
     const args = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#store, ...this.#args];
