@@ -1,12 +1,17 @@
-// The benchmark counts, compares and writes down what it measured.
+// The benchmark counts, compares and writes down what it measured, each row in a process of its own.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { faultsSoFar, receiveNumbered } from '../bench/load/receive.js';
 import { jsonOf, type Results } from '../bench/output/json.js';
 import { pageOf } from '../bench/output/page.js';
 import { textOf } from '../bench/output/table.js';
+import { type Failure, measureApart } from '../bench/run/apart.js';
 import { budgetsOf } from '../bench/run/budget.js';
 import { measureRow } from '../bench/run/rounds.js';
 import type { Contender, Row } from '../bench/run/row.js';
+import { ROWS } from './fixtures/bench-rows.js';
 
 const RUN = { sliceMs: 1, warmUpMs: 0, isQuick: true };
 
@@ -42,6 +47,20 @@ describe('a row of the benchmark', () => {
     expect(measured?.spreads.get('busbar')).toEqual({ median: 200, least: 100, most: 300 });
     expect(measured?.times.get('peer')).toEqual({ median: 3, least: 2, most: 5 });
     expect(textOf(measured as NonNullable<typeof measured>)).toContain('busbar is 3.00 times as good');
+  });
+
+  it('opens all contenders before it warms them up', async () => {
+    const order: string[] = [];
+    const noting = (name: string) => async (): Promise<Contender> => {
+      order.push(`open ${name}`);
+      return { measure: async () => order.push(name), close: async () => void order.push(`close ${name}`) };
+    };
+    await measureRow(rowOf({ contenders: { busbar: noting('busbar'), peer: noting('peer') } }), RUN, 2);
+    const [warmUp, rounds] = [
+      ['busbar', 'peer'],
+      ['busbar', 'peer', 'peer', 'busbar'],
+    ];
+    expect(order).toEqual(['open busbar', 'open peer', ...warmUp, ...rounds, 'close busbar', 'close peer']);
   });
 
   it('turns the comparison round where less is better', async () => {
@@ -93,6 +112,49 @@ describe('a row of the benchmark', () => {
     expect(faultsAfter([4, 5])).toBe(1);
     expect(faultsAfter([5, 6])).toBe(1);
     expect(faultsAfter([8, 7, 9])).toBe(3);
+  });
+});
+
+describe('the process of a row', () => {
+  const BENCH = fileURLToPath(new URL('../bench/bench.js', import.meta.url));
+  const module = new URL('./fixtures/bench-rows.js', import.meta.url).href;
+  const ARGUMENTS = [BENCH, '--rows', module];
+
+  it('is its own: one that fails or dies is told with its reason, and the others give their figures', async () => {
+    const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+      execFile(process.execPath, [...ARGUMENTS, '--quick'], (error, stdout, stderr) =>
+        resolve({ code: error?.code, stdout, stderr }),
+      );
+    });
+    expect(code).toBe(1);
+    // Each counted from one on.
+    expect(stdout.match(/^works.*\n {2}busbar +1\.00 msg\/s/gm)).toHaveLength(2);
+    expect(stdout).toContain('ok     works as well, against peer  1.00 times (asked: 1.00)');
+    const failed = stderr.split('FAILED: ').map((text) => text.trim().split('\n').slice(0, 2));
+    expect(failed).toEqual([
+      [''],
+      ['fails', expect.stringContaining('Error: message 7 was refused')],
+      ['exits', ' its process ended with exit code 7, without figures'],
+      ['is killed', ' its process ended by SIGKILL, without figures'],
+    ]);
+  });
+
+  it('is ended when it takes too long', async () => {
+    const row = ROWS.find(({ name }) => name === 'hangs') as Row;
+    const outcome = await measureApart(row, { module, run: RUN, rounds: 1 }, 1000);
+    expect((outcome as Failure).failure).toBe('it took more than 1 s');
+  });
+
+  it('ends with the benchmark', async () => {
+    const bench = spawn(process.execPath, [...ARGUMENTS, '--only', 'says that it hangs']);
+    await new Promise<void>((resume) => {
+      bench.stdout.on('data', (text) => {
+        if (String(text).includes('hanging')) resume();
+      });
+    });
+    bench.kill('SIGINT');
+    // Both write to the same pipe: it is closed when both have ended.
+    expect(await once(bench, 'close')).toEqual([null, 'SIGINT']);
   });
 });
 

@@ -28,11 +28,10 @@ export async function measureRow(row: Row, run: Run, rounds: number): Promise<Me
   const figures = new Map<string, (readonly number[])[]>();
   try {
     for (const [name, opener] of Object.entries(row.contenders)) {
-      const contender = await opener(run);
-      open.set(name, contender);
-      if (row.isCold !== true) await warmUp(contender, run);
+      open.set(name, await opener(run));
       figures.set(name, []);
     }
+    if (row.isCold !== true) await warmUp([...open.values()], run);
     const names = [...open.keys()];
     for (let round = 0; round < Math.min(rounds, row.rounds ?? rounds); round++) {
       // Each round begins with another contender, so that nobody always follows the same one.
@@ -53,11 +52,19 @@ export async function measureRow(row: Row, run: Run, rounds: number): Promise<Me
   );
 }
 
-/** V8 compiles what runs often, and for some of it that takes longer than one measurement. */
-async function warmUp({ measure }: Contender, { warmUpMs }: Run): Promise<void> {
-  const began = performance.now();
-  do await measure();
-  while (performance.now() - began < warmUpMs);
+/**
+ * V8 compiles what runs often, and for some of it that takes longer than one measurement. They take turns here as well: what it makes
+ * of code that they share depends on who runs it, and would be made anew in the first rounds for one that had warmed up alone.
+ */
+async function warmUp(contenders: readonly Contender[], { warmUpMs }: Run): Promise<void> {
+  const spent = new Map<Contender, number>();
+  for (let cold = contenders; cold.length > 0; cold = cold.filter((one) => (spent.get(one) ?? 0) < warmUpMs)) {
+    for (const contender of cold) {
+      const began = performance.now();
+      await contender.measure();
+      spent.set(contender, (spent.get(contender) ?? 0) + performance.now() - began);
+    }
+  }
 }
 
 /** @param figures by contender's name, one for each round */
