@@ -63,7 +63,7 @@ export class BusHealth {
       life: this.#life,
       uptimeSeconds: Math.floor(uptimeMs / 1000),
       errorsRecovered: settler.errorsRecovered,
-      unrouted: publisher.unrouted,
+      unrouted: remote === null ? publisher.unrouted : null,
       duplicates: publisher.dedupe.duplicates,
       subscriptions,
       breakers: { ...breakers.status(), ...remote?.breakers() },

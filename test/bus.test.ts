@@ -109,7 +109,7 @@ describe('a bus', () => {
     const { bus } = shared;
     const { unrouted } = bus.getHealthStatus();
     expect(bus.publish('nobody.wants', 1)).toBe(true);
-    expect(bus.getHealthStatus().unrouted).toBe(unrouted + 1);
+    expect(bus.getHealthStatus().unrouted).toBe(Number(unrouted) + 1);
   });
 
   it('runs more lanes than it has threads', async () => {

@@ -85,9 +85,10 @@ export function totalLines(health: HealthStatus): string[] {
   const { threads, logging, errorStatistics: errors, control, transport } = health;
   // They begin with the first handler that runs on one.
   const wereNeeded = threads.alive + threads.replaced > 0;
+  const unrouted = health.unrouted === null ? '' : `, ${health.unrouted} unrouted`;
   const lines = [
     `success rate ${percent(health.recentSuccessRate)} lately, ${percent(health.successRate)} of all ${health.messagesProcessed}`,
-    `${health.errorsRecovered} recovered after errors, ${health.mainQueueSize} pending, ${health.unrouted} unrouted`,
+    `${health.errorsRecovered} recovered after errors, ${health.mainQueueSize} pending${unrouted}`,
     wereNeeded
       ? `threads ${threads.alive} of ${threads.configured} alive, ${threads.replaced} replaced`
       : `threads: none of ${threads.configured} needed yet`,

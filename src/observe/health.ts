@@ -19,7 +19,7 @@ export interface HealthFacts {
   /** Whole ones: what is asked twice within a second is the same, if nothing happened. */
   readonly uptimeSeconds: number;
   readonly errorsRecovered: number;
-  readonly unrouted: number;
+  readonly unrouted: number | null;
   readonly duplicates: number;
   readonly subscriptions: readonly (SubscriptionHealth & { readonly breakerName: string; readonly storm: boolean })[];
   /** The state of each breaker, by name. */

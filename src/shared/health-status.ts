@@ -121,8 +121,8 @@ export interface HealthStatus {
   readonly errorsRecovered: number;
   /** Deliveries dropped in all subscriptions. */
   readonly messagesDropped: number;
-  /** Messages that no subscription matched. */
-  readonly unrouted: number;
+  /** Messages that no subscription matched. Null with a transport: only its servers know who has subscribed. */
+  readonly unrouted: number | null;
   /** Messages that were not routed, for they had been within `dedupeWindowMs`. */
   readonly duplicates: number;
   /** Deliveries pending in all subscriptions. */
