@@ -7,13 +7,16 @@ const LOOK_MS = 5000;
 
 /** Runs on the main thread. */
 export class LetterCount {
-  readonly #connection: Connection;
+  readonly #connection: Pick<Connection, 'isUp' | 'streamState'>;
   readonly #clock: Clock;
   readonly #stream: string;
   readonly #looks: Timer;
   #known: { count: number; readonly at: number } | undefined;
+  #isLooking = false;
+  /** One was stored while the servers were asked: they may have counted it, or not. */
+  #isUnsure = false;
 
-  constructor(connection: Connection, clock: Clock, stream: string) {
+  constructor(connection: Pick<Connection, 'isUp' | 'streamState'>, clock: Clock, stream: string) {
     this.#connection = connection;
     this.#clock = clock;
     this.#stream = stream;
@@ -30,12 +33,15 @@ export class LetterCount {
 
   /** This process has stored one. */
   add(): void {
-    if (this.#known !== undefined) this.#known.count++;
+    if (this.#isLooking) this.#isUnsure = true;
+    else if (this.#known !== undefined) this.#known.count++;
   }
 
   /** Asks the servers. Never rejects: without an answer what is known grows older, and says so. */
   async look(): Promise<void> {
-    if (!this.#connection.isUp) return;
+    if (this.#isLooking || !this.#connection.isUp) return;
+    this.#isLooking = true;
+    this.#isUnsure = false;
     const at = this.#clock.elapsed();
     try {
       const { count } = await this.#connection.streamState(this.#stream, false);
@@ -43,6 +49,8 @@ export class LetterCount {
     } catch {
       // Who publishes or consumes hears of the trouble, and reports it.
     }
+    this.#isLooking = false;
+    if (this.#isUnsure) await this.look();
   }
 
   close(): void {
