@@ -54,6 +54,8 @@ export interface BusParts {
   /** Null: all is in memory. */
   readonly remote: Remote | null;
   readonly transportHost: TransportHost;
+  /** Aborted once the bus stops. */
+  readonly stopping: AbortController;
   /** These three are null when error handling is off. */
   readonly logging: Logging | null;
   readonly errorLogger: ErrorLogger | null;
@@ -120,13 +122,13 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
     largestInRing: largestInRing(ringBytes),
   });
   const pressure = new Pressure(events, router, publisher);
-  const subscriptions = new Subscriptions();
+  const [subscriptions, stopping] = [new Subscriptions(), new AbortController()];
   const shared = { subscriptions, router, events, pressure, breakers, replies, settler, publisher, remote };
   const subscriber = new Subscriber({ ...shared, options, instance, replays, retries, notes, describer });
   return {
     ...shared,
-    ...{ notes, counters, escalation, recovery, subscriber, logging },
-    transportHost: hostOf(instance, notes, reporter, events, new KeptHere({ notes, events, logging })),
+    ...{ notes, counters, escalation, recovery, subscriber, logging, stopping },
+    transportHost: hostOf(instance, notes, reporter, events, new KeptHere({ notes, events, logging }), stopping.signal),
     requests: new Requests({ router, publisher, replies }),
     errorLogger: enableErrorHandling ? new ErrorLogger({ logDir: errorLogDir }) : null,
     deadLetterQueue:
@@ -147,10 +149,12 @@ function hostOf(
   reporter: Reporter,
   events: BusEmitter,
   kept: KeptHere,
+  stopping: AbortSignal,
 ): TransportHost {
   return {
     // Servers keep the real time.
     clock: systemClock,
+    stopping,
     instance,
     report: (component, thrown, context) => reporter.log(notes.incident(component, thrown, 'setup', context)),
     isKeeping: kept.isOn,

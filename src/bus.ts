@@ -74,9 +74,8 @@ export class MessageBus<Topics extends object = AnyTopics> {
    * @throws BUSBAR_LOG_FOLDER, BUSBAR_FOLDER_LOCKED, BUSBAR_NOT_RUNNING, BUSBAR_PACKAGE
    */
   start(): Promise<void> {
-    if (this.#stopping !== undefined) {
+    if (this.#stopping !== undefined)
       return Promise.reject(new BusbarError('BUSBAR_NOT_RUNNING', 'this bus was stopped; construct another one'));
-    }
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined;
       throw error;
@@ -263,6 +262,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
   }
 
   async #stop(timeoutMs: number): Promise<void> {
+    this.#parts.stopping.abort();
     await this.#starting?.catch(() => undefined);
     this.#parts.publisher.isOpen = false;
     const deadline = systemClock.elapsed() + timeoutMs;

@@ -16,6 +16,7 @@ const HEAVIEST = [
   'side-by-side',
   'jetstream-chaos',
   'jetstream-kept',
+  'jetstream-parting',
   'letter-faults',
   'lane-thread',
   'jetstream-vanish',

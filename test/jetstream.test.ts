@@ -1,7 +1,7 @@
 // What JetStream makes of trouble: no connection, wrong permissions, other settings, messages that nobody can handle.
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { deadLetter, type HandlerContext, MessageBus, retryLater } from '../src/index.js';
+import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import { withStableId } from '../src/shared/letter-id.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
@@ -10,7 +10,6 @@ import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js'
 import { Names } from '../src/transport/subjects.js';
 import type { TransportHost } from '../src/transport/transport.js';
 import { busbar } from './command-line.js';
-import takesItsTime from './fixtures/takes-its-time.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { fixture, linesOf, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
@@ -71,6 +70,7 @@ describeWithNats('the JetStream transport', () => {
   it('says whether it was the connection, the user or the settings', async () => {
     const host: TransportHost = {
       clock: systemClock,
+      stopping: new AbortController().signal,
       instance: 'x',
       report: () => undefined,
       isKeeping: true,
@@ -131,6 +131,7 @@ describeWithNats('the JetStream transport', () => {
       await new Promise((resume) => setTimeout(resume, 5));
     const { transport, circuitBreakerStatus, status } = bus.getHealthStatus();
     expect(transport).toMatchObject({ connected: false, breaker: 'open', disconnects: 1 });
+    expect(bus.getHealthStatus().unrouted).toBeNull();
     expect([circuitBreakerStatus['jetstream'], status]).toEqual(['open', 'degraded']);
     expect(refusing.publish('off.a', 'refused')).toBe(false);
     expect(bus.publish('off.a', 'kept')).toBe(true);
@@ -197,44 +198,6 @@ describeWithNats('the JetStream transport', () => {
     clearInterval(looks);
     expect(bus.getHealthStatus().subscriptions[0]).toMatchObject({ routed: 60, succeeded: 60 });
     expect(most).toBeLessThan(10);
-  }, 20_000);
-
-  it('shares at once with a process that joins what another has been brought and has not started', async () => {
-    const options = { connection, stream: 'JOINS', partitions: 4, leaseMs: 5000 };
-    const [first, second] = [await start(options), await start(options)];
-    const subscribe = (bus: MessageBus): Promise<unknown> =>
-      bus.subscribe('joins.a', takesItsTime, { subscriberId: 'joins' });
-    const succeeded = (bus: MessageBus): number => bus.getHealthStatus().subscriptions[0]?.succeeded ?? 0;
-    await subscribe(first);
-    await Promise.all(Array.from({ length: 200 }, () => first.publishAsync('joins.a', { waitMs: 10 })));
-    while (succeeded(first) === 0) await new Promise((resume) => setTimeout(resume, 5));
-    await subscribe(second);
-    await first.idle();
-    // Half of the partitions, and what was handled meanwhile.
-    expect(succeeded(second)).toBeGreaterThan(50);
-    expect(succeeded(first) + succeeded(second)).toBe(200);
-    expect(second.getHealthStatus().errorsRecovered).toBe(0);
-  });
-
-  it('gives a partition away though its messages are put off again and again', async () => {
-    const options = { connection, stream: 'PUTOFF', partitions: 4 };
-    const [first, second] = [await start(options), await start(options)];
-    let isReady = false;
-    const putOff = (): void => {
-      if (!isReady) throw retryLater(20);
-    };
-    const keys: unknown[] = [];
-    const see = (_payload: unknown, { key }: HandlerContext): void => void keys.push(key);
-    await first.subscribe('put.off', putOff, { subscriberId: 'putoff' });
-    await Promise.all(Array.from({ length: 16 }, (_, n) => first.publishAsync('put.off', n, { key: `k${n}` })));
-    while (first.getHealthStatus().subscriptions[0]?.retrying !== 16)
-      await new Promise((resume) => setTimeout(resume, 5));
-    await second.subscribe('put.off', see, { subscriberId: 'putoff' });
-    while (keys.length === 0) await new Promise((resume) => setTimeout(resume, 5));
-    isReady = true;
-    await Promise.all([first.idle(), second.idle()]);
-    const succeeded = [first, second].map((bus) => bus.getHealthStatus().subscriptions[0]?.succeeded ?? 0);
-    expect(succeeded).toEqual([16 - keys.length, keys.length]);
   }, 20_000);
 
   it('counts a failure of a replay where the failures of its kind are counted', async () => {

@@ -92,7 +92,7 @@ describe('the buffer of published messages', () => {
     const { outbox, add } = outboxWith({ messages: 1, bytes: 100 });
     expect([add(10), add(10)]).toEqual([true, false]);
     const ready = outbox.ready();
-    await outbox.close();
+    await outbox.close(500);
     await ready;
   });
 
@@ -195,7 +195,7 @@ describe('the buffer of published messages', () => {
     }
     await ready;
     expect([refuse(2_000_000), refuse(1, { isFromHandler: true }), outbox.size]).toEqual([true, true, 3]);
-    const closed = outbox.close().then(() => seen.push('closed'));
+    const closed = outbox.close(500).then(() => seen.push('closed'));
     keeps.next();
     await turn();
     expect(seen).toEqual(['ready']);

@@ -2,7 +2,7 @@
 import type * as JetStream from '@nats-io/jetstream';
 import type * as Nats from '@nats-io/transport-node';
 import { BusbarError } from '../shared/errors.js';
-import type { Kept } from './connection-words.js';
+import type { ConnectionOptions, Kept } from './connection-words.js';
 
 export type Client = Pick<typeof Nats, 'connect' | 'headers'> &
   Pick<typeof JetStream, 'AckPolicy' | 'DeliverPolicy' | 'jetstream' | 'jetstreamManager'>;
@@ -19,6 +19,30 @@ export async function loadClient(): Promise<Client> {
     const what = 'busbar/jetstream needs two packages: npm install @nats-io/transport-node @nats-io/jetstream';
     throw new BusbarError('BUSBAR_PACKAGE', what, { cause });
   }
+}
+
+const FIRST_RECONNECT_MS = 50;
+
+/** @param attempts how often it was tried to connect again since the connection was lost */
+export function connect(
+  library: Client,
+  options: ConnectionOptions,
+  attempts: { readonly count: number },
+): Promise<Nats.NatsConnection> {
+  return library.connect({
+    ...options.credentials,
+    servers: [...options.servers],
+    name: options.name,
+    timeout: options.connectTimeoutMs,
+    pingInterval: options.pingMs,
+    maxPingOut: 2,
+    maxReconnectAttempts: -1,
+    // Somebody may mend the account while we try.
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+    reconnectDelayHandler: () =>
+      Math.min(options.maxReconnectMs, FIRST_RECONNECT_MS * 2 ** attempts.count) * (0.5 + Math.random() / 2),
+  });
 }
 
 export function headersOf({ headers }: Client, pairs: Header): Nats.MsgHdrs {

@@ -75,4 +75,6 @@ export interface ConnectionOptions {
   readonly pingMs: number;
   /** The longest wait between two attempts to reconnect, in milliseconds. */
   readonly maxReconnectMs: number;
+  /** Aborted: nobody needs the connection that is being opened. */
+  readonly stopping?: AbortSignal;
 }

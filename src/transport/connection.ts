@@ -4,7 +4,7 @@ import type { NatsConnection, Status, Subscription } from '@nats-io/transport-no
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
 import { Answers } from './answers.js';
-import { type Client, type Header, headersOf, keptOf, loadClient, publishToAll } from './client.js';
+import { type Client, connect, type Header, headersOf, keptOf, loadClient, publishToAll } from './client.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -19,9 +19,9 @@ import type {
 import { patiently } from './patience.js';
 import { Soon } from './soon.js';
 import { isNotFound, isWrongSequence, transportError, withoutUser, writeError } from './transport-errors.js';
+import { untilStop } from './until-stop.js';
 import { visitAll } from './visit.js';
 
-const FIRST_RECONNECT_MS = 50;
 const REQUEST_TIMEOUT_MS = 3000;
 const GOODBYE_MS = 500;
 
@@ -45,36 +45,27 @@ export class Connection {
     this.#publisher = library.jetstream(client, { timeout: REQUEST_TIMEOUT_MS });
   }
 
-  /** @throws BUSBAR_PACKAGE, BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_TRANSPORT_SETTINGS */
+  /** @throws BUSBAR_PACKAGE, BUSBAR_TRANSPORT_CONNECTION, BUSBAR_TRANSPORT_PERMISSION, BUSBAR_TRANSPORT_SETTINGS, BUSBAR_NOT_RUNNING */
   static async open(options: ConnectionOptions, events: ConnectionEvents): Promise<Connection> {
     const library = await loadClient();
+    const { servers, stopping } = options;
+    const doing = `connecting to ${servers.map(withoutUser).join(', ')}`;
     const attempts = { count: 0 };
     let client: NatsConnection | undefined;
     try {
-      const opened = await library.connect({
-        ...options.credentials,
-        servers: [...options.servers],
-        name: options.name,
-        timeout: options.connectTimeoutMs,
-        pingInterval: options.pingMs,
-        maxPingOut: 2,
-        maxReconnectAttempts: -1,
-        // Somebody may mend the account while we try.
-        ignoreAuthErrorAbort: true,
-        noAsyncTraces: true,
-        reconnectDelayHandler: () =>
-          Math.min(options.maxReconnectMs, FIRST_RECONNECT_MS * 2 ** attempts.count) * (0.5 + Math.random() / 2),
-      });
+      const opened = await untilStop(stopping, doing, connect(library, options, attempts), (late) => void late.close());
       client = opened;
-      const manager = await patiently('looking for JetStream', () =>
-        library.jetstreamManager(opened, { timeout: REQUEST_TIMEOUT_MS }),
+      const manager = await patiently(
+        'looking for JetStream',
+        () => library.jetstreamManager(opened, { timeout: REQUEST_TIMEOUT_MS }),
+        stopping,
       );
       const connection = new Connection(library, client, manager);
       void connection.#watch(events, attempts);
       return connection;
     } catch (thrown) {
       await client?.close();
-      throw transportError(`connecting to ${options.servers.map(withoutUser).join(', ')}`, thrown);
+      throw transportError(doing, thrown);
     }
   }
 
@@ -242,11 +233,11 @@ export class Connection {
     });
   }
 
-  /** Disconnects. What was sent goes out first, if there is a connection. */
-  async close(): Promise<void> {
+  /** Disconnects. What was sent goes out first, if there is a connection, and within this time, in milliseconds. */
+  async close(goodbyeMs = GOODBYE_MS): Promise<void> {
     this.#soon.sendAll();
     if (this.#isUp)
-      await within(systemClock, GOODBYE_MS, () => this.#client.flush().catch(() => undefined), undefined, true);
+      await within(systemClock, goodbyeMs, () => this.#client.flush().catch(() => undefined), undefined, true);
     this.#isClosing = true;
     await this.#client.close();
   }

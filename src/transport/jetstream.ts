@@ -6,6 +6,7 @@ import type { EncodedMessage } from '../shared/message.js';
 import { within } from '../shared/within.js';
 import { Connection } from './connection.js';
 import type { Listening } from './connection-words.js';
+import { prepareConsumer } from './consumers.js';
 import { DeadLetters } from './dead-letters.js';
 import { hearOfGivenUp, orNotHeard } from './given-up-by-server.js';
 import { type JetStreamOptions, type ResolvedJetStreamOptions, resolveJetStreamOptions } from './jetstream-options.js';
@@ -14,12 +15,12 @@ import { ID_HEADER } from './outbox-entry.js';
 import type { Outgoing } from './outgoing.js';
 import { Partitions } from './partitions.js';
 import { patiently } from './patience.js';
-import { ensureConsumer, ensureStreams } from './streams.js';
+import { ensureStreams } from './streams.js';
 import { groupOf, headerValue, Names, partitionOf } from './subjects.js';
 import { tooLargeForBuffer, tooLargeForServer } from './too-large.js';
 import type { Inflow, Intake, OnStored, Origin, Transport, TransportHost, TransportMaker } from './transport.js';
 import { withoutUser } from './transport-errors.js';
-import { decodeMessage, encodeMessage, markSentAgain, OPENING } from './wire.js';
+import { decodeMessage, encodeMessage, markSentAgain } from './wire.js';
 
 export type { JetStreamOptions } from './jetstream-options.js';
 export type { TransportMaker } from './transport.js';
@@ -27,6 +28,8 @@ export type { TransportMaker } from './transport.js';
 /** What the breaker of the connection is called in health and events. */
 const NAME = 'jetstream';
 const CONNECT_TIMEOUT_MS = 5000;
+/** How long the last answers, and then the last words, may be on their way when the bus stops, in milliseconds. */
+const MOST_LAST_WORDS_MS = 500;
 
 /**
  * Carries the messages of a bus through NATS JetStream: they outlive the process, and processes with the same
@@ -94,6 +97,7 @@ class JetStream implements Transport {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         pingMs: options.pingMs,
         maxReconnectMs: options.maxReconnectMs,
+        stopping: host.stopping,
       },
       {
         down: () => transport?.lost(),
@@ -102,7 +106,8 @@ class JetStream implements Transport {
       },
     );
     try {
-      await patiently(`preparing stream ${names.stream}`, () => ensureStreams(connection, names, options));
+      const prepare = (): Promise<void> => ensureStreams(connection, names, options);
+      await patiently(`preparing stream ${names.stream}`, prepare, host.stopping);
     } catch (thrown) {
       await connection.close();
       throw thrown;
@@ -152,26 +157,20 @@ class JetStream implements Transport {
     const group = groupOf(pattern, subscriberId);
     const connection = this.#connection;
     const names = this.#names;
-    const consumers = Array.from({ length: partitions }, async (_, index) => {
-      const subject = names.message(index, pattern);
-      const consumer = `${group}-${index}`;
-      let attempts = 0;
-      const isNew = await patiently(`preparing consumer ${consumer}`, () => {
-        attempts++;
-        return ensureConsumer(connection, names.stream, consumer, subject, ackWaitMs);
-      });
-      // What was not answered may have been done.
-      if (isNew || attempts > 1) await this.#begin(subject);
+    const { clock, instance, stopping } = this.#host;
+    const report = (thrown: unknown, context: Record<string, unknown>): void =>
+      this.#host.report(NAME, thrown, context);
+    const consumers = Array.from({ length: partitions }, (_, index) => {
+      const [consumer, subject] = [`${group}-${index}`, names.message(index, pattern)];
+      return prepareConsumer({ connection, stream: names.stream, consumer, subject, ackWaitMs, stopping, report });
     });
     await Promise.all(consumers);
-    const { clock, instance } = this.#host;
     const subscription = new Partitions({
-      ...{ connection, clock, names, instance, intake, group, partitions, leaseMs, ackWaitMs, maxDeliver },
+      ...{ connection, clock, names, instance, intake, group, partitions, leaseMs, ackWaitMs, maxDeliver, report },
       areHandlersStored: () => this.#outbox.areHandlersStored,
       afterHandlers: (then) => this.#outbox.afterHandlers(then),
       // Not what others published: a stream that is full takes nothing before something of it is handled.
       hasRoom: () => !this.#outbox.isFullOfHandlers,
-      report: (thrown, context) => this.#host.report(NAME, thrown, context),
     });
     this.#subscriptions.add(subscription);
     await subscription.look();
@@ -204,25 +203,17 @@ class JetStream implements Transport {
   async stop(timeoutMs: number): Promise<void> {
     const leaving = (): Promise<unknown> =>
       Promise.all([this.#leave().catch(() => undefined), this.#advisories.drain()]);
-    await within(this.#host.clock, timeoutMs, leaving, undefined, true);
+    // Servers that are silent answer none of these, and all of it is to keep to its time.
+    const lastWordsMs = Math.min(MOST_LAST_WORDS_MS, timeoutMs / 4);
+    await within(this.#host.clock, timeoutMs - 2 * lastWordsMs, leaving, undefined, true);
     await this.letters.close();
-    await this.#outbox.close();
-    await this.#connection.close();
+    await this.#outbox.close(lastWordsMs);
+    await this.#connection.close(lastWordsMs);
   }
 
   async #leave(): Promise<void> {
     // Side by side: what the servers cannot store now keeps no partition but that of its handler.
     await Promise.all([this.#outbox.empty(), ...[...this.#subscriptions].map((subscription) => subscription.close())]);
-  }
-
-  /**
-   * Gives a new consumer a message that whoever holds its partition acknowledges at once. nats-server 2.9 that was killed takes a
-   * consumer that has never acknowledged anything for one that needs nothing, and removes its messages from the stream.
-   */
-  async #begin(patternSubject: string): Promise<void> {
-    const subject = patternSubject.replace(/[*>]/g, '_');
-    // A full stream takes none, and the subscription is wanted all the more.
-    await this.#connection.write(subject, OPENING).catch((thrown) => this.#host.report(NAME, thrown, { subject }));
   }
 
   #refuse(): false {

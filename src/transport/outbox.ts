@@ -33,8 +33,6 @@ const ANSWER_TIMEOUT_MS = 4000;
 const AGAIN_MS = 250;
 /** How long a server that cannot take messages is not reported again, in milliseconds. */
 const TOLD_MS = 10_000;
-/** How long answers that are on their way are waited for at the end, in milliseconds. */
-const LAST_ANSWERS_MS = 500;
 
 /**
  * Sends in the order of publishing. Of one key only one message is on its way at a time: else a message that the server
@@ -158,12 +156,15 @@ export class Outbox {
     for (const entry of [...this.#sent.values()]) if (entry.subject === subject) this.#end(entry, problem);
   }
 
-  /** Sends no more. Whoever waits for what is left is told; the rest is kept, and so is what was given up before. */
-  async close(): Promise<void> {
+  /**
+   * Sends no more; answers that are on their way may take so long, in milliseconds. Whoever waits for what is left is told; the rest
+   * is kept, and so is what was given up before.
+   */
+  async close(lastAnswersMs: number): Promise<void> {
     this.#isClosed = true;
     this.#timer.cancel();
     this.#again?.cancel();
-    await within(this.#parts.clock, LAST_ANSWERS_MS, () => this.#listening.drain(), undefined, true);
+    await within(this.#parts.clock, lastAnswersMs, () => this.#listening.drain(), undefined, true);
     const begun = [...this.#sent.values(), ...this.#waiting.takeAll(), ...[...this.#byKey.values()].flat()];
     const left = [...begun.sort((one, other) => one.position - other.position), ...this.#room.close()];
     if (left.length > 0) {

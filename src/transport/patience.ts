@@ -3,6 +3,7 @@ import { systemClock } from '../shared/clock.js';
 import type { BusbarError } from '../shared/errors.js';
 import { peek } from '../shared/hostile.js';
 import { transportError } from './transport-errors.js';
+import { untilStop } from './until-stop.js';
 
 /** How long they are given to elect one, in milliseconds, and how soon to ask again. */
 const ELECTION_MS = 15_000;
@@ -11,18 +12,21 @@ const AGAIN_MS = 200;
 /**
  * @param doing what for, in the error's words
  * @param attempt may be carried out more than once
- * @throws what the last attempt threw, as a BusbarError. At once, unless it is one that passes: BUSBAR_TRANSPORT_CONNECTION
+ * @param stopping left out: nothing ends it before its time
+ * @throws what the last attempt threw, as a BusbarError. At once, unless it is one that passes: BUSBAR_TRANSPORT_CONNECTION.
+ *   BUSBAR_NOT_RUNNING as soon as the bus stops
  */
-export async function patiently<T>(doing: string, attempt: () => Promise<T>): Promise<T> {
+export async function patiently<T>(doing: string, attempt: () => Promise<T>, stopping?: AbortSignal): Promise<T> {
   const latest = systemClock.elapsed() + ELECTION_MS;
   for (;;) {
     try {
-      return await attempt();
+      return await untilStop(stopping, doing, attempt());
     } catch (thrown) {
       const error = transportError(doing, thrown);
       if (!isPassing(error) || systemClock.elapsed() > latest) throw error;
     }
-    await new Promise<void>((resume) => systemClock.after(AGAIN_MS, resume, true));
+    const again = new Promise<void>((resume) => systemClock.after(AGAIN_MS, resume, true));
+    await untilStop(stopping, doing, again);
   }
 }
 

@@ -1,4 +1,4 @@
-// The streams and consumers that one bus needs: makes them, and refuses those that are not what was asked for.
+// The streams that one bus needs: makes them, and refuses those that are not what was asked for.
 import { BusbarError, show } from '../shared/errors.js';
 import type { Connection } from './connection.js';
 import type { Settings } from './connection-words.js';
@@ -58,27 +58,6 @@ export async function ensureStreams(
   await agree(connection, names, options.partitions);
 }
 
-/** Makes the consumer of one partition of a subscription, unless it is there. True: it was made now. */
-export async function ensureConsumer(
-  connection: Connection,
-  stream: string,
-  consumer: string,
-  subject: string,
-  ackWaitMs: number,
-): Promise<boolean> {
-  const asked = {
-    filter_subject: subject,
-    ack_wait: ackWaitMs * NANOSECONDS,
-    // Busbar counts itself: the server would count orderly stops, too, and give a message up in silence.
-    max_deliver: -1,
-    // What is on its way is limited by what is asked for.
-    max_ack_pending: -1,
-  };
-  const { settings, isNew } = await connection.ensureConsumer(stream, consumer, asked);
-  compare(`consumer ${consumer}`, asked, settings);
-  return isNew;
-}
-
 async function ensureStream(connection: Connection, asked: Settings & { readonly name: string }): Promise<void> {
   compare(`stream ${asked.name}`, asked, await connection.ensureStream(asked));
 }
@@ -100,8 +79,8 @@ async function ensureLetterStream(
   }
 }
 
-/** A server that does not know a setting ignores it in silence: only what comes back tells. */
-function compare(what: string, asked: Settings, given: Settings): void {
+/** A server that does not know a setting ignores it in silence: only what comes back tells. @throws BUSBAR_TRANSPORT_SETTINGS */
+export function compare(what: string, asked: Settings, given: Settings): void {
   const differences = Object.entries(asked)
     .filter(([name, value]) => !isSame(value, given[name]))
     .map(([name, value]) => `${name} is ${show(given[name])}, asked for was ${show(value)}`);

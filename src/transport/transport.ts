@@ -59,6 +59,8 @@ export interface Inflow {
 /** What a transport is given by its bus. */
 export interface TransportHost {
   readonly clock: Clock;
+  /** Aborted once the bus stops: what is being opened is not needed any more. */
+  readonly stopping: AbortSignal;
   /** Names this bus among all processes; begins the ids of its messages. */
   readonly instance: string;
   /** Something failed that is no delivery's fault. Never throws. */

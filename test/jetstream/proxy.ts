@@ -26,8 +26,9 @@ export class TcpProxy {
     });
   }
 
+  /** Again after `close`, too: where it was. */
   async listen(): Promise<void> {
-    await new Promise<void>((listening) => this.#server.listen(0, '127.0.0.1', listening));
+    await new Promise<void>((listening) => this.#server.listen(this.port, '127.0.0.1', listening));
     const address = this.#server.address();
     this.port = typeof address === 'object' && address !== null ? address.port : 0;
   }
