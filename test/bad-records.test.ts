@@ -151,20 +151,30 @@ describe('a bus on a full disk', () => {
     await bus.stop();
   });
 
-  it('that is stopped says how many letters are lost', async () => {
+  it('that is stopped says how many letters are lost, and which', async () => {
     const bus = await createTestBus({ clock: 'system' });
     await bus.subscribe('a.*', broken, options);
+    await bus.subscribe('b', broken, { ...options, subscriberId: 'large' });
     bus.setDiskFull(true);
-    for (let n = 0; n < 5; n++) bus.publish('a.b', n);
-    await until(() => bus.getHealthStatus().logging?.unpersisted === 5);
+    for (let n = 0; n < 25; n++) bus.publish('a.b', n, { id: `id-${n}` });
+    bus.publish('b', Buffer.alloc(3 * 1024 * 1024), { id: 'id-large' });
+    await until(() => bus.getHealthStatus().logging?.unpersisted === 26);
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     await bus.stop();
-    expect(warn.mock.calls.map(([text]) => text)).toEqual([
-      expect.stringMatching(/^5 dead letters could not be written to .* and are lost$/),
+    const first = Array.from({ length: 20 }, (_, n) => `id-${n}`).join(', ');
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringMatching(/^26 dead letters could not be written to .* and are lost$/),
+        {
+          type: 'BusbarWarning',
+          code: 'BUSBAR_LETTERS_LOST',
+          detail: `1 of b#large: id-large\n25 of a.*#s: ${first}, and 5 more`,
+        },
+      ],
     ]);
     warn.mockRestore();
     const { logging, reasons } = bus.getHealthStatus();
-    expect(logging).toMatchObject({ lostLetters: 5 });
-    expect(reasons).toContain('5 dead letters were lost');
+    expect(logging).toMatchObject({ lostLetters: 26 });
+    expect(reasons).toContain('26 dead letters were lost');
   });
 });

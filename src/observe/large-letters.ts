@@ -1,6 +1,7 @@
 // Dead letters too large for the ring: handed over as queries, and tried again while the disk refuses them.
 import { systemClock } from '../shared/clock.js';
 import type { LetterHeader } from '../shared/logging-task.js';
+import { type LetterName, type LostLetters, nameOf } from './lost-letters.js';
 
 /** What may wait for a disk that refuses it, in bytes; a single letter may have more. */
 const MOST_HELD_BYTES = 16 * 1024 * 1024;
@@ -8,6 +9,7 @@ const MOST_HELD_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 500;
 
 interface Large {
+  readonly name: LetterName;
   onStored: ((isStored: boolean) => void) | undefined;
   readonly bytes: number;
   isRefused: boolean;
@@ -20,12 +22,15 @@ export class LargeLetters {
   #refusedBytes = 0;
   /** Letters that the disk has refused, and that are tried again. */
   refused = 0;
-  /** Letters dropped because the disk fails and too many wait, or because nobody stores them any more. */
-  lost = 0;
+  readonly #lost: LostLetters;
 
-  /** @param store rejects when the letter could not be written */
-  constructor(store: (header: LetterHeader, payload: Uint8Array) => Promise<void>) {
+  /**
+   * @param store rejects when the letter could not be written
+   * @param lost hears of letters dropped because the disk fails and too many wait, or because nobody stores them any more
+   */
+  constructor(store: (header: LetterHeader, payload: Uint8Array) => Promise<void>, lost: LostLetters) {
     this.#store = store;
+    this.#lost = lost;
   }
 
   /** Letters that are not stored yet. */
@@ -35,7 +40,7 @@ export class LargeLetters {
 
   /** @param payload owned by this letter */
   add(header: LetterHeader, payload: Uint8Array, onStored: (isStored: boolean) => void, insists: boolean): void {
-    const letter: Large = { onStored, bytes: payload.byteLength, isRefused: false };
+    const letter: Large = { name: nameOf(header), onStored, bytes: payload.byteLength, isRefused: false };
     this.#waiting.add(letter);
     void this.#keepTrying(letter, header, payload, insists);
   }
@@ -72,7 +77,7 @@ export class LargeLetters {
   }
 
   #lose(letter: Large): void {
-    this.lost++;
+    this.#lost.add(letter.name);
     this.#end(letter, false);
   }
 

@@ -6,11 +6,13 @@ import { type LetterHeader, LogRecord, Status } from '../shared/logging-task.js'
 import type { RingWriter } from '../shared/ring.js';
 import { copyOf } from '../shared/views.js';
 import { LargeLetters } from './large-letters.js';
+import { type LetterName, LostLetters, nameOf } from './lost-letters.js';
 
 /** What may wait on main beside the ring, in bytes. */
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 
 interface Letter {
+  readonly name: LetterName;
   /** Null: it is in the ring. */
   content: Content | null;
   onStored: ((isStored: boolean) => void) | undefined;
@@ -41,7 +43,8 @@ export class LetterQueue {
   #isListening = false;
   #isClosed = false;
   #onMoved: (() => void)[] = [];
-  #lost = 0;
+  /** Letters dropped because the disk fails and too many wait, or because it still failed at the end. */
+  readonly lost = new LostLetters();
 
   /** @param store takes a letter that is too large for the ring */
   constructor(
@@ -55,7 +58,7 @@ export class LetterQueue {
     this.#bell = bell;
     this.#mainBell = mainBell;
     this.#status = status;
-    this.#large = new LargeLetters(store);
+    this.#large = new LargeLetters(store, this.lost);
     this.#acknowledged = ring.succeeded;
   }
 
@@ -69,11 +72,6 @@ export class LetterQueue {
     return this.#isFailing ? this.waiting : this.#large.refused;
   }
 
-  /** Letters dropped because the disk fails and too many wait, or because it still failed at the end. */
-  get lost(): number {
-    return this.#lost + this.#large.lost;
-  }
-
   add(header: LetterHeader, payload: Uint8Array, onStored: (isStored: boolean) => void, insists: boolean): void {
     const text = letterText(header, FRESH);
     const bytes = letterRecordBytes(text, payload);
@@ -81,7 +79,12 @@ export class LetterQueue {
       this.#large.add(header, copyOf(payload), onStored, insists);
       return;
     }
-    const letter: Letter = { content: { text, codec: header.payload_codec, payload, bytes }, onStored, insists };
+    const letter: Letter = {
+      name: nameOf(header),
+      content: { text, codec: header.payload_codec, payload, bytes },
+      onStored,
+      insists,
+    };
     if (this.#behind.length > 0 || !this.#write(letter)) this.#wait(letter);
     if (this.#isFailing && !insists) this.#settle(letter, false);
     void this.#listen();
@@ -99,7 +102,7 @@ export class LetterQueue {
     this.#takeAcknowledged();
     this.#large.close();
     for (const letter of [...this.#inRing.splice(0), ...this.#behind.splice(0)]) {
-      this.#lost++;
+      this.lost.add(letter.name);
       this.#settle(letter, false);
     }
   }
@@ -124,7 +127,7 @@ export class LetterQueue {
   #wait(letter: Letter): void {
     const content = letter.content as Content;
     if (this.#behindBytes + content.bytes > MOST_WAITING_BYTES) {
-      this.#lost++;
+      this.lost.add(letter.name);
       this.#settle(letter, false);
       return;
     }

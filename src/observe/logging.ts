@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.js';
 import { Doorbell } from '../shared/doorbell.js';
-import { BusbarError, invalidOption } from '../shared/errors.js';
+import { BusbarError, type ErrorCode, invalidOption } from '../shared/errors.js';
 import type { LoggingHealth } from '../shared/health-status.js';
 import {
   type LetterHeader,
@@ -235,7 +235,7 @@ export class Logging {
       lostReports: this.#reports.lost,
       deadLetters: word(Status.LETTERS),
       unpersisted: this.#thread.isUp ? this.#letters.refused : this.#letters.waiting,
-      lostLetters: this.#letters.lost,
+      lostLetters: this.#letters.lost.count,
       corruptLines: word(Status.CORRUPT_LINES),
       tornTails: word(Status.TORN_TAILS),
       failedWrites: word(Status.FAILED_WRITES),
@@ -255,15 +255,15 @@ export class Logging {
       if (this.#thread.isUp) await this.#letters.handedOver();
     }
     await this.#thread.stop();
-    const { lost } = this.#letters;
     this.#letters.close();
-    const more = this.#letters.lost - lost;
+    const { lost } = this.#letters;
+    if (lost.count === 0) return;
     // The last that anybody hears of them: there is no log any more.
-    if (more > 0)
-      process.emitWarning(
-        `${more} dead letters could not be written to ${this.letterFolder} and are lost`,
-        'BusbarWarning',
-      );
+    process.emitWarning(`${lost.count} dead letters could not be written to ${this.letterFolder} and are lost`, {
+      type: 'BusbarWarning',
+      code: 'BUSBAR_LETTERS_LOST' satisfies ErrorCode,
+      detail: String(lost),
+    });
   }
 }
 

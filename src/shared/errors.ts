@@ -28,6 +28,7 @@
  * - `BUSBAR_VALIDATION`: a payload does not satisfy the subscription's schema.
  * - `BUSBAR_SHUTDOWN`: the bus or the subscription was ended before the delivery was settled.
  * - `BUSBAR_NOT_SETTLED`, `BUSBAR_ACCOUNTING`: see `TestBus` of `busbar/testing`.
+ * - `BUSBAR_LETTERS_LOST`: of a process warning: the disk failed until the end; its detail names the letters.
  * - `BUSBAR_LOGGING_WORKER`: the logging worker is gone or did not answer.
  * - `BUSBAR_CONTROL_SOCKET`: the command line cannot reach this bus; messages are not affected.
  * - `BUSBAR_CONTROL_REQUEST`: what the command line asked cannot be answered: malformed, or too large.
@@ -65,6 +66,7 @@ export type ErrorCode =
   | 'BUSBAR_SHUTDOWN'
   | 'BUSBAR_NOT_SETTLED'
   | 'BUSBAR_ACCOUNTING'
+  | 'BUSBAR_LETTERS_LOST'
   | 'BUSBAR_LOGGING_WORKER'
   | 'BUSBAR_CONTROL_SOCKET'
   | 'BUSBAR_CONTROL_REQUEST'

@@ -19,6 +19,8 @@ export class ArrivingLetters {
   #bytes = 0;
   /** Letters of the group before. */
   #before = 0;
+  /** Fewer while the disk fails: it may have room for some of them. */
+  #most = MOST_IN_GROUP;
   /** How long that one took to go to the disk, in milliseconds. */
   #tookMs = 0;
   #gatheredAt = 0;
@@ -51,22 +53,25 @@ export class ArrivingLetters {
 
   /** The group is on the disk. */
   release(): void {
+    this.#most = Math.min(MOST_IN_GROUP, this.#most * 2);
     for (let count = 0; count < this.#group.length; count++) this.#ring.countSuccess();
     this.#ring.release();
     this.#before = this.#group.length;
     this.#tookMs = systemClock.elapsed() - this.#gatheredAt;
   }
 
-  /** The group is not on the disk: it is gathered again. */
-  rewind(): void {
+  /** The group is not on the disk: it is gathered again, or half of it. False: it was a single letter. */
+  rewind(): boolean {
     this.#ring.rewind();
     this.#before = 0;
+    this.#most = Math.max(1, Math.ceil(this.#group.length / 2));
+    return this.#group.length > 1;
   }
 
   /** False: nothing was there, or the group is full. */
   #takeWhatIsThere(): boolean {
     const before = this.#group.length;
-    while (this.#group.length < MOST_IN_GROUP && this.#bytes < MOST_GROUP_BYTES) {
+    while (this.#group.length < this.#most && this.#bytes < MOST_GROUP_BYTES) {
       const record = this.#ring.read();
       if (record === undefined) return this.#group.length > before;
       this.#bytes += record.bytes.byteLength;

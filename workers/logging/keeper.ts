@@ -185,7 +185,7 @@ export class Keeper {
     if (this.#rollup.admits(report, this.#clock.elapsed() / 1000)) this.#log.write(report);
   }
 
-  /** One group commit. True: there may be more. A group that cannot be written stays in the ring. */
+  /** One group commit. True: there may be more. A group that cannot be written stays in the ring, and half of it is tried. */
   #takeLetters(): boolean {
     if (!this.#arriving.hasNext || systemClock.elapsed() < this.#retryAt) return false;
     try {
@@ -193,9 +193,9 @@ export class Keeper {
       Atomics.store(this.#status, Status.FAILING, 0);
     } catch (error) {
       this.#noteFailure(error);
+      if (this.#arriving.rewind()) return true;
       Atomics.store(this.#status, Status.FAILING, 1);
       this.#retryAt = systemClock.elapsed() + RETRY_MS;
-      this.#arriving.rewind();
       this.#mainBell.ring();
       return false;
     }
