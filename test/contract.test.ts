@@ -1,12 +1,10 @@
 // The promises of delivery, kept by each transport.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { MessageBus, type MessageBusOptions } from '../src/index.js';
 import { jetstream } from '../src/transport/jetstream.js';
 import { contractOf } from './contract.js';
 import { NatsServer } from './jetstream/nats-server.js';
+import { sharedFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
 
 const OPTIONS: MessageBusOptions = {
@@ -15,23 +13,17 @@ const OPTIONS: MessageBusOptions = {
   retry: { message_processing_error: { maxRetries: 2, backoffMs: 5 } },
 };
 
-const folders: string[] = [];
-
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
 async function start(options: MessageBusOptions): Promise<MessageBus> {
-  const errorLogDir = mkdtempSync(join(tmpdir(), 'busbar-contract-'));
-  folders.push(errorLogDir);
-  const bus = new MessageBus({ ...OPTIONS, errorLogDir, ...options });
+  const bus = new MessageBus({ ...OPTIONS, ...options });
   await bus.start();
   return bus;
 }
 
+const folders = { memory: sharedFolder(), jetstream: sharedFolder() };
+
 contractOf({
   name: 'memory',
-  start: () => start({ dedupeWindowMs: 60_000 }),
+  start: () => start({ errorLogDir: folders.memory, dedupeWindowMs: 60_000 }),
   cannot: {
     'subscribers share a subscription': 'memory is one process',
     'messages outlive the process': 'memory is gone with its process; dead letters are not',
@@ -55,6 +47,7 @@ describeWithNats('JetStream', () => {
     start: (place = `own-${places++}`) => {
       const stream = `TEST-${place}`;
       return start({
+        errorLogDir: folders.jetstream,
         transport: jetstream({ servers: server.url, stream, partitions: 2, leaseMs: 1000, ackWaitMs: 1000 }),
       });
     },

@@ -90,7 +90,7 @@ describe('a handler that', () => {
   });
 
   it('is stopped from exiting by a listener that throws fails, and its thread lives on', async () => {
-    const bus = await startBus({ retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
+    const bus = await shared.beside({ retry: { message_processing_error: { maxRetries: 0, backoffMs: 0 } } });
     await bus.subscribe('deeds', misbehaves, { subscriberId: 's', breaker: false });
     const ledger = join(temporaryFolder(), 'ledger');
     for (const [n, deed] of ['exit in vain', 'wait'].entries()) bus.publish('deeds', { n, ledger, deed });
@@ -182,7 +182,7 @@ describe('a handler can say itself', () => {
 
 describe('a lane whose threads keep dying', () => {
   it('is held after five deaths that no message is to blame for, and health says why', async () => {
-    const bus = await startBus();
+    const bus = await shared.beside();
     await bus.subscribe('orders', exitsAfterwards, { subscriberId: 's', breaker: false });
     for (let death = 1; death <= 5; death++) {
       bus.publish('orders', 'exit');
@@ -196,8 +196,7 @@ describe('a lane whose threads keep dying', () => {
     const health = bus.getHealthStatus();
     expect(health.subscriptions).toMatchObject([{ held: true, succeeded: 5, pending: 1, deadLettered: 0 }]);
     expect(health.reasons).toContain('threads of orders#s keep dying; the lane is held');
-    const reports = await bus.errorLogger?.recentErrors();
-    expect(reports).toMatchObject([{ context: { code: 'BUSBAR_WORKER_LOST', phase: 'thread' } }]);
+    expect(await shared.reports()).toMatchObject([{ context: { code: 'BUSBAR_WORKER_LOST', phase: 'thread' } }]);
   });
 
   it('is not held for deaths that a message is to blame for', async () => {
@@ -212,7 +211,7 @@ describe('a lane whose threads keep dying', () => {
 describe('a module that ends its thread at import', () => {
   it('on every thread but the first does not have threads made without end', async () => {
     rmSync(mark, { force: true });
-    const bus = await startBus({ threads: 1, spareThreads: 1 });
+    const bus = await shared.beside({ threads: 1, spareThreads: 1 });
     await bus.subscribe('numbers', exitsAtImport, { subscriberId: 's', breaker: false });
     expect(await bus.request('numbers', 7)).toBe(7);
     // The first one, and one that was ended by it: then threads begin without it.

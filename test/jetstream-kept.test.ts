@@ -10,18 +10,19 @@ import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js'
 import { LetterCount } from '../src/transport/letter-count.js';
 import { groupOf, Names } from '../src/transport/subjects.js';
 import { NatsServer } from './jetstream/nats-server.js';
-import { lettersOf, temporaryFolder } from './test-bus.js';
+import { lettersOf, sharedFolder, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
 
 const QUICK: JetStreamOptions = { partitions: 1, leaseMs: 500, ackWaitMs: 500, pingMs: 200, maxReconnectMs: 100 };
 const MEBIBYTE = 1024 * 1024;
+const shared = sharedFolder();
 
 describeWithNats('what the servers of JetStream never take', () => {
   let server: NatsServer;
   let places = 0;
   const buses: MessageBus[] = [];
 
-  const start = async (options: JetStreamOptions, errorLogDir = temporaryFolder(), isKeeping = true) => {
+  const start = async (options: JetStreamOptions, errorLogDir = shared, isKeeping = true) => {
     const transport = jetstream({
       ...{ ...QUICK, servers: server.url, connection: { user: 'some', pass: 'some' }, stream: `KEPT-${++places}` },
       ...options,
@@ -229,7 +230,7 @@ describeWithNats('what the servers of JetStream never take', () => {
       `$JS.API.CONSUMER.DURABLE.CREATE.CHANGED.${consumer}`,
       JSON.stringify({ stream_name: 'CHANGED', config }),
     );
-    const bus = await start({ stream: 'CHANGED' });
+    const bus = await start({ stream: 'CHANGED' }, temporaryFolder());
     await bus.publishAsync('changed', 1);
     const next = `$JS.API.CONSUMER.MSG.NEXT.CHANGED.${consumer}`;
     const take = (): Promise<void> => link.ask(next, JSON.stringify({ batch: 1, expires: 2e9 })).catch(() => undefined);

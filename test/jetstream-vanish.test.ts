@@ -10,10 +10,12 @@ import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js'
 import { groupOf } from '../src/transport/subjects.js';
 import { isOpening } from '../src/transport/wire.js';
 import { NatsServer } from './jetstream/nats-server.js';
-import { temporaryFolder } from './test-bus.js';
+import { sharedFolder, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
 
 const MOST_DELIVERIES = 2;
+
+const folder = sharedFolder();
 
 describeWithNats('a message with which a process vanishes', () => {
   let server: NatsServer;
@@ -34,7 +36,7 @@ describeWithNats('a message with which a process vanishes', () => {
 
   async function withBus<T>(stream: string, run: (bus: MessageBus) => Promise<T>): Promise<T> {
     const transport = jetstream(optionsOf(stream));
-    const bus = new MessageBus({ transport, errorLogDir: temporaryFolder(), threads: 1, spareThreads: 0 });
+    const bus = new MessageBus({ transport, errorLogDir: folder, threads: 1, spareThreads: 0 });
     await bus.start();
     try {
       return await run(bus);

@@ -11,16 +11,17 @@ import { Names } from '../src/transport/subjects.js';
 import type { TransportHost } from '../src/transport/transport.js';
 import { busbar } from './command-line.js';
 import { NatsServer } from './jetstream/nats-server.js';
-import { fixture, linesOf, temporaryFolder } from './test-bus.js';
+import { fixture, linesOf, sharedFolder, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
 
 const QUICK: JetStreamOptions = { partitions: 1, leaseMs: 500, ackWaitMs: 500, pingMs: 200, maxReconnectMs: 100 };
+const folder = sharedFolder();
 
 describeWithNats('the JetStream transport', () => {
   let server: NatsServer;
   const buses: MessageBus[] = [];
 
-  const start = async (options: JetStreamOptions, errorLogDir = temporaryFolder()): Promise<MessageBus> => {
+  const start = async (options: JetStreamOptions, errorLogDir = folder): Promise<MessageBus> => {
     const transport = jetstream({ ...QUICK, servers: server.url, ...options });
     const bus = new MessageBus({ transport, errorLogDir, threads: 1, spareThreads: 0 });
     buses.push(bus);

@@ -17,7 +17,7 @@ import neverSetsUp from './fixtures/never-sets-up.js';
 import returnsThenables, { returnThenable } from './fixtures/returns-thenables.js';
 import setsUp, { mood } from './fixtures/sets-up.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, fixture, lettersOf, linesOf, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, fixture, lettersOf, linesOf, temporaryFolder } from './test-bus.js';
 
 const shared = shareBus();
 const standby = shareBus({ spareThreads: 1 });
@@ -120,7 +120,7 @@ describe('a thread', () => {
     const started = performance.now();
     const clock: Clock = { ...systemClock, elapsed: () => performance.now() - started };
     const retry = { timeout_error: { maxRetries: 0, backoffMs: 0 } };
-    const bus = await startBus({ clock, retry });
+    const bus = await shared.beside({ clock, retry });
     const options = { timeoutMs: 100, graceMs: 20, breaker: false as const };
     await bus.subscribe('deeds', misbehaves, { subscriberId: 's', ...options });
     bus.publish('deeds', { n: 0, ledger: join(temporaryFolder(), 'ledger'), deed: 'loop' });
@@ -171,7 +171,7 @@ describe('a handler whose set-up hangs', () => {
   });
 
   it('has its import told from its set-up, and the error has no cause that says the same again', async () => {
-    const bus = await startBus();
+    const bus = await shared.beside();
     const error = await errorOf(() =>
       bus.subscribe('a', fixture('never-imports'), { subscriberId: 's', setupTimeoutMs: 300 }),
     );
@@ -191,7 +191,7 @@ describe('a handler whose set-up hangs', () => {
 
 describe('a lane whose handler cannot be set up on the thread that takes over', () => {
   it('has it ended there when it hangs, says so, and stands still for as long', async () => {
-    const bus = await startBus({ retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    const bus = await shared.beside({ retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
     // Threads begin with the first handler, which takes time that is not the second one's.
     await bus.subscribe('others', misbehaves, { subscriberId: 'others' });
     await bus.subscribe('set-up', setsUp, { subscriberId: 's', breaker: false, setupTimeoutMs: 600 });
@@ -203,7 +203,7 @@ describe('a lane whose handler cannot be set up on the thread that takes over', 
     rmSync(mood);
     await bus.idle();
     expect(accountOf(bus, 's')).toMatchObject({ succeeded: 1, deadLettered: 1 });
-    expect(await bus.errorLogger?.recentErrors()).toContainEqual(
+    expect(await shared.reports()).toContainEqual(
       expect.objectContaining({
         category: 'configuration_error',
         component: 'subscription set-up#s',
@@ -214,7 +214,7 @@ describe('a lane whose handler cannot be set up on the thread that takes over', 
 
   it('tries again soon, and works when what set-up needs is back', async () => {
     const clock = new SteppedClock();
-    const bus = await startBus({ clock, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    const bus = await shared.beside({ clock, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
     await bus.subscribe('set-up', setsUp, { subscriberId: 's', breaker: false });
     writeFileSync(mood, 'the server is away');
     bus.publish('set-up', -1);

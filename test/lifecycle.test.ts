@@ -162,7 +162,7 @@ describe('a bus', () => {
   });
 
   it('that is stopped while a handler is loaded says that it is not running', async () => {
-    const bus = await startBus();
+    const bus = await shared.beside();
     const subscribed = bus.subscribe('a', neverSetsUp, { subscriberId: 's' });
     const second = bus.subscribe('b', neverSetsUp, { subscriberId: 's' });
     const failures = Promise.allSettled([subscribed, second]);
@@ -180,7 +180,7 @@ describe('a bus', () => {
   it('loads a TypeScript handler where Node does, and says what to install where it does not', async () => {
     const file = join(temporaryFolder(), 'handler.ts');
     writeFileSync(file, 'export default (n: number): number => n + 1;');
-    const bus = await startBus();
+    const bus = await shared.beside();
     const subscribed = bus.subscribe('a', pathToFileURL(file), { subscriberId: 's' }).then(
       () => bus.request('a', 1),
       ({ code, message }) => `${code} ${message}`,
@@ -210,7 +210,7 @@ describe('a bus', () => {
   });
 
   it('accounts for what handlers publish, and for retries that wait, while it is stopped', async () => {
-    const bus = await startBus({ retry: { message_processing_error: { maxRetries: 5, backoffMs: 50 } } });
+    const bus = await shared.beside({ retry: { message_processing_error: { maxRetries: 5, backoffMs: 50 } } });
     const ledger = join(temporaryFolder(), 'ledger');
     await bus.subscribe('in', publishes, { subscriberId: 'source' });
     await bus.subscribe('out.*', misbehaves, { subscriberId: 'sink' });

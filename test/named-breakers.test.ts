@@ -10,14 +10,16 @@ import callsTheDatabase from './fixtures/calls-the-database.js';
 import doubles from './fixtures/doubles.js';
 import holdsAConnection from './fixtures/holds-a-connection.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, startBus } from './test-bus.js';
+import { accountOf, lettersOf } from './test-bus.js';
 
 const NEVER = { maxRetries: 0, backoffMs: 0 };
 const ONCE = { connection_error: NEVER, message_processing_error: NEVER };
 
+const shared = shareBus({ retry: ONCE, breakers: { db: { failureThreshold: 2 } } });
+
 describe('ctx.breaker', () => {
   it('is one breaker for all threads, seen and changed by hand on main', async () => {
-    const bus = await startBus({ threads: 2, spareThreads: 0, retry: ONCE, breakers: { db: { failureThreshold: 4 } } });
+    const bus = await shared.beside({ threads: 2, retry: ONCE, breakers: { db: { failureThreshold: 4 } } });
     const changes: string[] = [];
     bus.on('breaker', ({ name, state, previous }) => changes.push(`${name}: ${previous} > ${state}`));
     const options = { lanes: 2, breaker: false as const };
@@ -56,7 +58,7 @@ describe('ctx.breaker', () => {
   });
 
   it('makes a breaker with the defaults for a name that nobody configured, also for a plain function', async () => {
-    const bus = await startBus({ retry: ONCE });
+    const bus = await shared.beside({ retry: ONCE });
     const seen: string[] = [];
     const calls = async (_: unknown, ctx: HandlerContext): Promise<void> => {
       await ctx.breaker('mail').execute(() => Promise.reject(new Error('down')));
@@ -74,7 +76,7 @@ describe('ctx.breaker', () => {
   });
 
   it('tells a handler that is refused when to come back, and its message waits so long', async () => {
-    const bus = await startBus({ breakers: { db: { failureThreshold: 1, recoveryTimeoutMs: 150 } } });
+    const bus = await shared.beside({ breakers: { db: { failureThreshold: 1, recoveryTimeoutMs: 150 } } });
     await bus.subscribe('calls', callsTheDatabase, {
       subscriberId: 's',
       breaker: false,
@@ -90,8 +92,6 @@ describe('ctx.breaker', () => {
 });
 
 describe('a subscription’s breaker', () => {
-  const shared = shareBus({ retry: ONCE, breakers: { db: { failureThreshold: 2 } } });
-
   it('may be one of the bus’s, and then holds its lanes with it', async () => {
     const { bus } = shared;
     await bus.subscribe('numbers', doubles, { subscriberId: 's', breaker: { name: 'db' } });
@@ -141,7 +141,7 @@ describe('a subscription’s breaker', () => {
   });
 
   it('that was given a name is the one that handlers know by it, also those that run already', async () => {
-    const bus = await startBus({ retry: ONCE });
+    const bus = await shared.beside({ retry: ONCE });
     await bus.subscribe('others', callsTheDatabase, { subscriberId: 's', breaker: false });
     expect(await bus.request('others', 'up')).toEqual(expect.any(Number));
     await expect(
@@ -177,7 +177,7 @@ describe('a subscription’s breaker', () => {
   it.each([['that begin later'], ['whose lane runs already']])(
     'and its window are known to handlers %s',
     async (when) => {
-      const bus = await startBus({ retry: ONCE, threads: 2 });
+      const bus = await shared.beside({ retry: ONCE, threads: 2 });
       const breaker = { name: 'db', window: { calls: 4, minimumCalls: 2, failureRate: 0.5 } };
       const begin = async (): Promise<void> => {
         await bus.subscribe('others', callsTheDatabase, { subscriberId: 'o', breaker: false });
@@ -251,7 +251,7 @@ describe('the directory of breakers', () => {
 describe('the place of a probe that has failed, and waits for its connection', () => {
   it('is not freed once more, at the cost of another probe, when its thread ends', async () => {
     const clock = new SteppedClock();
-    const bus = await startBus({ clock, retry: ONCE });
+    const bus = await shared.beside({ clock, retry: ONCE });
     const breaker = { name: 'db', failureThreshold: 1, recoveryTimeoutMs: 1000, halfOpenProbes: 2 };
     await bus.subscribe('use', holdsAConnection, { subscriberId: 's', concurrency: 2, breaker });
     const until = async (isTrue: () => boolean): Promise<void> => {

@@ -7,7 +7,7 @@ import doubles from './fixtures/doubles.js';
 import follows from './fixtures/follows.js';
 import tallies from './fixtures/tallies.js';
 import { shareBus } from './shared-bus.js';
-import { accountOf, lettersOf, linesOf, makeBus, startBus, temporaryFolder } from './test-bus.js';
+import { accountOf, lettersOf, linesOf, makeBus, temporaryFolder } from './test-bus.js';
 
 const shared = shareBus({ ringBytes: 65_536 });
 
@@ -81,7 +81,10 @@ describe('a queue that fills up', () => {
   });
 
   it('lets publishers wait that want to, in their order, and loses nothing', async () => {
-    const { bus, subscription, handled } = await queueOf({ maxQueueSize: 8, overflow: 'reject' }, await startBus());
+    const { bus, subscription, handled } = await queueOf(
+      { maxQueueSize: 8, overflow: 'reject' },
+      await shared.beside(),
+    );
     const file = join(temporaryFolder(), 'tally');
     subscription.resume();
     await Promise.all(range(0, 200).map((n) => bus.publishAsync('a', { n, file })));
@@ -94,7 +97,7 @@ describe('a queue that fills up', () => {
   });
 
   it('tells whoever waits for it, or tries again and again, that the bus stops', async () => {
-    const { bus, publish } = await queueOf({ maxQueueSize: 10 }, await startBus());
+    const { bus, publish } = await queueOf({ maxQueueSize: 10 }, await shared.beside());
     const codeOf = (failing: Promise<unknown>): Promise<unknown> =>
       failing.catch(({ code, message }) => code ?? message);
     publish(0, 10);

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import type { ErrorReport, MessageBus, MessageBusOptions, Subscription } from '../src/index.js';
-import { assertAccounting, makeBus, makeFolder } from './test-bus.js';
+import { assertAccounting, makeBus, makeFolder, startBus } from './test-bus.js';
 
 const MOST_REPORTS = 1000;
 
@@ -11,6 +11,8 @@ export interface SharedBus {
   readonly bus: MessageBus;
   /** Of its error log. */
   readonly folder: string;
+  /** Another bus on its folder, whose log has a thread already. Stopped after the test. */
+  beside(options?: Omit<MessageBusOptions, 'errorLogDir'>): Promise<MessageBus>;
   /** What was reported since the test began, the newest first. */
   reports(): Promise<ErrorReport[]>;
   /** Threads that died and were replaced since the test began. */
@@ -24,8 +26,11 @@ export function shareBus(options: Omit<MessageBusOptions, 'errorLogDir'> = {}): 
   let before = { reports: 0, replaced: 0 };
   const subscriptions: Subscription[] = [];
 
-  const allReports = async (): Promise<ErrorReport[]> =>
-    (await bus.errorLogger?.recentErrors({ limit: MOST_REPORTS })) ?? [];
+  const allReports = async (): Promise<ErrorReport[]> => {
+    const all = (await bus.errorLogger?.recentErrors({ limit: MOST_REPORTS })) ?? [];
+    // That a bus beside it has no socket.
+    return all.filter(({ component }) => component !== 'control_socket');
+  };
   const allReplaced = (): number => bus.getHealthStatus().threads.replaced;
 
   beforeAll(async () => {
@@ -56,6 +61,7 @@ export function shareBus(options: Omit<MessageBusOptions, 'errorLogDir'> = {}): 
 
   return {
     folder,
+    beside: (options) => startBus({ ...options, errorLogDir: folder }),
     get bus() {
       return bus;
     },

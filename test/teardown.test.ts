@@ -7,7 +7,6 @@ import returnsThenables from './fixtures/returns-thenables.js';
 import setsUp, { mood } from './fixtures/sets-up.js';
 import tearsDown, { diary, manner } from './fixtures/tears-down.js';
 import { shareBus } from './shared-bus.js';
-import { startBus } from './test-bus.js';
 
 afterEach(() => {
   for (const file of [diary, manner, mood]) rmSync(file, { force: true });
@@ -28,8 +27,9 @@ async function setUpOn(threads: number): Promise<void> {
   while (countOf('set up') < threads) await new Promise((resume) => setTimeout(resume, 5));
 }
 
+const shared = shareBus({ threads: 2 });
+
 describe('the teardown of a handler', () => {
-  const shared = shareBus({ threads: 2 });
   const subscribe = (subscriberId = 's', options: object = {}): ReturnType<MessageBus['subscribe']> =>
     shared.bus.subscribe(`topic.${subscriberId}`, tearsDown, { subscriberId, breaker: false, ...options });
 
@@ -86,7 +86,7 @@ describe('the teardown of a handler', () => {
 
 describe('threads', () => {
   it('that were ended take nothing down; those that stop with the bus do', async () => {
-    const bus = await startBus();
+    const bus = await shared.beside();
     const retry = { connection_error: { maxRetries: 0, backoffMs: 0 } };
     await bus.subscribe('a', tearsDown, { subscriberId: 's', breaker: false, retry });
     bus.publish('a', -1);
@@ -133,12 +133,12 @@ describe('while a second thread sets a handler up, and the first one is busy, to
   }
 
   async function isUntroubled(bus: MessageBus): Promise<void> {
-    expect(await bus.errorLogger?.recentErrors()).toEqual([]);
+    expect(await shared.reports()).toEqual([]);
     expect(bus.getHealthStatus().threads.replaced).toBe(0);
   }
 
   it('a lane that waits for a thread is not taken for one whose handler hangs', async () => {
-    const bus = await startBus({ threads: 2 });
+    const bus = await shared.beside({ threads: 2 });
     await inPeace(bus);
     const quick = await bus.subscribe('quick', doubles, short);
     expect(await bus.request('quick', 1)).toBe(2);
@@ -154,7 +154,7 @@ describe('while a second thread sets a handler up, and the first one is busy, to
   });
 
   it('a handler that waits to be loaded is not refused for that', async () => {
-    const bus = await startBus({ threads: 2 });
+    const bus = await shared.beside({ threads: 2 });
     await occupy(bus);
     const subscribed = bus.subscribe('quick', returnsThenables, short);
     subscribed.catch(() => undefined);
@@ -167,7 +167,7 @@ describe('while a second thread sets a handler up, and the first one is busy, to
 
 describe('a lane, while the thread that stands by sets the handler of another one up early', () => {
   it('finds a thread at once, however often its own one ends', async () => {
-    const bus = await startBus({ spareThreads: 1, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    const bus = await shared.beside({ spareThreads: 1, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
     const diesBelow0 = { subscriberId: 'dies', breaker: false as const, graceMs: 600 };
     await bus.subscribe('slow', setsUp, { subscriberId: 'slow' });
     const dies = await bus.subscribe('dies', tearsDown, diesBelow0);
@@ -196,14 +196,13 @@ describe('a lane, while the thread that stands by sets the handler of another on
     // Nor does its teardown wait for all that others load.
     await dies.unsubscribe();
     expect(countOf('torn down')).toBe(1);
-    const reports = (await bus.errorLogger?.recentErrors()) ?? [];
-    expect(reports.filter(({ message }) => message.includes('teardown'))).toEqual([]);
+    expect((await shared.reports()).filter(({ message }) => message.includes('teardown'))).toEqual([]);
   });
 });
 
 describe('a set-up that is in an endless loop on a second thread', () => {
   it('has that ended and reported once, and no other thread begins with it', async () => {
-    const bus = await startBus({ spareThreads: 1 });
+    const bus = await shared.beside({ spareThreads: 1 });
     await inPeace(bus);
     writeFileSync(mood, 'first, loop');
     await bus.subscribe('a', setsUp, { subscriberId: 's', setupTimeoutMs: 300 });
@@ -215,20 +214,21 @@ describe('a set-up that is in an endless loop on a second thread', () => {
       const again = bus.subscribe(`a.${n}`, setsUp, { subscriberId: 's', setupTimeoutMs: 300 }).catch(() => undefined);
       await Promise.race([again, pause()]);
     }
-    const reports = async () => (await bus.errorLogger?.recentErrors()) ?? [];
-    while ((await reports()).length === 0) await new Promise((resume) => setTimeout(resume, 20));
+    while ((await shared.reports()).length === 0) await new Promise((resume) => setTimeout(resume, 20));
     const message = expect.stringMatching(/^setup of handler module .*sets-up.js has not ended within 300 ms$/);
-    expect(await reports()).toMatchObject([{ category: 'configuration_error', component: 'subscribe', message }]);
+    expect(await shared.reports()).toMatchObject([
+      { category: 'configuration_error', component: 'subscribe', message },
+    ]);
     const { threads } = bus.getHealthStatus();
     expect(threads.replaced).toBe(1);
     // A thread begins within 60 ms; one that loads early would be in the loop, too.
     await new Promise((resume) => setTimeout(resume, 500));
-    expect([readFileSync(mood, 'utf8'), (await reports()).length]).toEqual(['loop!', 1]);
+    expect([readFileSync(mood, 'utf8'), (await shared.reports()).length]).toEqual(['loop!', 1]);
     expect(await bus.request('a', 1)).toBe(1);
   });
 
   it('that began later, when another one had ended, has the same', async () => {
-    const bus = await startBus({ spareThreads: 1, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
+    const bus = await shared.beside({ spareThreads: 1, retry: { connection_error: { maxRetries: 0, backoffMs: 0 } } });
     const untilMoodIs = async (words: string): Promise<void> => {
       while (readFileSync(mood, 'utf8') !== words) await new Promise((resume) => setTimeout(resume, 5));
     };
@@ -237,7 +237,7 @@ describe('a set-up that is in an endless loop on a second thread', () => {
     await untilMoodIs('loop');
     bus.publish('a', -1);
     await untilMoodIs('loop!');
-    const reports = async () => (await bus.errorLogger?.recentErrors({ category: 'configuration_error' })) ?? [];
+    const reports = async () => (await shared.reports()).filter(({ category }) => category === 'configuration_error');
     while ((await reports()).length === 0) await new Promise((resume) => setTimeout(resume, 20));
     const message = expect.stringMatching(/^setup of handler module .*sets-up.js has not ended within 900 ms$/);
     expect(await reports()).toMatchObject([{ component: 'subscribe', message }]);

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
 import { type HealthStatus, MessageBus, type MessageBusOptions, type StoredLetter } from '../src/index.js';
 
 const open: MessageBus[] = [];
@@ -47,6 +47,24 @@ export async function startBus(options: MessageBusOptions = {}): Promise<Message
   await bus.start();
   open.push(bus);
   return bus;
+}
+
+/**
+ * A folder on which a bus stands while the tests of a file run: those that they start there need no thread of their own for
+ * its log. Each test finds it without letters; reports stay. Call at the top of a file: it tidies up once all buses have stopped.
+ */
+export function sharedFolder(): string {
+  const folder = makeFolder();
+  const keeper = makeBus({ errorLogDir: folder });
+  beforeAll(() => keeper.start());
+  afterEach(async () => {
+    await keeper.deadLetterQueue?.clear();
+  });
+  afterAll(async () => {
+    await keeper.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
 }
 
 /** The accounting law: routed = succeeded + deadLettered + dropped + pending, for every subscription. */
