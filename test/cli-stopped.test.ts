@@ -163,14 +163,14 @@ describe('the command line on a stopped bus', () => {
       busbar(...replay, fileURLToPath(fixture('throws-at-import'))),
     ]);
     expect(none).toMatchObject({ exit: 2 });
-    expect(missing).toMatchObject({ exit: 2 });
-    expect(throws).toMatchObject({ exit: 5 });
+    expect([missing.exit, throws.exit]).toEqual([2, 5]);
     process.env['TEST_FOLDER'] = dir;
     const failed = await busbarProcess(...replay, fileURLToPath(fixture('fails-once-started')));
     expect(failed).toMatchObject({ exit: 5, out: '' });
     expect(failed.err).toMatch(/the database is away/);
     expect(await busbarProcess(...replay, BUILDS_A_BUS)).toEqual({ exit: 0, out: '2 replayed\n', err: '' });
-    expect((await busbar('dlq', 'list', '--dir', dir)).out).toBe('no letters\n');
+    const { out, err } = await busbar('dlq', 'list', '--dir', dir);
+    expect([out, err]).toEqual(['no letters\n', expect.stringMatching(/JetStream .* --app/)]);
   }, 60_000);
 
   it('says of a folder that was damaged what cannot be read, or was set aside', async () => {

@@ -22,6 +22,14 @@ export async function withLetters<T>(args: Arguments, work: (session: Session) =
   }
 }
 
+/** Where nothing was found in a stopped bus's folder, which knows nothing of its transport. */
+export function noteStream({ isLive }: Pick<Session, 'isLive'>): void {
+  if (isLive) return;
+  note(
+    '(this folder only: letters of a bus on JetStream lie in its stream; --app, the module that builds it, asks there)',
+  );
+}
+
 /** To be closed by who opened it. @throws CliError */
 export async function openLetters(folder: string, args: Arguments): Promise<Session> {
   const app = args.text('app');

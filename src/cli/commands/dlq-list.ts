@@ -3,7 +3,7 @@ import { MOST_LISTED } from '../../shared/control.js';
 import type { LetterSummary } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
 import { CliError, Exit } from '../exit.js';
-import { withLetters } from '../letters.js';
+import { noteStream, withLetters } from '../letters.js';
 import { type Fit, fittedTable } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
@@ -28,7 +28,11 @@ export const dlqList: Command = {
     }
     // One more than is shown tells whether that is all.
     const request = { ask: 'letters', filter: { ...filter, limit: limit + 1 } } as const;
-    const found = await withLetters(args, (session) => session.ask(request));
+    const found = await withLetters(args, async (session) => {
+      const letters = await session.ask(request);
+      if (letters.length === 0) noteStream(session);
+      return letters;
+    });
     const letters = found.slice(0, limit);
     if (args.has('json')) print(safeJson({ letters, truncated: found.length > limit }));
     else {

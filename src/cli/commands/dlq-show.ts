@@ -7,7 +7,7 @@ import type { RedactOptions } from '../../shared/redact.js';
 import type { Command } from '../command.js';
 import { printError } from '../error-text.js';
 import { CliError, Exit } from '../exit.js';
-import { withLetters } from '../letters.js';
+import { noteStream, withLetters } from '../letters.js';
 import { type Masking, maskedLabels, maskingFrom, payloadFields, showPayload } from '../payload.js';
 import { paint, print, safe, safeJson, safeLines } from '../terminal.js';
 import { showTime } from '../when.js';
@@ -23,10 +23,11 @@ export const dlqShow: Command = {
     if (id === undefined || others.length > 0) throw new CliError(Exit.USAGE, 'dlq show takes one id: see `dlq list`');
     const request = { ask: 'letter', id } as const;
     const masking = maskingFrom(args);
-    const { found, redact } = await withLetters(args, async (session) => ({
-      found: await session.ask(request),
-      redact: masking === 'redacted' ? await session.redaction() : {},
-    }));
+    const { found, redact } = await withLetters(args, async (session) => {
+      const found = await session.ask(request);
+      if (found === null) noteStream(session);
+      return { found, redact: masking === 'redacted' ? await session.redaction() : {} };
+    });
     if (found === null) throw new CliError(Exit.BAD_NEWS, `there is no letter ${JSON.stringify(id)}`);
     if (args.has('json')) print(safeJson(forPrograms(found, masking, redact)));
     else printLetter(found, masking, redact);

@@ -2,7 +2,7 @@
 import type { LetterGroup, LetterStats } from '../../shared/logging-task.js';
 import { type Command, LETTER_FILTERS } from '../command.js';
 import { Exit } from '../exit.js';
-import { withLetters } from '../letters.js';
+import { noteStream, withLetters } from '../letters.js';
 import { type Fit, fittedTable, table } from '../table.js';
 import { columns, print, safeJson } from '../terminal.js';
 import { showTime } from '../when.js';
@@ -18,10 +18,11 @@ export const dlqStats: Command = {
   options: [...LETTER_FILTERS, 'app'],
   async run(args) {
     const filter = filterFrom(args);
-    const { stats, groups } = await withLetters(args, async (session) => ({
-      stats: await session.ask({ ask: 'letter-stats' }),
-      groups: await session.ask({ ask: 'letter-groups', filter }),
-    }));
+    const { stats, groups } = await withLetters(args, async (session) => {
+      const stats = await session.ask({ ask: 'letter-stats' });
+      if (stats.letters === 0) noteStream(session);
+      return { stats, groups: await session.ask({ ask: 'letter-groups', filter }) };
+    });
     if (args.has('json')) print(safeJson({ ...stats, groups }));
     else printStats(stats, groups);
     return Exit.DONE;

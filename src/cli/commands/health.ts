@@ -5,6 +5,7 @@ import type { Arguments, Command } from '../command.js';
 import { Exit } from '../exit.js';
 import { statusLines, subscriptionLines, totalLines } from '../health-view.js';
 import { countLetters } from '../letter-files.js';
+import { noteStream } from '../letters.js';
 import { LiveBus } from '../live-bus.js';
 import { readMetrics } from '../metrics-file.js';
 import { existingFolder } from '../session.js';
@@ -49,6 +50,7 @@ async function tellStopped(folder: string, args: Arguments): Promise<void> {
   if (letters === null) print(`dead letters: too many to be counted here, see ${args.next('dlq stats')}`);
   else
     print(`${letters} dead letter${letters === 1 ? '' : 's'}${letters === 0 ? '' : `: see ${args.next('dlq stats')}`}`);
+  if (letters === 0) noteStream({ isLive: false });
   if (damaged.length > 0) print(`damaged lines were set aside: ${safe(damaged.join(' '))} in dead_letter`);
   if (metrics === null) {
     print('there are no metrics that can be read: no error was logged here, or their file is damaged');
