@@ -94,7 +94,7 @@ describe('a breaker', () => {
     };
     standStillUntil('start 2 1');
     standStill(100);
-    writeFileSync(`${ledger}-exit`, '');
+    writeFileSync(`${ledger}-told`, '');
     standStillUntil('exits');
     await bus.settled({ step: true });
     const refused = (await bus.deadLetters()).filter(({ reason }) => reason === 'breaker_open');

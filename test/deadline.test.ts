@@ -1,4 +1,7 @@
 // Deadlines adapt: each timeout gives the next attempt more time, and what handlers take may set the time for all.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type DeadlineRule, timeoutAfter } from '../src/shared/deadline.js';
@@ -6,7 +9,7 @@ import { Patience } from '../src/threads/patience.js';
 import misbehaves from './fixtures/misbehaves.js';
 import tellsItsDeadline, { tellDeadline } from './fixtures/tells-its-deadline.js';
 import { shareBus } from './shared-bus.js';
-import { lettersOf, temporaryFolder } from './test-bus.js';
+import { fixture, lettersOf, temporaryFolder } from './test-bus.js';
 
 const RETRY = { timeout_error: { maxRetries: 5, backoffMs: 0 } };
 const shared = shareBus({ retry: RETRY });
@@ -130,5 +133,19 @@ describe('an observed deadline', () => {
     }
     expect(remaining).toBeLessThan(5005);
     expect(remaining).toBeGreaterThan(4000);
+  });
+});
+
+describe('a process that was stopped for longer than its handlers may take', () => {
+  it('charges none of them for that, on threads or on main, nor a set-up, and runs none again', async () => {
+    const child = fork(fileURLToPath(fixture('stands-still')));
+    await once(child, 'message');
+    child.kill('SIGSTOP');
+    await new Promise((resume) => setTimeout(resume, 2000));
+    child.kill('SIGCONT');
+    child.send('go on');
+    const [told] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+    expect(told).toEqual({ succeeded: [1, 4, 1, 0], replaced: 0, reports: [] });
+    await once(child, 'exit');
   });
 });

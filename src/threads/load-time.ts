@@ -1,6 +1,7 @@
 // How long the load of handlers may take, one after the other: what it waits for a thread is not its time.
 import { systemClock, type Timer } from '../shared/clock.js';
 import { PROGRESS_BYTES, Progress } from '../shared/lane-task.js';
+import { LONGEST_GAP_MS } from './pulse.js';
 
 /** Belongs to one task. */
 export class LoadTime {
@@ -43,12 +44,22 @@ export class LoadTime {
   async #watch(): Promise<void> {
     while (!this.#isOver) {
       const { count } = this;
-      const look = (): void => {
-        if (this.count === count) this.#late(count);
-      };
-      this.#timer = systemClock.after(this.#limitMs(count), look, this.#keepAlive);
+      this.#begin(count, false);
       await Atomics.waitAsync(this.#words, Progress.COUNT, count).value;
-      this.#timer.cancel();
+      this.#timer?.cancel();
     }
+  }
+
+  /** @param isAgain the process stood still meanwhile, the thread with it: it has its time once more */
+  #begin(count: number, isAgain: boolean): void {
+    const ms = this.#limitMs(count);
+    const dueAt = systemClock.elapsed() + ms;
+    const look = (): void => {
+      if (this.count !== count) return;
+      const stoodStill = systemClock.elapsed() - dueAt > LONGEST_GAP_MS;
+      if (stoodStill && !isAgain) this.#begin(count, true);
+      else this.#late(count);
+    };
+    this.#timer = systemClock.after(ms, look, this.#keepAlive);
   }
 }

@@ -31,7 +31,7 @@ export class MainLane {
   readonly #clock: Clock;
   readonly #watch: () => void;
   readonly #events: LaneEvents;
-  readonly #running = new Running();
+  readonly #running: Running;
   readonly #outlet: ContextOutlet;
   readonly #onRate = (): void => this.refill();
   readonly #slice = new Slice();
@@ -44,6 +44,7 @@ export class MainLane {
   constructor(options: MainLaneOptions, { clock, watch, breakers }: LaneSurroundings, events: LaneEvents) {
     this.#options = options;
     this.#patience = new Patience(options.deadline, options.graceMs);
+    this.#running = new Running(options.graceMs);
     this.#clock = clock;
     this.#watch = watch;
     this.#events = events;
@@ -118,10 +119,8 @@ export class MainLane {
   /** Gives up on handlers that are past their deadline: their promises are abandoned, for nothing can end them. */
   checkDeadlines(elapsed: number): void {
     this.#patience.fit(elapsed);
-    for (const attempt of this.#running.waiting) {
-      const { timeouts } = attempt.delivery;
-      if (!this.#patience.isOver(elapsed - attempt.startedAt, timeouts)) continue;
-      const timeoutMs = Math.round(this.#patience.timeoutMs(timeouts));
+    for (const attempt of this.#running.overdue(this.#patience, elapsed)) {
+      const timeoutMs = Math.round(this.#patience.timeoutMs(attempt.delivery.timeouts));
       this.#fail(attempt, new BusbarError('BUSBAR_HANDLER_TIMEOUT', `the handler ran past ${timeoutMs} ms`));
     }
   }

@@ -22,7 +22,7 @@ export class Reprieve {
   }
 
   /** To be called at each look. True: those that are past deadline and grace may go on for now. */
-  spares(overdue: readonly Suspect[], elapsed: number): boolean {
+  spares(overdue: readonly Pick<Suspect, 'startedAt'>[], elapsed: number): boolean {
     const gap = elapsed - this.#lookedAt;
     this.#lookedAt = elapsed;
     if (overdue.length === 0) return false;
