@@ -2,7 +2,8 @@
 import type * as JetStream from '@nats-io/jetstream';
 import type * as Nats from '@nats-io/transport-node';
 import { BusbarError } from '../shared/errors.js';
-import type { ConnectionOptions, Kept } from './connection-words.js';
+import type { ConnectionOptions, Incoming, Kept, Listening } from './connection-words.js';
+import { type ClientParser, Deliveries, type Take } from './deliveries.js';
 
 export type Client = Pick<typeof Nats, 'connect' | 'headers'> &
   Pick<typeof JetStream, 'AckPolicy' | 'DeliverPolicy' | 'jetstream' | 'jetstreamManager'>;
@@ -51,9 +52,15 @@ export function headersOf({ headers }: Client, pairs: Header): Nats.MsgHdrs {
   return lines;
 }
 
-/** Takes what the client would write of itself; not part of its documented surface, so that it may be missing. */
-interface Commands {
+/** What the client does of itself; not part of its documented surface, so that any of it may be missing. */
+interface Protocol {
   sendCommand(text: string): void;
+  /** A new one for each socket. */
+  parser: ClientParser;
+}
+
+function protocolOf(client: Nats.NatsConnection): Partial<Protocol> | undefined {
+  return (client as { protocol?: Partial<Protocol> }).protocol;
 }
 
 /**
@@ -63,13 +70,51 @@ interface Commands {
  * @param text in ASCII
  */
 export function publishToAll(client: Nats.NatsConnection, subjects: readonly string[], text: string): void {
-  const { protocol } = client as { protocol?: Partial<Commands> };
+  const protocol = protocolOf(client);
   if (typeof protocol?.sendCommand !== 'function') {
     for (const subject of subjects) client.publish(subject, text);
     return;
   }
   const end = ` ${text.length}\r\n${text}\r\n`;
   protocol.sendCommand(`PUB ${subjects.join(`${end}PUB `)}${end}`);
+}
+
+/** What is listened to on one connection. Runs on the main thread. */
+export class Inboxes {
+  readonly #client: Nats.NatsConnection;
+  readonly #takers = new Map<number, Take>();
+
+  constructor(client: Nats.NatsConnection) {
+    this.#client = client;
+  }
+
+  /** @param isUp there is a connection, and something may be on its way */
+  listen(subject: string, onMessage: (message: Incoming) => void, isUp: () => boolean): Listening {
+    const subscription = this.#client.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) onMessage(message);
+      },
+    });
+    const number = subscription.getID();
+    this.#takers.set(number, onMessage);
+    this.#readFirst();
+    return {
+      drain: async () => {
+        if (isUp()) await subscription.drain().catch(() => subscription.unsubscribe());
+        else subscription.unsubscribe();
+        this.#takers.delete(number);
+      },
+    };
+  }
+
+  /** Without that the client reads all, and all comes by its callbacks. */
+  #readFirst(): void {
+    const protocol = protocolOf(this.#client);
+    const parser = protocol?.parser;
+    const isKnown = typeof parser?.state === 'number' && typeof parser.parse === 'function';
+    if (protocol === undefined || !isKnown || parser instanceof Deliveries) return;
+    protocol.parser = new Deliveries(parser, this.#takers);
+  }
 }
 
 type Found = Pick<JetStream.StoredMsg, 'seq' | 'subject' | 'data'>;

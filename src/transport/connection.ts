@@ -1,10 +1,10 @@
 // The connection to the NATS servers: with client.ts, which loads it, the only file that knows their client library.
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
-import type { NatsConnection, Status, Subscription } from '@nats-io/transport-node';
+import type { NatsConnection, Status } from '@nats-io/transport-node';
 import { systemClock } from '../shared/clock.js';
 import { within } from '../shared/within.js';
 import { Answers } from './answers.js';
-import { type Client, connect, type Header, headersOf, keptOf, loadClient, publishToAll } from './client.js';
+import { type Client, connect, type Header, headersOf, Inboxes, keptOf, loadClient, publishToAll } from './client.js';
 import type {
   ConnectionEvents,
   ConnectionOptions,
@@ -31,6 +31,7 @@ export class Connection {
   readonly #client: NatsConnection;
   readonly #manager: JetStreamManager;
   readonly #publisher: JetStreamClient;
+  readonly #inboxes: Inboxes;
   #isUp = true;
   #isClosing = false;
   readonly #answers = new Answers();
@@ -41,6 +42,7 @@ export class Connection {
   private constructor(library: Client, client: NatsConnection, manager: JetStreamManager) {
     this.#library = library;
     this.#client = client;
+    this.#inboxes = new Inboxes(client);
     this.#manager = manager;
     this.#publisher = library.jetstream(client, { timeout: REQUEST_TIMEOUT_MS });
   }
@@ -100,16 +102,7 @@ export class Connection {
 
   /** @param onMessage must not throw */
   listen(subject: string, onMessage: (message: Incoming) => void): Listening {
-    const subscription: Subscription = this.#client.subscribe(subject, {
-      callback: (error, message) => {
-        if (error === null) onMessage(message);
-      },
-    });
-    return {
-      // Without a connection nothing is on its way.
-      drain: async () =>
-        this.#isUp ? subscription.drain().catch(() => subscription.unsubscribe()) : subscription.unsubscribe(),
-    };
+    return this.#inboxes.listen(subject, onMessage, () => this.#isUp);
   }
 
   /** Makes the stream unless it is there, and returns its settings. */
