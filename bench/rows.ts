@@ -10,18 +10,18 @@ import { latency } from './rows/latency.js';
 import { resources } from './rows/resources.js';
 import { scaling } from './rows/scaling.js';
 import { throughput } from './rows/throughput.js';
-import type { Row } from './run/row.js';
+import type { Files } from './run/row.js';
 
-export const ROWS: readonly Row[] = [
-  ...throughput,
-  ...latency,
-  ...scaling,
-  ...eventLoop,
-  ...growth,
-  ...errorHandling,
-  ...errorParts,
-  ...failingPath,
-  ...deadLetters,
-  ...resources,
-  ...fidelity,
+export const FILES: Files = [
+  throughput,
+  latency,
+  scaling,
+  eventLoop,
+  growth,
+  errorHandling,
+  errorParts,
+  failingPath,
+  deadLetters,
+  resources,
+  fidelity,
 ];

@@ -1,4 +1,4 @@
-// The benchmark counts, compares and writes down what it measured, each row in a process of its own.
+// The benchmark counts, compares and writes down what it measured, rows in processes of their own.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -7,11 +7,11 @@ import { faultsSoFar, receiveNumbered } from '../bench/load/receive.js';
 import { jsonOf, type Results } from '../bench/output/json.js';
 import { pageOf } from '../bench/output/page.js';
 import { textOf } from '../bench/output/table.js';
-import { type Failure, measureApart } from '../bench/run/apart.js';
+import { measureApart, type Outcome } from '../bench/run/apart.js';
 import { budgetsOf } from '../bench/run/budget.js';
 import { measureRow } from '../bench/run/rounds.js';
 import type { Contender, Row } from '../bench/run/row.js';
-import { ROWS } from './fixtures/bench-rows.js';
+import { FILES } from './fixtures/bench-rows.js';
 
 const RUN = { sliceMs: 1, warmUpMs: 0, isQuick: true };
 
@@ -120,15 +120,19 @@ describe('the process of a row', () => {
   const module = new URL('./fixtures/bench-rows.js', import.meta.url).href;
   const ARGUMENTS = [BENCH, '--rows', module];
 
-  it('is its own: one that fails or dies is told with its reason, and the others give their figures', async () => {
-    const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-      execFile(process.execPath, [...ARGUMENTS, '--quick'], (error, stdout, stderr) =>
+  /** What a run tells of these rows of the fixture. */
+  function run(...more: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+    return new Promise((resolve) => {
+      execFile(process.execPath, [...ARGUMENTS, ...more], (error, stdout, stderr) =>
         resolve({ code: error?.code, stdout, stderr }),
       );
     });
+  }
+
+  it('may fail or die: that is told with the reason, and the others give their figures', async () => {
+    const { code, stdout, stderr } = await run('--quick');
     expect(code).toBe(1);
-    // Each counted from one on.
-    expect(stdout.match(/^works.*\n {2}busbar +1\.00 msg\/s/gm)).toHaveLength(2);
+    expect(stdout.match(/^works.*\n {2}busbar /gm)).toHaveLength(3);
     expect(stdout).toContain('ok     works as well, against peer  1.00 times (asked: 1.00)');
     const failed = stderr.split('FAILED: ').map((text) => text.trim().split('\n').slice(0, 2));
     expect(failed).toEqual([
@@ -139,10 +143,21 @@ describe('the process of a row', () => {
     ]);
   });
 
+  it('is its own', async () => {
+    const { code, stdout } = await run('--only', 'works');
+    expect(code).toBeUndefined();
+    // Each counted its measurements from one on.
+    expect(stdout.match(/^works.*\n {2}busbar +1\.00 msg\/s/gm)).toHaveLength(3);
+  });
+
   it('is ended when it takes too long', async () => {
-    const row = ROWS.find(({ name }) => name === 'hangs') as Row;
-    const outcome = await measureApart(row, { module, run: RUN, rounds: 1 }, 1000);
-    expect((outcome as Failure).failure).toBe('it took more than 1 s');
+    const rows = FILES.flat().filter(({ name }) => name === 'hangs' || name === 'works');
+    const told: unknown[] = [];
+    const tell = (row: Row, outcome: Outcome): void => {
+      told.push(row.name, 'failure' in outcome ? outcome.failure : outcome[0]?.spreads.get('busbar')?.median);
+    };
+    await measureApart(rows.reverse(), { module, run: RUN, rounds: 1 }, tell, 1000);
+    expect(told).toEqual(['hangs', 'it took more than 1 s', 'works', 1]);
   });
 
   it('ends with the benchmark', async () => {

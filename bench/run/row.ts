@@ -1,5 +1,8 @@
 // What a line of the benchmark is: the same work, done by busbar and by its peers.
 
+/** The rows of each file in bench/rows. */
+export type Files = readonly (readonly Row[])[];
+
 /** One line of the table. A file in bench/rows makes some, and bench/rows.ts lists them. */
 export interface Row {
   /** With `payload` and `inflight` it names the line. */
