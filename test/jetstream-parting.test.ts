@@ -156,8 +156,8 @@ describeWithNats('a bus over JetStream that parts with something', () => {
     // It asks for nothing more, and a moment later waits for that alone.
     await pause(100);
     await proxy.close();
-    // The servers forget all, and have another fourth message.
-    for (const name of ['ENDING', 'ENDING_LEASES']) await link.ask(`$JS.API.STREAM.DELETE.${name}`, '');
+    // The servers forget all messages, and have another fourth one. Its partition goes to another process meanwhile.
+    await link.ask('$JS.API.STREAM.DELETE.ENDING', '');
     const next = await start(options);
     let isDone = (): void => undefined;
     const done = new Promise<void>((resolve) => (isDone = resolve));

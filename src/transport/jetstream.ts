@@ -28,8 +28,9 @@ export type { TransportMaker } from './transport.js';
 /** What the breaker of the connection is called in health and events. */
 const NAME = 'jetstream';
 const CONNECT_TIMEOUT_MS = 5000;
-/** How long the last answers, and then the last words, may be on their way when the bus stops, in milliseconds. */
-const MOST_LAST_WORDS_MS = 500;
+/** How long the last answers, and then the last words, may be on their way when the bus stops, in milliseconds; and when it is late. */
+const LAST_WORDS_MS = 500;
+const LATE_WORDS_MS = 100;
 
 /**
  * Carries the messages of a bus through NATS JetStream: they outlive the process, and processes with the same
@@ -203,9 +204,9 @@ class JetStream implements Transport {
   async stop(timeoutMs: number): Promise<void> {
     const leaving = (): Promise<unknown> =>
       Promise.all([this.#leave().catch(() => undefined), this.#advisories.drain()]);
-    // Servers that are silent answer none of these, and all of it is to keep to its time.
-    const lastWordsMs = Math.min(MOST_LAST_WORDS_MS, timeoutMs / 4);
-    await within(this.#host.clock, timeoutMs - 2 * lastWordsMs, leaving, undefined, true);
+    const hasLeft = await within(this.#host.clock, timeoutMs, () => leaving().then(() => true), false, true);
+    // Servers that were silent for so long say nothing now.
+    const lastWordsMs = hasLeft ? LAST_WORDS_MS : LATE_WORDS_MS;
     await this.letters.close();
     await this.#outbox.close(lastWordsMs);
     await this.#connection.close(lastWordsMs);

@@ -103,10 +103,17 @@ export class Withheld {
     else await this.#sendIfHeld(upTo);
   }
 
+  /** Servers that elect a leader renew nothing for some seconds. */
   async #sendIfHeld(upTo: number): Promise<void> {
+    const { lease, consumer } = this.#parts;
     const doubts = this.#doubts;
-    const isHeld = await this.#parts.lease.renew();
-    if (isHeld && doubts === this.#doubts) this.#send(upTo);
+    const isOver = (): boolean => lease.isLost || doubts !== this.#doubts;
+    const hold = async (): Promise<boolean> => {
+      const isHeld = lease.isTrusted || (!isOver() && (await lease.renew()));
+      if (isHeld || isOver()) return isHeld && !isOver();
+      throw new Error('it was not renewed');
+    };
+    if (await patiently(`renewing the lease of ${consumer}`, hold).catch(() => false)) this.#send(upTo);
   }
 
   #send(upTo: number): void {
