@@ -268,9 +268,13 @@ describe('the search finds it when', () => {
     await expect(explore(ringersAndSleeper(await mutate(fault), 2))).rejects.toThrow(Counterexample);
   });
 
-  it.each(FAULTS_OF_THE_BELL)('%s, and the sleeper dozes before', async (...fault) => {
-    await expect(explore(ringersAndSleeper(await mutate(fault), 2, 1, 1))).rejects.toThrow(Counterexample);
-  });
+  // One that dozes looks again after each doze, in any case.
+  it.each(FAULTS_OF_THE_BELL.filter(([, , from]) => from !== '!ready()'))(
+    '%s, and the sleeper dozes before',
+    async (...fault) => {
+      await expect(explore(ringersAndSleeper(await mutate(fault), 2, 1, 1))).rejects.toThrow(Counterexample);
+    },
+  );
 
   it.each(FAULTS_OF_THE_RING)('%s', async (...fault) => {
     await expect(explore(writerAndReader(await mutate(fault), 2))).rejects.toThrow(Counterexample);

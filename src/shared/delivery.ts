@@ -87,7 +87,7 @@ export interface LaneNames {
 }
 
 /**
- * Writes a delivery into a lane's ring. FULL: nothing was written.
+ * Writes a delivery into a lane's ring, to be followed by the doorbell's `ringAtAGlance`. FULL: nothing was written.
  *
  * @param stamp the lane's GENERATION, see layout.ts
  */
@@ -127,7 +127,7 @@ export function writeDelivery(ring: RingWriter, delivery: Delivery, names: LaneN
     words[word + 4] = write(topic) | (write(id) << 16);
     words[word + 5] = write(key) | (write(headers) << 16);
   }
-  ring.commit(stamp);
+  ring.commitInOrder(stamp);
   return isApart ? Written.APART : Written.WHOLE;
 }
 

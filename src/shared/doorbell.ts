@@ -27,14 +27,32 @@ export class Doorbell {
     this.#words = new Int32Array(memory);
   }
 
-  /** Wakes the sleeper, if it sleeps and was not rung for here. Call after storing what it waits for. */
+  /** Wakes the sleeper, if it sleeps and was not rung for here. Call after storing what it waits for, by Atomics.store. */
   ring(): void {
-    if (Atomics.load(this.#words, SLEEPING) === 0) return;
+    if (Atomics.load(this.#words, SLEEPING) === 1) this.#wake();
+  }
+
+  /**
+   * As {@link ring}, by a plain look, after stores that were only in order (ordered-store.ts). False: nobody was woken, and who
+   * seems awake may have fallen asleep before it saw them: call {@link ringInDoubt} before long, once for all of them.
+   */
+  ringAtAGlance(): boolean {
+    return this.#words[SLEEPING] === 1 && this.#wake();
+  }
+
+  /** As {@link ring}, after stores that were only in order: costs a barrier, behind which no look can pass them. */
+  ringInDoubt(): void {
+    if (Atomics.or(this.#words, SLEEPING, 0) === 1) this.#wake();
+  }
+
+  /** False: this nap was rung for already. */
+  #wake(): boolean {
     const nap = Atomics.load(this.#words, NAP);
-    if (nap === this.#rungFor) return;
+    if (nap === this.#rungFor) return false;
     this.#rungFor = nap;
     Atomics.add(this.#words, CHIME, 1);
     Atomics.notify(this.#words, CHIME);
+    return true;
   }
 
   /** True until the sleeper is awake again, also when it was rung already. One atomic load. */
@@ -53,19 +71,19 @@ export class Doorbell {
     const heard = Atomics.load(this.#words, CHIME);
     Atomics.add(this.#words, NAP, 1);
     Atomics.store(this.#words, SLEEPING, 1);
-    if (!ready() && !(dozes > 0 && (await this.#doze(heard, dozes))))
+    if (!ready() && !(dozes > 0 && (await this.#doze(ready, heard, dozes))))
       await Atomics.waitAsync(this.#words, CHIME, heard, timeoutMs).value;
     Atomics.store(this.#words, SLEEPING, 0);
   }
 
   /**
    * Blocks the thread for {@link DOZE_MS}, after a turn of its event loop each time: from there it wakes in two thirds of the
-   * time. True: it was rung.
+   * time. True: it was rung, or sees what its ringer, busy since, has not looked beyond doubt about.
    */
-  async #doze(heard: number, dozes: number): Promise<boolean> {
+  async #doze(ready: () => boolean, heard: number, dozes: number): Promise<boolean> {
     for (; dozes > 0; dozes--) {
       await new Promise<void>((resume) => setImmediate(resume));
-      if (Atomics.wait(this.#words, CHIME, heard, DOZE_MS) !== 'timed-out') return true;
+      if (Atomics.wait(this.#words, CHIME, heard, DOZE_MS) !== 'timed-out' || ready()) return true;
     }
     return false;
   }

@@ -286,7 +286,7 @@ export class Lane implements TurnTaker {
     this.#surroundings.watch();
     if (this.#state === 'draining') {
       if (this.#options.tellsHandled) this.#signals.ringSoon();
-      else this.#signals.ring();
+      else this.#signals.ringForDelivery();
     } else if (this.#wantsTurn()) {
       this.#surroundings.turns.request(this);
     }

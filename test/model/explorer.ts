@@ -7,10 +7,12 @@
 // model cannot drift from the code: it is the code. Depth first with memoised states; search by replay is from Godefroid,
 // "Model Checking for Programming Languages using VeriSoft", POPL 1997.
 //
-// Plain writes reach the others with the writer's next atomic operation, and a thread sees them once a load gives it a
-// value that it has not seen there: what is not published in this way is not there. Time limits of waits are ignored, for
-// a wake-up that comes only with them is lost.
-import { type Done, INTERRUPTED, type ModelMemory, type Place, Run, View, World } from './replay.js';
+// Plain writes reach the others all together, at any time before or with the writer's next atomic operation that is not a mere
+// load: loads may pass them, as on x64 (Owens, Sarkar and Sewell, "A Better x86 Memory Model: x86-TSO", TPHOLs 2009). A thread
+// sees them once a load gives it a value that it has not seen there. Time limits of waits are ignored, for a wake-up that comes
+// only with them is lost.
+import { INTERRUPTED, type ModelMemory, type Place, Run, View, World } from './replay.js';
+import { GONE, keyOf, type State, type Story, storyOf, type ThreadState, textOf } from './state.js';
 
 /** A thread of the model: a program that must behave alike whenever its operations answer alike. */
 export interface ModelThread {
@@ -49,33 +51,6 @@ export class Counterexample extends Error {
   }
 }
 
-type Status = 'ready' | 'waiting' | 'woken' | 'done' | 'dead' | 'not born';
-
-interface ThreadState {
-  readonly status: Status;
-  readonly carried: number;
-  /** What it has done in this round. */
-  readonly log: readonly Done[];
-  /** Stands for the log: equal numbers, equal logs. */
-  readonly logNumber: number;
-  /** Where it waits. */
-  readonly waitsAt: number;
-}
-
-interface State {
-  readonly memory: Int32Array;
-  readonly memoryNumber: number;
-  readonly threads: readonly ThreadState[];
-  readonly story: Story | null;
-}
-
-/** The steps that led to a state, the last one first. */
-interface Story {
-  readonly step: string;
-  readonly before: Story | null;
-}
-
-const GONE = { carried: 0, log: [], logNumber: 0, waitsAt: -1 } as const;
 const MOST_STATES = 1_000_000;
 const REAL = globalThis.Atomics;
 
@@ -139,9 +114,10 @@ class Explorer {
 
   async #nextOf(state: State): Promise<State[]> {
     const next: State[] = [];
-    for (const [index, { status }] of state.threads.entries()) {
+    for (const [index, { status, keeps }] of state.threads.entries()) {
       const isAlive = status === 'ready' || status === 'woken';
       if (isAlive) next.push(await this.#step(state, index));
+      if (isAlive && keeps) next.push(await this.#giveOut(state, index));
       const { isMortal = false } = this.#threads[index] as ModelThread;
       if (isMortal && (isAlive || status === 'waiting')) next.push(this.#kill(state, index));
     }
@@ -163,15 +139,20 @@ class Explorer {
     const before = state.threads[index] as ThreadState;
     const { name, run: program } = this.#threads[index] as ModelThread;
     this.#world.words.set(state.memory);
-    const run = new Run(this.#views[index] as View, this.#world, before.log);
+    const run = new Run(this.#views[index] as View, this.#world, before.log, before.hasGivenOut);
     this.#run = run;
     this.#isWoken = before.status === 'woken';
     this.#notified.clear();
     let after: ThreadState;
     try {
       const carried = await program(run.view.buffers, before.carried);
-      run.view.giveOut(this.#world);
-      after = { ...GONE, status: carried === undefined ? 'done' : 'ready', carried: carried ?? 0 };
+      if (run.added !== undefined && run.view.hasKept) {
+        // Its last operation was a load: others may take steps before what it has written comes out.
+        after = this.#advanced(before, run);
+      } else {
+        run.giveOut();
+        after = { ...GONE, status: carried === undefined ? 'done' : 'ready', carried: carried ?? 0 };
+      }
     } catch (thrown) {
       const story = [...storyOf(state.story), `${name} ${run.told}`];
       if (thrown !== INTERRUPTED) throw new Counterexample(`${name} found: ${String(thrown)}`, story, thrown);
@@ -187,11 +168,35 @@ class Explorer {
     return this.#state(threads, { step: `${name} ${run.told}`, before: state.story });
   }
 
-  #advanced(before: ThreadState, { added, waitsAt }: Run): ThreadState {
-    if (added === undefined) return { ...before, status: 'waiting', waitsAt };
+  /** What the thread has written plainly comes out by itself. */
+  async #giveOut(state: State, index: number): Promise<State> {
+    const before = state.threads[index] as ThreadState;
+    const { name, run: program } = this.#threads[index] as ModelThread;
+    this.#world.words.set(state.memory);
+    const run = new Run(this.#views[index] as View, this.#world, before.log, false);
+    run.stopAtNext();
+    this.#run = run;
+    await program(run.view.buffers, before.carried).then(
+      () => undefined,
+      (thrown) => {
+        if (thrown !== INTERRUPTED) throw thrown;
+      },
+    );
+    this.#run = undefined;
+    run.giveOut();
+    const after = { ...before, keeps: false, hasGivenOut: true };
+    const threads = state.threads.map((other, n) => (n === index ? after : other));
+    return this.#state(threads, { step: `what ${name} has written comes out`, before: state.story });
+  }
+
+  #advanced(before: ThreadState, { added, waitsAt, view }: Run): ThreadState {
+    if (added === undefined) return { ...before, status: 'waiting', waitsAt, keeps: false, hasGivenOut: false };
+    const keeps = view.hasKept;
     const seen = added.seen === null ? '' : textOf(added.seen);
-    const logNumber = this.#numberOf(`${before.logNumber}>${String(added.result)}>${added.word}>${seen}`);
-    return { ...before, status: 'ready', log: [...before.log, added], logNumber, waitsAt: -1 };
+    const told = `${String(added.result)}>${added.word}>${added.gaveOut}>${seen}`;
+    const logNumber = this.#numberOf(`${before.logNumber}>${told}`);
+    const log = [...before.log, added];
+    return { ...before, status: 'ready', log, logNumber, waitsAt: -1, keeps, hasGivenOut: false };
   }
 
   #state(threads: readonly ThreadState[], story: Story | null): State {
@@ -254,19 +259,4 @@ class Explorer {
     });
     return answer === 'ok' ? { async: true, value: Promise.resolve(answer) } : { async: false, value: answer };
   }
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-}
-
-function keyOf({ memoryNumber, threads }: State): string {
-  const shown = threads.map(({ status, carried, logNumber }) => `${status} ${carried} ${logNumber}`);
-  return `${memoryNumber} ${shown.join(' ')}`;
-}
-
-function storyOf(story: Story | null): string[] {
-  const steps: string[] = [];
-  for (let at = story; at !== null; at = at.before) steps.push(at.step);
-  return steps.reverse();
 }

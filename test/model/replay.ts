@@ -19,6 +19,8 @@ export interface Done {
   readonly word: number;
   /** What lay in the plain parts of all memories when the thread looked there; null: it did not. */
   readonly seen: Uint8Array | null;
+  /** What the thread had written plainly before was given out. */
+  readonly gaveOut: boolean;
 }
 
 /** All memories one after the other, as they are. */
@@ -45,12 +47,12 @@ export class World {
 
   /** The plain parts. */
   plain(): Uint8Array {
-    return Buffer.concat(
-      this.memories.map(({ bytes, plainFrom = bytes }, index) => {
-        const start = this.starts[index] as number;
-        return this.bytes.subarray(start + plainFrom, start + bytes);
-      }),
-    );
+    const parts = this.memories.map(({ bytes, plainFrom = bytes }, index) => {
+      const start = this.starts[index] as number;
+      return this.bytes.subarray(start + plainFrom, start + bytes);
+    });
+    // Not a part of Node's pool, which need not begin where a word may.
+    return new Uint8Array(Buffer.concat(parts));
   }
 }
 
@@ -77,15 +79,35 @@ export class View {
     for (const words of [...this.#words, ...this.#known]) words.fill(0);
   }
 
+  /** What the thread has written, and not given out, it sees as it wrote it. */
   look(plain: Uint8Array): void {
     let from = 0;
     this.#memories.forEach(({ bytes, plainFrom = bytes }, index) => {
-      const part = plain.subarray(from, from + bytes - plainFrom);
-      from += part.length;
-      for (const words of [this.#words[index], this.#known[index]]) {
-        new Uint8Array((words as Int32Array).buffer, plainFrom).set(part);
-      }
+      const words = this.#words[index] as Int32Array;
+      const known = this.#known[index] as Int32Array;
+      const part = new Int32Array(plain.buffer, plain.byteOffset + from, (bytes - plainFrom) / 4);
+      from += part.byteLength;
+      part.forEach((value, offset) => {
+        const word = (plainFrom >> 2) + offset;
+        if (words[word] === known[word]) words[word] = value;
+        known[word] = value;
+      });
     });
+  }
+
+  /** True: the thread has written something plainly that it has not given out. */
+  get hasKept(): boolean {
+    return this.#words.some((words, index) => {
+      const known = this.#known[index] as Int32Array;
+      return this.#memories[index]?.plainFrom !== undefined && words.some((value, word) => value !== known[word]);
+    });
+  }
+
+  /** What the thread has written plainly into this word and not given out; undefined: nothing. */
+  kept({ memory, word }: Place): number | undefined {
+    const value = this.#words[memory]?.[word];
+    const isPlain = this.#memories[memory]?.plainFrom !== undefined;
+    return isPlain && value !== this.#known[memory]?.[word] ? value : undefined;
   }
 
   /** Gives out what was written plainly; to nobody, when it was given out in an earlier run. */
@@ -124,6 +146,8 @@ export interface Place {
 
 /** These tell nothing about what others have written. */
 const BLIND: ReadonlySet<string> = new Set(['store', 'notify', 'waitAsync']);
+/** A processor may let it pass the stores before it; all others are barriers. */
+const PASSES_STORES = 'load';
 
 /** A program's run up to one operation more than its thread has done. */
 export class Run {
@@ -138,28 +162,48 @@ export class Run {
   /** What the new operation was. */
   told = 'ends';
 
-  constructor(view: View, world: World, log: readonly Done[]) {
+  readonly #hasGivenOut: boolean;
+
+  /** @param hasGivenOut all that the thread has written since its last operation was given out meanwhile */
+  constructor(view: View, world: World, log: readonly Done[], hasGivenOut: boolean) {
     this.view = view;
     this.#world = world;
     this.#log = log;
+    this.#hasGivenOut = hasGivenOut;
     view.reset();
   }
 
+  /** What was written plainly so far is there for all to see. */
+  giveOut(): void {
+    if (this.#hasGivenOut) this.view.giveOut();
+    else this.view.giveOut(this.#world);
+  }
+
   /** Answers as before, or does it now by `live`, once. */
-  operate({ memory, word, place }: Place, name: string, live: () => unknown): unknown {
+  operate(at: Place, name: string, live: () => unknown): unknown {
+    const kept = name === PASSES_STORES ? this.view.kept(at) : undefined;
+    if (kept !== undefined) return kept;
     let done = this.#log[this.#next++];
     if (done === undefined) {
       if (this.added !== undefined || this.waitsAt >= 0) throw INTERRUPTED;
-      this.view.giveOut(this.#world);
+      const gaveOut = this.#hasGivenOut || name !== PASSES_STORES;
+      if (gaveOut) this.giveOut();
       const result = live();
-      const looks = !BLIND.has(name) && this.view.isNew(place, result);
-      done = { result, word: this.#world.words[place] as number, seen: looks ? this.#world.plain() : null };
+      const looks = !BLIND.has(name) && this.view.isNew(at.place, result);
+      done = { result, word: this.#world.words[at.place] as number, seen: looks ? this.#world.plain() : null, gaveOut };
       this.added = done;
-    } else {
+    } else if (done.gaveOut) {
       this.view.giveOut();
     }
     if (done.seen !== null) this.view.look(done.seen);
-    if (name !== 'notify' && name !== 'waitAsync') this.view.see(place, memory, word, done.word);
+    if (name !== 'notify' && name !== 'waitAsync') this.view.see(at.place, at.memory, at.word, done.word);
     return done.result;
   }
+
+  /** Up to the operation that it would do next. */
+  stopAtNext(): void {
+    this.added = NOTHING;
+  }
 }
+
+const NOTHING: Done = { result: undefined, word: 0, seen: null, gaveOut: false };
