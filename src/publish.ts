@@ -1,12 +1,12 @@
 // The way of a message in: checked, routed, encoded once, given to every subscription that matches.
 import { Dedupe } from './dedupe.js';
 import { byCodec, commonCodec, PayloadEncoder } from './encoding.js';
-import { Instant } from './instant.js';
 import type { Acceptance, LiveSubscription } from './live-subscription.js';
+import { type MessageOptions, NewDeliveries } from './new-deliveries.js';
 import type { PublishParts } from './publish-parts.js';
 import { deliveryOf } from './remote.js';
 import type { Replies } from './replies.js';
-import { decodePayload, type Encoded, encodeAs } from './shared/codec.js';
+import { decodePayload, encodeAs } from './shared/codec.js';
 import { type Delivery, inOwnMemory, messageId, ownDelivery } from './shared/delivery.js';
 import { show } from './shared/errors.js';
 import type { CodecChoice } from './shared/handler.js';
@@ -24,11 +24,10 @@ const NOBODY: Subscriptions = [];
 export class Publisher {
   readonly #parts: PublishParts;
   readonly #encoder: PayloadEncoder;
-  readonly #instant: Instant;
+  readonly #deliveries: NewDeliveries;
   /** Payloads up to this size need no second look, in bytes. */
   readonly #largest: number;
   isOpen = false;
-  #numbers = 0;
   /** Deliveries that were routed. */
   routed = 0;
   readonly dedupe: Dedupe;
@@ -38,7 +37,7 @@ export class Publisher {
   constructor(parts: PublishParts) {
     this.#parts = parts;
     this.#encoder = new PayloadEncoder(parts.settler, parts.notes);
-    this.#instant = new Instant(parts.clock);
+    this.#deliveries = new NewDeliveries(parts.clock, parts.largestInRing, parts.maxMessageBytes);
     this.dedupe = new Dedupe(parts.dedupeWindowMs, parts.clock);
     this.#largest = Math.min(parts.largestInRing, parts.maxMessageBytes);
   }
@@ -72,20 +71,21 @@ export class Publisher {
    * @throws BUSBAR_ENCODING
    */
   outgoing(topic: string, payload: unknown, options: PublishOptions): EncodedMessage {
-    return this.#named(this.#delivery(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options));
+    return this.#named(this.#deliveries.make(topic, this.#encoder.encode(topic, payload, this.#parts.codec), options));
   }
 
   /** A message that a handler published: it was checked where it was, and its payload is encoded already. */
   publishEncoded(detail: PublishedDetail, bytes: Uint8Array): boolean {
     const { topic, id, codec, lossy, delayMs } = detail;
     if (this.#parts.remote !== null) {
-      return this.#parts.remote.publish(this.#named(this.#delivery(topic, { codec, bytes, lossy }, detail)), 'handler');
+      const message = this.#named(this.#deliveries.make(topic, { codec, bytes, lossy }, detail));
+      return this.#parts.remote.publish(message, 'handler');
     }
     const missing = this.dedupe.missing(topic, id, this.#parts.router.match(topic) ?? []);
     if (missing === null) return true;
     const isPlain = missing.every(({ options }) => options.codec === 'clone');
     const refusedBy = isPlain
-      ? this.#deliver(this.#delivery(topic, { codec, bytes, lossy }, detail), missing, delayMs ?? 0)
+      ? this.#deliver(this.#deliveries.make(topic, { codec, bytes, lossy }, detail), missing, delayMs ?? 0)
       : this.#deliverEncoded(topic, decodePayload(codec, bytes), detail, missing);
     return refusedBy.length === 0;
   }
@@ -111,7 +111,7 @@ export class Publisher {
   arrived(subscription: LiveSubscription, arrival: Arrival, ticket: Ticket): Delivery {
     subscription.routed++;
     this.routed++;
-    const delivery = deliveryOf(arrival, this.#numbers++);
+    const delivery = deliveryOf(arrival, this.#deliveries.nextNumber());
     this.#parts.remote?.expect(delivery.number, ticket);
     return delivery;
   }
@@ -130,12 +130,14 @@ export class Publisher {
     replies: Replies,
     timeoutMs: number,
   ): Promise<unknown> {
-    const delivery = this.#delivery(topic, encodeAs(subscription.options.codec, payload), options, true);
-    const reply = replies.wait(delivery.number, this.#instant.elapsed, timeoutMs);
+    const deliveries = this.#deliveries;
+    const delivery = deliveries.make(topic, encodeAs(subscription.options.codec, payload), options, true);
+    const { number } = delivery;
+    const reply = replies.wait(number, deliveries.elapsed, timeoutMs);
     try {
-      this.#give(subscription, delivery, options.delayMs ?? 0);
+      if (this.#give(subscription, delivery, options.delayMs ?? 0)) deliveries.reuse(delivery);
     } catch (thrown) {
-      replies.forget(delivery.number);
+      replies.forget(number);
       throw thrown;
     }
     return reply;
@@ -153,7 +155,7 @@ export class Publisher {
     options: PublishOptions,
     wait: (number: number) => T,
   ): T {
-    const delivery = this.#delivery(topic, encodeAs(subscription.options.codec, payload), options, true);
+    const delivery = this.#deliveries.make(topic, encodeAs(subscription.options.codec, payload), options, true);
     const reply = wait(delivery.number);
     subscription.routed++;
     this.routed++;
@@ -181,20 +183,22 @@ export class Publisher {
 
   /** Out of the process, a message needs an id of its own. */
   #named(delivery: Delivery): EncodedMessage {
-    return { ...delivery, id: messageId(delivery, this.#parts.instance) };
+    const named = { ...delivery, id: messageId(delivery, this.#parts.instance) };
+    this.#deliveries.reuse(delivery);
+    return named;
   }
 
   /** In the codec of each, encoded once for each codec. Returns those that have refused it. */
   #deliverEncoded(
     topic: string,
     payload: unknown,
-    options: Partial<Nullable<PublishOptions>>,
+    options: MessageOptions,
     subscriptions: Subscriptions,
   ): Subscriptions {
-    const number = this.#numbers++;
+    const number = this.#deliveries.nextNumber();
     const deliver = (codec: CodecChoice, some: Subscriptions): Subscriptions => {
       const encoded = this.#encoder.encode(topic, payload, codec);
-      return this.#deliver(this.#delivery(topic, encoded, options, false, number), some, options.delayMs ?? 0);
+      return this.#deliver(this.#deliveries.make(topic, encoded, options, false, number), some, options.delayMs ?? 0);
     };
     const codec = commonCodec(subscriptions);
     if (codec !== undefined) return deliver(codec, subscriptions);
@@ -205,13 +209,17 @@ export class Publisher {
   #deliver(delivery: Delivery, subscriptions: Subscriptions, delayMs: number): Subscriptions {
     if (subscriptions.length === 0) this.unrouted++;
     let refusedBy = NOBODY;
+    let next = delivery;
     for (const subscription of subscriptions) {
-      const own = subscriptions.length === 1 ? delivery : { ...delivery };
-      if (!this.#give(subscription, own, delayMs)) refusedBy = [...refusedBy, subscription];
+      if (this.#give(subscription, next, delayMs)) continue;
+      refusedBy = [...refusedBy, subscription];
+      next = { ...next };
     }
+    this.#deliveries.reuse(next);
     return refusedBy;
   }
 
+  /** True: it was copied, and nobody keeps it. False: refused, and what refused it does. */
   #give(subscription: LiveSubscription, delivery: Delivery, delayMs: number): boolean {
     const { settler, notes } = this.#parts;
     subscription.routed++;
@@ -246,38 +254,4 @@ export class Publisher {
       throw thrown;
     }
   }
-
-  #delivery(
-    topic: string,
-    { codec, bytes, lossy }: Encoded,
-    options: Partial<Nullable<PublishOptions>>,
-    wantsReply = false,
-    number = this.#numbers++,
-  ): Delivery {
-    const { largestInRing, maxMessageBytes } = this.#parts;
-    this.#instant.look();
-    const { now } = this.#instant;
-    const isLarge = bytes.length > largestInRing && bytes.length <= maxMessageBytes;
-    return {
-      number,
-      id: options.id ?? '',
-      topic,
-      key: options.key ?? null,
-      priority: options.priority ?? 'normal',
-      headers: options.headers ?? null,
-      publishedAt: now,
-      expiresAt: options.ttlMs == null ? 0 : now + options.ttlMs,
-      codec,
-      // Once for all subscriptions, that is.
-      bytes: isLarge ? inOwnMemory(bytes) : bytes,
-      lossy,
-      wantsReply,
-      started: 0,
-      failed: 0,
-      kills: 0,
-      timeouts: 0,
-    };
-  }
 }
-
-type Nullable<T> = { [K in keyof T]: T[K] | null };

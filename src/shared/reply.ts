@@ -71,25 +71,44 @@ export function replyBytes(payload: number): number {
   return REPLY_HEADER_BYTES + payload;
 }
 
-/**
- * Reads the reply whose record header is at `word`.
- *
- * @param takeParts the payload that came in parts before it
- */
-export function readReply({ words, doubles, bytes }: RecordMemory, word: number, takeParts: () => Uint8Array): Reply {
-  const body = word + RECORD_HEADER_BYTES / 4;
-  const number = doubles[body >> 1] as number;
-  const codec = words[body + 3] as number;
-  const start = (body << 2) + REPLY_HEADER_BYTES;
-  if (codec >= NOTHING) {
-    const value = codec === NUMBER ? (doubles[start >> 3] as number) : undefined;
-    return { number, codec: null, value, memory: bytes, words, start, end: start };
+/** Reads replies, each into the same object: garbage costs as much as a reply. Belongs to one outbox. */
+export class ReplyReader {
+  readonly #reply: { -readonly [K in keyof Reply]: Reply[K] };
+
+  constructor(memory: Buffer) {
+    this.#reply = { number: 0, codec: null, value: undefined, memory, words: null, start: 0, end: 0 };
   }
-  if (codec >= APART) {
-    const memory = asBuffer(takeParts());
-    const itsCodec = (codec - APART) as CodecId;
-    return { number, codec: itsCodec, value: undefined, memory, words: null, start: 0, end: memory.length };
+
+  /**
+   * Reads the reply whose record header is at `word`. It is good until the next one is read.
+   *
+   * @param takeParts the payload that came in parts before it
+   */
+  read({ words, doubles, bytes }: RecordMemory, word: number, takeParts: () => Uint8Array): Reply {
+    const reply = this.#reply;
+    const body = word + RECORD_HEADER_BYTES / 4;
+    const codec = words[body + 3] as number;
+    const start = (body << 2) + REPLY_HEADER_BYTES;
+    reply.number = doubles[body >> 1] as number;
+    if (codec >= NOTHING) {
+      reply.codec = null;
+      reply.value = codec === NUMBER ? (doubles[start >> 3] as number) : undefined;
+      return reply;
+    }
+    reply.value = undefined;
+    if (codec >= APART) {
+      reply.codec = (codec - APART) as CodecId;
+      reply.memory = asBuffer(takeParts());
+      reply.words = null;
+      reply.start = 0;
+      reply.end = reply.memory.length;
+      return reply;
+    }
+    reply.codec = codec as CodecId;
+    reply.memory = bytes;
+    reply.words = words;
+    reply.start = start;
+    reply.end = start + (words[body + 2] as number);
+    return reply;
   }
-  const end = start + (words[body + 2] as number);
-  return { number, codec: codec as CodecId, value: undefined, memory: bytes, words, start, end };
 }

@@ -3,7 +3,7 @@ import { type Delivery, ownDelivery, readDelivery } from '../shared/delivery.js'
 import { asksMain } from '../shared/order.js';
 import { handsBack, Outcome, outcomeKind, type ReadOutcome, readHandled, readOutcome } from '../shared/outcome.js';
 import { PartReader } from '../shared/parts.js';
-import { readReply } from '../shared/reply.js';
+import { ReplyReader } from '../shared/reply.js';
 import { KnownFailures } from './known-failures.js';
 import type { LaneEvents, LaneOptions } from './lane-contract.js';
 import type { LaneQueue } from './lane-queue.js';
@@ -27,6 +27,7 @@ export class LaneOutcomes {
   readonly #owner: OutcomesOwner;
   readonly #known = new KnownFailures();
   readonly #parts = new PartReader();
+  readonly #replies: ReplyReader;
   readonly #takeParts = () => this.#parts.take();
   /** The thread of this drain has ended itself, to end a function that did not settle. */
   hadAbandoned = false;
@@ -39,6 +40,7 @@ export class LaneOutcomes {
     this.#signals = signals;
     this.#events = events;
     this.#owner = owner;
+    this.#replies = new ReplyReader(queue.rings.outbox.bytes);
   }
 
   /** A drain begins; all that its predecessor told was read. */
@@ -75,7 +77,7 @@ export class LaneOutcomes {
 
   #hear(kind: number, word: number, isWritten: boolean): void {
     const { outbox } = this.#queue.rings;
-    if (kind === Outcome.REPLIED) this.#events.replied(readReply(outbox, word, this.#takeParts));
+    if (kind === Outcome.REPLIED) this.#events.replied(this.#replies.read(outbox, word, this.#takeParts));
     else if (kind === Outcome.HANDLED) this.#events.handled(readHandled(outbox, word));
     else if (kind === Outcome.PART) this.#parts.read(outbox, word);
     else this.#take(word, isWritten);
