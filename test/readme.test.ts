@@ -60,6 +60,14 @@ describe('the README', () => {
     for (const code of codes) expect(rows.filter((row) => row.includes(`\`${code.slice(1, -1)}\``))).toHaveLength(1);
   });
 
+  it('shows a dead letter with all that it has', () => {
+    const letter = new Function(`return ${block('letter')}`)() as { message: object };
+    const { properties } = JSON.parse(readFileSync(join(ROOT, 'src/schemas/dead-letter.schema.json'), 'utf8'));
+    const onDiskOnly = ['crc', 'format', 'payload_codec', 'payload_base64'];
+    expect([...Object.keys(letter), ...onDiskOnly].sort()).toEqual(Object.keys(properties).sort());
+    expect(Object.keys(letter.message).sort()).toEqual(Object.keys(properties.message.properties).sort());
+  });
+
   it('names each option', () => {
     const missing = ['src/options.ts', 'src/transport/jetstream-options.ts'].flatMap((file) =>
       [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^ {2}readonly (\w+)\??: /gm)]
