@@ -64,16 +64,14 @@ export class Reporter {
     }
     const report = this.report(subscription, delivery, failure);
     report.context['verdict'] = verdict;
-    report.recovery_attempted = isRetried;
-    report.recovery_successful = isRetried;
+    markRecovery(report, isRetried);
     this.#write(report, key);
     return report.error_id;
   }
 
   /** As {@link failed}, for a {@link report} that somebody has seen. */
   conclude(report: ErrorReport, verdict: string, isRetried: boolean): string {
-    report.recovery_attempted ||= isRetried;
-    report.recovery_successful = isRetried;
+    markRecovery(report, isRetried);
     report.context['verdict'] = verdict;
     this.#write(report, '');
     return report.error_id;
@@ -96,4 +94,10 @@ export class Reporter {
     this.#logging.report(report, true, key);
     if (report.severity === ErrorSeverity.CRITICAL) this.#escalate(report);
   }
+}
+
+/** One that is given up after it was tried again was tried in vain. */
+function markRecovery(report: ErrorReport, isRetried: boolean): void {
+  report.recovery_attempted ||= isRetried || report.retry_count > 0;
+  report.recovery_successful = isRetried;
 }

@@ -131,8 +131,11 @@ describe('the default recovery of', () => {
     expect(letter).toMatchObject({ reason: 'retries_exhausted', ...expected, message: { payload: make() } });
     expect(letter?.started).toBe(letter?.failed);
     const told = reports.filter(({ context }) => context.message_id === name);
-    expect(told.map(({ category, recovery_successful }) => [category, recovery_successful])).toEqual(
-      Array.from({ length: letter?.failed ?? 0 }, (_, n) => [letter?.error_category, n > 0]),
+    const { failed = 0, error_category: category } = letter ?? {};
+    expect(told).toMatchObject(
+      Array.from({ length: failed }, (_, n) => ({
+        ...{ category, recovery_attempted: failed > 1, recovery_successful: n > 0 },
+      })),
     );
   });
 

@@ -63,7 +63,7 @@ export interface ErrorReport {
   exception_type: string;
   traceback: string | null;
   context: ErrorReportContext;
-  /** True when a retry or a strategy was tried for this failure. */
+  /** True when a retry or a strategy was tried for this failure, or retries for those before it of its delivery. */
   recovery_attempted: boolean;
   /** True when that recovery succeeded or a retry was granted. */
   recovery_successful: boolean;
