@@ -1,7 +1,11 @@
 // Set-up where threads are busy. Teardown: runs on each thread that was set up, when nobody needs the handler any more, and not on one that was ended.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { defineHandler, type MessageBus } from '../src/index.js';
+import { systemClock } from '../src/shared/clock.js';
+import { type LaneTask, type LaneTaskResult, Progress } from '../src/shared/lane-task.js';
+import { Loads } from '../src/threads/loads.js';
+import { type Pool, ThreadLost } from '../src/threads/pool.js';
 import doubles from './fixtures/doubles.js';
 import returnsThenables from './fixtures/returns-thenables.js';
 import setsUp, { mood } from './fixtures/sets-up.js';
@@ -111,6 +115,15 @@ async function inPeace(bus: MessageBus): Promise<void> {
   await bus.subscribe('before', doubles, { subscriberId: 'before' });
 }
 
+/** Has a second thread load this handler early: it may not have begun yet. */
+async function onSecondThread(bus: MessageBus, handler: typeof setsUp | typeof tearsDown, hasIt: () => boolean) {
+  for (let n = 0; !hasIt(); n++) {
+    const again = await bus.subscribe(`again.${n}`, handler as typeof tearsDown, { subscriberId: 'again' });
+    await Promise.race([again.unsubscribe(), new Promise((resume) => setTimeout(resume, 20))]);
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+}
+
 describe('while a second thread sets a handler up, and the first one is busy, too', () => {
   const LONGER_MS = 700;
   const short = { subscriberId: 's', setupTimeoutMs: 300 };
@@ -171,12 +184,7 @@ describe('a lane, while the thread that stands by sets the handler of another on
     const diesBelow0 = { subscriberId: 'dies', breaker: false as const, graceMs: 600 };
     await bus.subscribe('slow', setsUp, { subscriberId: 'slow' });
     const dies = await bus.subscribe('dies', tearsDown, diesBelow0);
-    // The second thread may not have begun yet.
-    for (let n = 0; countOf('set up') < 2; n++) {
-      const again = await bus.subscribe(`again.${n}`, tearsDown, { subscriberId: 'again' });
-      await again.unsubscribe();
-      await new Promise((resume) => setTimeout(resume, 20));
-    }
+    await onSecondThread(bus, tearsDown, () => countOf('set up') === 2);
     writeFileSync(mood, 'wait');
     bus.publish('dies', -1);
     while (readFileSync(mood, 'utf8') !== 'waits') await new Promise((resume) => setTimeout(resume, 5));
@@ -197,6 +205,47 @@ describe('a lane, while the thread that stands by sets the handler of another on
     await dies.unsubscribe();
     expect(countOf('torn down')).toBe(1);
     expect((await shared.reports()).filter(({ message }) => message.includes('teardown'))).toEqual([]);
+  });
+});
+
+describe('while other handlers are set up early', () => {
+  it('a subscription ends as soon as its own handler is taken down', async () => {
+    const bus = await shared.beside({ threads: 2 });
+    await inPeace(bus);
+    const ends = await bus.subscribe('ends', tearsDown, { subscriberId: 'ends', graceMs: 10_000 });
+    await onSecondThread(bus, tearsDown, () => countOf('set up') === 2);
+    writeFileSync(mood, 'first, wait');
+    await onSecondThread(bus, setsUp, () => readFileSync(mood, 'utf8') === 'waits');
+    const began = performance.now();
+    await ends.unsubscribe();
+    expect(performance.now() - began).toBeLessThan(4000);
+    expect(countOf('torn down')).toBe(2);
+    rmSync(mood);
+  });
+});
+
+describe('a handler that has ended a thread on which it was loaded early', () => {
+  it('is loaded early again, but not within a minute', async () => {
+    const handler = { url: 'file:///a.js', exportName: 'default', codec: null, setupTimeoutMs: 1000 };
+    const tasks: string[] = [];
+    const run = async (task: LaneTask): Promise<LaneTaskResult> => {
+      tasks.push(task.kind);
+      if (task.kind === 'warm') Atomics.store(new Int32Array(task.progress), Progress.COUNT, 1);
+      throw new ThreadLost('exited', null, null);
+    };
+    const loads = new Loads({ idle: 1, missing: 0, isUnruly: false, run } as unknown as Pool);
+    loads.expect([handler]);
+    const now = systemClock.elapsed();
+    const elapsed = jest.spyOn(systemClock, 'elapsed');
+    const tasksAt: number[] = [];
+    for (const ms of [0, 0, 59_999, 60_000, 60_000]) {
+      elapsed.mockReturnValue(now + ms);
+      loads.replenish();
+      await loads.warmed(handler);
+      tasksAt.push(tasks.length);
+    }
+    elapsed.mockRestore();
+    expect(tasksAt).toEqual([1, 1, 1, 2, 2]);
   });
 });
 

@@ -1,4 +1,5 @@
 // What the pool's threads load: a handler when it is asked for, and early, those that they may be asked for.
+import { systemClock } from '../shared/clock.js';
 import {
   type HandlerSource,
   handlerKey,
@@ -14,15 +15,19 @@ import { DEAF, type Pool, ThreadLost } from './pool.js';
 /** A thread that is only short of time takes a task by then, in milliseconds. */
 const TAKE_MS = 5000;
 
+/** What took too long on a thread, or has ended it, is not loaded early for so long, in milliseconds: what it lacked may be back then. */
+const BARRED_MS = 60_000;
+
 /** Belongs to one bus. Runs on the main thread. Whatever is loaded, is loaded in a task, and a thread is ended that takes too long. */
 export class Loads {
   readonly #pool: Pool;
   #expected: readonly HandlerSource[] = [];
-  /** By key: those that took too long on a thread, or have ended it. No thread loads them early any more. */
-  readonly #barred = new Set<string>();
+  /** By key: `systemClock.elapsed()` until which no thread loads those early that took too long on one, or have ended it. */
+  readonly #barred = new Map<string, number>();
   /** By key: who is told, once, that a handler took too long where it was loaded early. */
   readonly #onLate = new Map<string, (failure: LoadFailure) => void>();
-  #warmed: Promise<unknown> = Promise.resolve();
+  /** By key: those that are loaded early. */
+  readonly #warmed = new Map<string, Promise<unknown>>();
   /** Tasks that load early, begun or waiting: one that no thread takes at once would stand before the next lane. */
   #warming = 0;
   /** Threads have begun, or been found, while others loaded early: they do when those are done. */
@@ -32,9 +37,9 @@ export class Loads {
     this.#pool = pool;
   }
 
-  /** Resolves once no thread loads anything early. Never rejects. */
-  get warmed(): Promise<unknown> {
-    return this.#warmed;
+  /** Resolves once no thread loads this handler early any more, nor others before it. Never rejects. */
+  warmed(handler: HandlerSource): Promise<unknown> {
+    return this.#warmed.get(handlerKey(handler)) ?? Promise.resolve();
   }
 
   /** In which a thread takes a task that is for these handlers, in milliseconds: it may be loading others early. */
@@ -81,7 +86,8 @@ export class Loads {
 
   get #early(): HandlerSource[] {
     if (this.#pool.isUnruly) return [];
-    return this.#expected.filter((handler) => !this.#barred.has(handlerKey(handler)));
+    const now = systemClock.elapsed();
+    return this.#expected.filter((handler) => now >= (this.#barred.get(handlerKey(handler)) ?? 0));
   }
 
   #warm(handlers: readonly HandlerSource[], threads: number): void {
@@ -96,7 +102,14 @@ export class Loads {
       }
       if (this.#warming === 0 && this.#isPutOff) this.replenish();
     });
-    this.#warmed = Promise.allSettled([this.#warmed, ...tasks]).then(() => undefined);
+    for (const handler of handlers) this.#noteWarming(handlerKey(handler), tasks);
+  }
+
+  #noteWarming(key: string, tasks: readonly Promise<void>[]): void {
+    const all = Promise.allSettled([this.#warmed.get(key), ...tasks]).then(() => {
+      if (this.#warmed.get(key) === all) this.#warmed.delete(key);
+    });
+    this.#warmed.set(key, all);
   }
 
   /** @param isAwaited somebody waits for it: else it does not count as a task, and keeps no process alive */
@@ -125,7 +138,7 @@ export class Loads {
   /** @param late what is told; null: nothing, or nobody has to be told */
   #bar(handler: HandlerSource, late: LoadFailure | null): void {
     const key = handlerKey(handler);
-    this.#barred.add(key);
+    this.#barred.set(key, systemClock.elapsed() + BARRED_MS);
     if (late === null) return;
     this.#onLate.get(key)?.(late);
     this.#onLate.delete(key);

@@ -24,8 +24,9 @@ const REPLACE_AFTER_MS = 30;
 /** A thread that does not run by then, in milliseconds, is not going to. */
 const BEGIN_TIMEOUT_MS = 30_000;
 
-/** Threads that may end on their own, without a task, before nothing is loaded early any more. */
+/** Threads that may end on their own, without a task, before nothing is loaded early for a time, in milliseconds. */
 const MOST_UNEXPLAINED = 2;
+const UNRULY_MS = 60_000;
 
 /**
  * How a thread ended under a task. `stuck`: it was ended, for what no delivery is to blame for; `deaf`: because it did not take
@@ -72,6 +73,8 @@ export class Pool {
   #busy = 0;
   /** Threads that ended without a task to tell of it. */
   #unexplained = 0;
+  /** `systemClock.elapsed()`. */
+  #unrulyUntil = 0;
   #closing = false;
   readonly #size: number;
   #replacing: Timer | undefined;
@@ -141,7 +144,7 @@ export class Pool {
 
   /** Threads end without a task to tell why: what they load may do that. */
   get isUnruly(): boolean {
-    return this.#unexplained > MOST_UNEXPLAINED;
+    return systemClock.elapsed() < this.#unrulyUntil;
   }
 
   /** Ids of the threads that live now. */
@@ -202,8 +205,16 @@ export class Pool {
     if (this.#closing) return;
     this.#replacing ??= systemClock.after(REPLACE_AFTER_MS, () => {
       this.#replacing = undefined;
+      this.#judge();
       this.#onChange();
     });
+  }
+
+  /** By now each task whose thread has ended has told so. */
+  #judge(): void {
+    if (this.#unexplained <= MOST_UNEXPLAINED) return;
+    this.#unrulyUntil = systemClock.elapsed() + UNRULY_MS;
+    this.#unexplained = MOST_UNEXPLAINED;
   }
 
   /** Ends all threads, whatever they do. */

@@ -28,7 +28,7 @@ export class Teardowns {
    * Has all threads take a handler down that have set it up, and waits for them, for `graceMs` at the most.
    *
    * @param alive the ids of the threads that live: one that was ended takes nothing down
-   * @param warmed resolves once no thread loads early any more: it would set up late what nobody needs
+   * @param warmed resolves once no thread loads it early any more: it would be set up late, though nobody needs it
    * @returns what teardowns threw, and one error more if some have not settled
    */
   async run(
@@ -43,7 +43,7 @@ export class Teardowns {
       isOver = true;
       this.#tellChange();
     });
-    // What is loaded early would set it up once more; but that may take longer than the grace.
+    // A thread that loads it early sets it up once more; but that may take longer than the grace.
     let isDue = false;
     const due = systemClock.after(graceMs / 2, () => {
       isDue = true;

@@ -164,7 +164,7 @@ export class Threads {
    */
   async tearDown(handler: HandlerSource, graceMs: number, redact: RedactOptions): Promise<readonly BusbarError[]> {
     for (const other of this.#handlers.values()) if (handlerKey(other) === handlerKey(handler)) return [];
-    return this.#teardowns.run(handler, graceMs, redact, () => this.#pool.threadIds, this.#loads.warmed);
+    return this.#teardowns.run(handler, graceMs, redact, () => this.#pool.threadIds, this.#loads.warmed(handler));
   }
 
   /** Reads all that workers have told so far. */
