@@ -168,5 +168,8 @@ describe('acknowledgements', () => {
     expect([has(31, 999_999_998), has(2, 0)]).toEqual([false, false]);
     for (let page = 0; page < 30; page++) add(6_000_000_000 + page * 16_384);
     expect([1, 16_384, 5_000_000_000].map((sequence) => has(sequence))).toEqual([false, true, true]);
+    // The stream was made anew, and begins with 1.
+    add(2);
+    expect([2, 16_384].map((sequence) => has(sequence))).toEqual([true, false]);
   });
 });

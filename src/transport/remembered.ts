@@ -33,7 +33,9 @@ export class Remembered {
     if (found !== undefined) return found;
     const page = new Uint32Array(PAGE);
     this.#pages.set(number, page);
-    if (this.#pages.size > MOST_PAGES) this.#pages.delete(Math.min(...this.#pages.keys()));
+    // By age: a stream that was made anew begins with the lowest sequences.
+    const [oldest] = this.#pages.keys();
+    if (this.#pages.size > MOST_PAGES && oldest !== undefined) this.#pages.delete(oldest);
     return page;
   }
 }
