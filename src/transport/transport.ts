@@ -1,6 +1,7 @@
 // The contract between a bus and a transport that carries its messages beyond the process. In memory there is none.
 import type { CircuitState } from '../shared/breaker.js';
 import type { Clock } from '../shared/clock.js';
+import type { Signal } from '../shared/handler.js';
 import type { TransportHealth } from '../shared/health-status.js';
 import type { LetterStore } from '../shared/letter-store.js';
 import type { LetterHeader } from '../shared/logging-task.js';
@@ -60,7 +61,7 @@ export interface Inflow {
 export interface TransportHost {
   readonly clock: Clock;
   /** Aborted once the bus stops: what is being opened is not needed any more. */
-  readonly stopping: AbortSignal;
+  readonly stopping: Signal;
   /** Names this bus among all processes; begins the ids of its messages. */
   readonly instance: string;
   /** Something failed that is no delivery's fault. Never throws. */
