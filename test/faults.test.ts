@@ -1,8 +1,11 @@
 // Handlers that throw, hang, loop, exit and hoard: each hurts its own delivery, and no other pays.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { SubscribeOptions } from '../src/index.js';
+import { systemClock } from '../src/shared/clock.js';
+import { PROGRESS_BYTES } from '../src/shared/lane-task.js';
+import { Pool } from '../src/threads/pool.js';
 import exitsAfterwards from './fixtures/exits-afterwards.js';
 import exitsAtImport, { mark } from './fixtures/exits-at-import.js';
 import misbehaves from './fixtures/misbehaves.js';
@@ -221,6 +224,36 @@ describe('a module that ends its thread at import', () => {
     expect(linesOf(mark)).toHaveLength(2);
     expect(await bus.request('numbers', 8)).toBe(8);
     rmSync(mark);
+  });
+});
+
+describe('threads that end on their own, without a task', () => {
+  it('have nothing loaded early for a minute', async () => {
+    const link = { channel: 'faults-test', setUps: new SharedArrayBuffer(4) };
+    const pool = new Pool({ threads: 1, spareThreads: 0, limits: {} }, link, () => undefined);
+    const url = 'data:text/javascript,setTimeout(() => process.exit(1), 5); export default () => 0';
+    const handler = { url, exportName: 'default', codec: null, setupTimeoutMs: 10_000 };
+    const progress = new SharedArrayBuffer(PROGRESS_BYTES);
+    const endOne = async (): Promise<void> => {
+      while (pool.missing > 0) await new Promise((resume) => setTimeout(resume, 5));
+      const [id = -1] = pool.threadIds;
+      await pool.run({ kind: 'load', handler, redact: {}, progress }, new AbortController().signal);
+      while (pool.threadIds.includes(id)) await new Promise((resume) => setTimeout(resume, 5));
+      // It is judged a moment later.
+      await new Promise((resume) => setTimeout(resume, 60));
+    };
+    const seen: boolean[] = [];
+    await pool.ready();
+    for (let n = 0; n < 3; n++) {
+      await endOne();
+      seen.push(pool.isUnruly);
+    }
+    const later = systemClock.elapsed() + 60_000;
+    const elapsed = jest.spyOn(systemClock, 'elapsed').mockImplementation(() => later);
+    seen.push(pool.isUnruly);
+    elapsed.mockRestore();
+    await pool.close();
+    expect(seen).toEqual([false, false, true, false]);
   });
 });
 
