@@ -46,6 +46,7 @@ function lanes(changes: Partial<MainLaneOptions> = {}) {
     ...{ handle: async () => hold(), call: {}, names: { instance: 'i', pattern: 'a' }, breaker: null, rate: null },
     ...{ deadline: { isObserved: false, timeoutMs: 1000, maxTimeoutMs: 1000, minTimeoutMs: 1000 }, graceMs: 0 },
     ...{ concurrency: 100, order: null, whenOpen: 'dead-letter', tellsSuccess: false, tellsHandled: false },
+    describer: {},
   };
   const lane = new MainLane(
     { ...options, ...changes } as MainLaneOptions,
