@@ -77,13 +77,14 @@ export class Doorbell {
   }
 
   /**
-   * Blocks the thread for {@link DOZE_MS}, after a turn of its event loop each time: from there it wakes in two thirds of the
-   * time. True: it was rung, or sees what its ringer, busy since, has not looked beyond doubt about.
+   * Blocks the thread for {@link DOZE_MS}, with a turn of its event loop afterwards, each time: from there it wakes in two thirds of
+   * the time. Not the turn first: who was rung last may have been woken on this very core, and runs only when this thread blocks.
+   * True: it was rung, or sees what its ringer, busy since, has not looked beyond doubt about.
    */
   async #doze(ready: () => boolean, heard: number, dozes: number): Promise<boolean> {
     for (; dozes > 0; dozes--) {
-      await new Promise<void>((resume) => setImmediate(resume));
       if (Atomics.wait(this.#words, CHIME, heard, DOZE_MS) !== 'timed-out' || ready()) return true;
+      await new Promise<void>((resume) => setImmediate(resume));
     }
     return false;
   }
