@@ -176,3 +176,36 @@ it('goes on with the right number, wherever in a commit its writer died', () => 
     expect(new RingWriter(memory).written).toBe(n + 1);
   }
 });
+
+describe('a sleep tells whether the event loop has had a turn', () => {
+  const sleepIn = async (
+    dozes: number,
+    ready: (bell: Doorbell, looks: number) => boolean,
+  ): Promise<[boolean, boolean]> => {
+    const memory = Doorbell.allocate();
+    const bell = new Doorbell(memory);
+    let hasTurned = false;
+    setImmediate(() => {
+      hasTurned = true;
+    });
+    let looks = 0;
+    return [await bell.sleep(() => ready(bell, ++looks), 1, dozes), hasTurned];
+  };
+
+  const ringing = (bell: Doorbell): boolean => {
+    bell.ring();
+    return false;
+  };
+
+  it.each<[string, number, (bell: Doorbell, looks: number) => boolean, boolean]>([
+    ['there was something to do already', 3, () => true, false],
+    ['it was rung before it blocked', 0, ringing, false],
+    ['it was rung in the first doze', 3, ringing, false],
+    ['there was something to do after the first doze', 3, (_bell, looks) => looks === 2, false],
+    ['there was something to do after the second doze', 3, (_bell, looks) => looks === 3, true],
+    ['it slept', 0, () => false, true],
+    ['it slept after a doze', 1, () => false, true],
+  ])('%s', async (_when, dozes, ready, turned) => {
+    expect(await sleepIn(dozes, ready)).toEqual([turned, turned]);
+  });
+});

@@ -66,26 +66,29 @@ export class Doorbell {
    *
    * @param timeoutMs how long at most, in milliseconds; default: for ever
    * @param dozes how often it dozes before it sleeps. Never on the main thread
+   * @returns true: the thread's event loop has had a turn meanwhile
    */
-  async sleep(ready: () => boolean, timeoutMs?: number, dozes = 0): Promise<void> {
+  async sleep(ready: () => boolean, timeoutMs?: number, dozes = 0): Promise<boolean> {
     const heard = Atomics.load(this.#words, CHIME);
     Atomics.add(this.#words, NAP, 1);
     Atomics.store(this.#words, SLEEPING, 1);
-    if (!ready() && !(dozes > 0 && (await this.#doze(ready, heard, dozes))))
-      await Atomics.waitAsync(this.#words, CHIME, heard, timeoutMs).value;
+    const hasTurned = !ready() && (await this.#wait(ready, heard, timeoutMs, dozes));
     Atomics.store(this.#words, SLEEPING, 0);
+    return hasTurned;
   }
 
   /**
-   * Blocks the thread for {@link DOZE_MS}, with a turn of its event loop afterwards, each time: from there it wakes in two thirds of
+   * A doze blocks the thread for {@link DOZE_MS}, with a turn of its event loop afterwards: from there it wakes in two thirds of
    * the time. Not the turn first: who was rung last may have been woken on this very core, and runs only when this thread blocks.
-   * True: it was rung, or sees what its ringer, busy since, has not looked beyond doubt about.
+   * It ends when it was rung, or sees what its ringer, busy since, has not looked beyond doubt about.
    */
-  async #doze(ready: () => boolean, heard: number, dozes: number): Promise<boolean> {
-    for (; dozes > 0; dozes--) {
-      if (Atomics.wait(this.#words, CHIME, heard, DOZE_MS) !== 'timed-out' || ready()) return true;
+  async #wait(ready: () => boolean, heard: number, timeoutMs: number | undefined, dozes: number): Promise<boolean> {
+    for (let turns = 0; turns < dozes; turns++) {
+      if (Atomics.wait(this.#words, CHIME, heard, DOZE_MS) !== 'timed-out' || ready()) return turns > 0;
       await new Promise<void>((resume) => setImmediate(resume));
     }
-    return false;
+    const { async, value } = Atomics.waitAsync(this.#words, CHIME, heard, timeoutMs);
+    await value;
+    return async || dozes > 0;
   }
 }

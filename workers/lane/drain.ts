@@ -182,8 +182,8 @@ export class Drain {
   async #sleep(): Promise<boolean> {
     if (this.#turn.isWanted) return false;
     const hasWork = (): boolean => this.#order.nextAside !== undefined || this.#places.next() !== undefined;
-    await this.#vigil.sleep(() => this.#turn.mustLeave || this.#turn.isWanted || hasWork(), this.#inFlight === 0);
-    this.#lastLoopTurn = systemClock.elapsed();
+    const mustWake = (): boolean => this.#turn.mustLeave || this.#turn.isWanted || hasWork();
+    if (await this.#vigil.sleep(mustWake, this.#inFlight === 0)) this.#lastLoopTurn = systemClock.elapsed();
     return true;
   }
 

@@ -11,8 +11,9 @@ const SPINS = availableParallelism() > 1 ? 1500 : 0;
  */
 const SHORT_SLEEP_MS = 0.25;
 /**
- * So often a lane dozes before it sleeps, where the last message came within that time: each costs a turn of the event loop, 10 µs.
- * Its handler's own timers and sockets may be late by a doze.
+ * So often a lane dozes before it sleeps, where the last message came within that time: each that is not cut short costs a turn
+ * of the event loop, 10 µs.
+ * Its handler's own timers and sockets may be late by a doze, or by what its drain lets pass between two turns.
  */
 const DOZES = 10;
 
@@ -42,13 +43,15 @@ export class Vigil {
    * Until rung, unless `isReady`.
    *
    * @param isIdle no handler is at work, so that none waits for the event loop
+   * @returns true: the event loop has had a turn meanwhile
    */
-  async sleep(isReady: () => boolean, isIdle: boolean): Promise<void> {
+  async sleep(isReady: () => boolean, isIdle: boolean): Promise<boolean> {
     const began = systemClock.elapsed();
-    await this.#bell.sleep(isReady, undefined, isIdle && this.#mayDoze ? DOZES : 0);
+    const hasTurned = await this.#bell.sleep(isReady, undefined, isIdle && this.#mayDoze ? DOZES : 0);
     const sleptMs = systemClock.elapsed() - began;
     this.#isBrisk = sleptMs < SHORT_SLEEP_MS;
     this.#mayDoze = sleptMs < DOZES * DOZE_MS;
+    return hasTurned;
   }
 }
 
