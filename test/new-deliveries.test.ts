@@ -5,6 +5,8 @@ import { describe, expect, it } from '@jest/globals';
 import { NewDeliveries } from '../src/new-deliveries.js';
 import { systemClock } from '../src/shared/clock.js';
 import { Codec } from '../src/shared/message.js';
+import { ReplyReader, writeReply } from '../src/shared/reply.js';
+import { allocateRing, RingReader, RingWriter } from '../src/shared/ring.js';
 import tallies from './fixtures/tallies.js';
 import { shareBus } from './shared-bus.js';
 import { lettersOf, linesOf, temporaryFolder } from './test-bus.js';
@@ -74,4 +76,23 @@ describe('messages for several subscriptions of which one refuses', () => {
     expect(kept.sort()).toEqual([1, 2, 3].map((n) => [`k${n}`, { n, file }]));
     expect(linesOf(file).map(Number).sort()).toEqual([0, 0, 1, 2, 3]);
   });
+});
+
+it('a reply that came in parts is in an object of its own, which nobody keeps beyond it', () => {
+  const memory = allocateRing(1024);
+  const writer = new RingWriter(memory);
+  const outbox = new RingReader(memory);
+  const replies = new ReplyReader(outbox.bytes);
+  const read = () => replies.read(outbox, outbox.next(), () => Buffer.from('parts'));
+  for (const payload of [Buffer.from('one'), null, Buffer.from('another')])
+    writeReply(writer, 7, Codec.BUFFER, payload);
+  const small = read();
+  const { memory: parts, ...large } = read();
+  expect([parts.toString(), large]).toEqual([
+    'parts',
+    { number: 7, codec: Codec.BUFFER, value: undefined, words: null, start: 0, end: 5 },
+  ]);
+  expect(small.memory).toBe(outbox.bytes);
+  expect(read()).toBe(small);
+  expect(small.memory.toString('utf8', small.start, small.end)).toBe('another');
 });

@@ -161,7 +161,8 @@ class Copier {
         this.#isSecret(itsPath, key) || (VALUE.has(key) && NAMES.some((n) => this.#isSecretText(get(n))));
       copy[shown] = isSecret ? REDACTED : this.copy(item, itsPath, level + 1);
     }
-    return copy;
+    // As any other object to those who look at it.
+    return { ...copy };
   }
 
   #isSecretText(value: unknown): boolean {

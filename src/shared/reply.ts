@@ -71,7 +71,7 @@ export function replyBytes(payload: number): number {
   return REPLY_HEADER_BYTES + payload;
 }
 
-/** Reads replies, each into the same object: garbage costs as much as a reply. Belongs to one outbox. */
+/** Reads replies, all but large ones into the same object: garbage costs as much as a reply. Belongs to one outbox. */
 export class ReplyReader {
   readonly #reply: { -readonly [K in keyof Reply]: Reply[K] };
 
@@ -95,15 +95,21 @@ export class ReplyReader {
       reply.value = codec === NUMBER ? (doubles[start >> 3] as number) : undefined;
       return reply;
     }
-    reply.value = undefined;
     if (codec >= APART) {
-      reply.codec = (codec - APART) as CodecId;
-      reply.memory = asBuffer(takeParts());
-      reply.words = null;
-      reply.start = 0;
-      reply.end = reply.memory.length;
-      return reply;
+      // Not kept until the next one comes: it is large.
+      const memory = asBuffer(takeParts());
+      const itsCodec = (codec - APART) as CodecId;
+      return {
+        number: reply.number,
+        codec: itsCodec,
+        value: undefined,
+        memory,
+        words: null,
+        start: 0,
+        end: memory.length,
+      };
     }
+    reply.value = undefined;
     reply.codec = codec as CodecId;
     reply.memory = bytes;
     reply.words = words;
