@@ -1,4 +1,5 @@
 // Builds the parts of one bus and joins them to one another.
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { nanoid } from 'nanoid';
 import { Breakers } from './breakers.js';
@@ -151,6 +152,8 @@ function hostOf(
   kept: KeptHere,
   stopping: AbortSignal,
 ): TransportHost {
+  // Each consumer that is being made listens, and Node warns of more than ten.
+  setMaxListeners(Number.POSITIVE_INFINITY, stopping);
   return {
     // Servers keep the real time.
     clock: systemClock,

@@ -25,8 +25,6 @@ import type { Subscription } from './subscription.js';
 import { Threads } from './threads/threads.js';
 import type { AnyTopics, HandlerLike, KnownPattern, PayloadOf } from './topic-types.js';
 
-/** How long stopping waits for dead letters to reach the disk, in milliseconds. */
-const STORE_TIMEOUT_MS = 10_000;
 /** A transport has this long to say goodbye, in milliseconds, whatever the deadline. */
 const SHORTEST_GOODBYE_MS = 1000;
 /** How often stopping looks whether all is settled, in milliseconds. */
@@ -271,8 +269,7 @@ export class MessageBus<Topics extends object = AnyTopics> {
     while (!this.isSettled() && systemClock.elapsed() < deadline) await this.#wait(SETTLED_POLL_MS);
     if (this.#threads !== undefined) await this.#parts.subscriber.closeAll(this.#threads);
     await this.#threads?.stop();
-    const stored = systemClock.elapsed() + STORE_TIMEOUT_MS;
-    while (this.#parts.subscriptions.pending > 0 && systemClock.elapsed() < stored) await this.#wait(SETTLED_POLL_MS);
+    await this.#parts.subscriber.lettersKept();
     this.#health.end();
     // Replays that end tell so where their letters lie.
     await this.deadLetterQueue?.close();

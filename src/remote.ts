@@ -36,6 +36,11 @@ export class Remote {
     this.#tickets.add(number, ticket);
   }
 
+  /** Dead letters on their way to the servers. */
+  get unstoredLetters(): number {
+    return this.transport?.health().unstoredLetters ?? 0;
+  }
+
   /** The state of the transport's breaker, by its name. */
   breakers(): Record<string, CircuitState> {
     if (this.transport === undefined) return {};

@@ -10,6 +10,7 @@ import type { Replays } from './replays.js';
 import type { Replies } from './replies.js';
 import type { ResolvedSubscribeOptions } from './resolved-options.js';
 import { depthOf } from './ring-depth.js';
+import { systemClock } from './shared/clock.js';
 import type { FailureDescriber } from './shared/describe.js';
 import { BusbarError } from './shared/errors.js';
 import type { Handler, HandlerDefinition } from './shared/handler.js';
@@ -39,6 +40,10 @@ export interface SubscribeParts extends UnsubscribeParts {
 interface LaneKind extends Pick<ResolvedSubscribeOptions, 'concurrency' | 'ordering'> {
   readonly isQuarantine?: boolean;
 }
+
+/** How long stopping waits for dead letters to reach the disk, and how often it looks, in milliseconds. */
+const STORE_TIMEOUT_MS = 10_000;
+const STORED_POLL_MS = 5;
 
 type AnyHandler = HandlerDefinition | Handler | URL | string;
 
@@ -110,6 +115,14 @@ export class Subscriber {
     }
     this.#parts.router.add(pattern, subscription);
     return this.#handleOf(subscription, threads);
+  }
+
+  /** Resolves once no dead letter waits for the disk, or it has for too long. The transport's own end waits for those on their way to it. */
+  async lettersKept(): Promise<void> {
+    const { subscriptions, remote } = this.#parts;
+    const latest = systemClock.elapsed() + STORE_TIMEOUT_MS;
+    while (subscriptions.pending > (remote?.unstoredLetters ?? 0) && systemClock.elapsed() < latest)
+      await new Promise<void>((resume) => systemClock.after(STORED_POLL_MS, resume, true));
   }
 
   /** Ends all; what is not settled by then is dead-lettered. */

@@ -1,10 +1,12 @@
 // How buses and subscriptions over JetStream come to their end, and their partitions to other processes.
+import { getMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { type HandlerContext, MessageBus, retryLater } from '../src/index.js';
+import { deadLetter, type HandlerContext, MessageBus, retryLater } from '../src/index.js';
 import { Connection } from '../src/transport/connection.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import { groupOf } from '../src/transport/subjects.js';
+import type { TransportHost } from '../src/transport/transport.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { TcpProxy } from './jetstream/proxy.js';
 import { temporaryFolder } from './test-bus.js';
@@ -56,6 +58,37 @@ describeWithNats('a bus over JetStream that parts with something', () => {
     // A second to say goodbye, and little more.
     expect(performance.now() - at).toBeLessThan(2100);
   }, 20_000);
+
+  it('does not hold up a stop by a dead letter that silent servers do not take: its message comes again', async () => {
+    const bus = await start({ stream: 'UNTOLD', pingMs: 60_000 });
+    let fail = (): void => undefined;
+    const mayFail = new Promise<void>((resolve) => (fail = resolve));
+    let begun = 0;
+    const handle = (): Promise<never> => {
+      begun++;
+      return mayFail.then(() => Promise.reject(deadLetter('no')));
+    };
+    await bus.subscribe('untold', handle, { subscriberId: 'untold' });
+    await bus.publishAsync('untold', 1);
+    await until(() => begun === 1);
+    server.freeze();
+    fail();
+    await until(() => bus.getHealthStatus().transport?.unstoredLetters === 1);
+    const at = performance.now();
+    await bus.stop({ timeoutMs: 100 }).finally(() => server.thaw());
+    expect(performance.now() - at).toBeLessThan(2600);
+  }, 20_000);
+
+  it('may have any number of consumers made at the same time: Node warns of a leak where too many hear of a stop', async () => {
+    let most: number | undefined;
+    const start = ({ stopping }: TransportHost): Promise<never> => {
+      most = getMaxListeners(stopping as AbortSignal);
+      return Promise.reject(new Error('no servers'));
+    };
+    const bus = new MessageBus({ transport: { name: 'none', start }, errorLogDir: temporaryFolder() });
+    await expect(bus.start()).rejects.toThrow('no servers');
+    expect(most).toBe(Number.POSITIVE_INFINITY);
+  });
 
   it('does not hold up a stop of a bus that is starting, either', async () => {
     const bus = new MessageBus({ transport: jetstream({ servers: server.url }), errorLogDir: temporaryFolder() });

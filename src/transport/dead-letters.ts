@@ -63,6 +63,7 @@ export class DeadLetters implements LetterStore {
   readonly #parts: DeadLettersParts;
   readonly #waiting = new Set<Waiting>();
   #again: Timer | undefined;
+  #whenEmpty: (() => void)[] = [];
   #isClosed = false;
   #hasFailed = false;
   readonly #count: LetterCount;
@@ -160,6 +161,11 @@ export class DeadLetters implements LetterStore {
     return this.#parts.connection.purge(this.#parts.names.letterStream);
   }
 
+  /** Resolves once all are stored, or kept. */
+  empty(): Promise<void> {
+    return this.waiting === 0 ? Promise.resolve() : new Promise((done) => this.#whenEmpty.push(done));
+  }
+
   /** The connection is there again. */
   reconnected(): void {
     for (const waiting of this.#waiting) void this.#store(waiting);
@@ -202,6 +208,7 @@ export class DeadLetters implements LetterStore {
 
   #stored(waiting: Waiting): void {
     if (this.#waiting.delete(waiting)) waiting.onStored();
+    if (this.waiting === 0) for (const done of this.#whenEmpty.splice(0)) done();
   }
 
   #tryAgain(): void {

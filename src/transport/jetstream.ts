@@ -214,7 +214,8 @@ class JetStream implements Transport {
 
   async #leave(): Promise<void> {
     // Side by side: what the servers cannot store now keeps no partition but that of its handler.
-    await Promise.all([this.#outbox.empty(), ...[...this.#subscriptions].map((subscription) => subscription.close())]);
+    const closed = [...this.#subscriptions].map((subscription) => subscription.close());
+    await Promise.all([this.#outbox.empty(), this.letters.empty(), ...closed]);
   }
 
   #refuse(): false {
