@@ -204,8 +204,11 @@ describeWithNats('what the servers of JetStream never take', () => {
     const streamState = (): Promise<never> => new Promise((resolve) => answers.push(resolve as () => void));
     const count = new LetterCount({ isUp: true, streamState }, systemClock, 's');
     count.add();
+    const at = performance.now();
     answers[0]?.({ count: 0 });
     await until(() => answers.length === 2);
+    // While many are stored it would ask without end.
+    expect(performance.now() - at).toBeGreaterThan(100);
     answers[1]?.({ count: 1 });
     await until(() => count.now.deadLetters === 1);
     count.add();

@@ -4,6 +4,8 @@ import type { TransportHealth } from '../shared/health-status.js';
 import type { Connection } from './connection.js';
 
 const LOOK_MS = 5000;
+/** How soon to ask again what is unsure, in milliseconds: not at once, for while many are stored that would never end. */
+const UNSURE_MS = 200;
 
 /** Runs on the main thread. */
 export class LetterCount {
@@ -13,8 +15,10 @@ export class LetterCount {
   readonly #looks: Timer;
   #known: { count: number; readonly at: number } | undefined;
   #isLooking = false;
+  #again: Timer | undefined;
   /** One was stored while the servers were asked: they may have counted it, or not. */
   #isUnsure = false;
+  #isClosed = false;
 
   constructor(connection: Pick<Connection, 'isUp' | 'streamState'>, clock: Clock, stream: string) {
     this.#connection = connection;
@@ -42,6 +46,7 @@ export class LetterCount {
     if (this.#isLooking || !this.#connection.isUp) return;
     this.#isLooking = true;
     this.#isUnsure = false;
+    this.#again?.cancel();
     const at = this.#clock.elapsed();
     try {
       const { count } = await this.#connection.streamState(this.#stream, false);
@@ -50,10 +55,12 @@ export class LetterCount {
       // Who publishes or consumes hears of the trouble, and reports it.
     }
     this.#isLooking = false;
-    if (this.#isUnsure) await this.look();
+    if (this.#isUnsure && !this.#isClosed) this.#again = this.#clock.after(UNSURE_MS, () => void this.look());
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#looks.cancel();
+    this.#again?.cancel();
   }
 }
