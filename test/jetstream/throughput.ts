@@ -34,7 +34,8 @@ const program = fileURLToPath(new URL('./contender.js', import.meta.url));
 
 async function measure(name: string, run: Run): Promise<Measured> {
   const { stdout } = await promisify(execFile)(process.execPath, [program, name, JSON.stringify(run)]);
-  return JSON.parse(stdout) as Measured;
+  // JSON has no NaN.
+  return JSON.parse(stdout, (_name, value) => value ?? Number.NaN) as Measured;
 }
 
 function medianOf(numbers: readonly number[]): number {
