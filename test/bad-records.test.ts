@@ -157,18 +157,18 @@ describe('a bus on a full disk', () => {
     await bus.subscribe('b', broken, { ...options, subscriberId: 'large' });
     bus.setDiskFull(true);
     for (let n = 0; n < 25; n++) bus.publish('a.b', n, { id: `id-${n}` });
-    bus.publish('b', Buffer.alloc(3 * 1024 * 1024), { id: 'id-large' });
+    bus.publish('b', Buffer.alloc(3 * 1024 * 1024), { id: 'id\n\u001b[2J' });
     await until(() => bus.getHealthStatus().logging?.unpersisted === 26);
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     await bus.stop();
-    const first = Array.from({ length: 20 }, (_, n) => `id-${n}`).join(', ');
+    const first = Array.from({ length: 20 }, (_, n) => `"id-${n}"`).join(', ');
     expect(warn.mock.calls).toEqual([
       [
         expect.stringMatching(/^26 dead letters could not be written to .* and are lost$/),
         {
           type: 'BusbarWarning',
           code: 'BUSBAR_LETTERS_LOST',
-          detail: `1 of b#large: id-large\n25 of a.*#s: ${first}, and 5 more`,
+          detail: `1 of b#large: "id\\n\\u001b[2J"\n25 of a.*#s: ${first}, and 5 more`,
         },
       ],
     ]);

@@ -1,4 +1,5 @@
 // Dead letters that nobody could write: how many of which subscription, and the ids of the first of them.
+import { show } from '../shared/errors.js';
 import type { LetterHeader } from '../shared/logging-task.js';
 
 /** Of each subscription. */
@@ -34,7 +35,8 @@ export class LostLetters {
   toString(): string {
     const lines = [...this.#of].map(([name, { count, ids }]) => {
       const more = count > ids.length ? `, and ${count - ids.length} more` : '';
-      return `${count} of ${name}: ${ids.join(', ')}${more}`;
+      // An id is its publisher's own, and this goes to a terminal.
+      return `${count} of ${name}: ${ids.map(show).join(', ')}${more}`;
     });
     return lines.join('\n');
   }
