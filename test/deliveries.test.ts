@@ -98,6 +98,7 @@ describe('what a server sends', () => {
     ['HMSG a 1 b 9 5\r\n', 'more headers than bytes'],
     ['MSG a 1 b 5 6 7\r\n', 'too many words'],
     ['MSG  a 1 b 1\r\n', 'an empty word'],
+    ['HMSG a 1  1 1\r\n', 'an empty reply'],
     ['MSG a 1 b 15\n', 'half an end of a line'],
     ['msg a 1 b 1\r\n', 'other letters'],
   ])('is left to the client from %j on: %s', (line) => {

@@ -56,6 +56,7 @@ export class Line {
     this.subjectEnd = (tokens[2] as number) - 1;
     this.replyAt = tokens[3] as number;
     this.replyEnd = (tokens[4] as number) - 1;
+    if (this.hasReply && this.replyEnd === this.replyAt) return false;
     this.dataAt = lineEnd + headerBytes;
     this.dataEnd = lineEnd + size;
     this.end = this.dataEnd + LINE_END_BYTES;
