@@ -31,7 +31,7 @@ const at = (memories: readonly SharedArrayBuffer[], index: number): SharedArrayB
  *
  * @param dozes how often it dozes before
  */
-function ringersAndSleeper(code: Code, ringers: number, times = 1, dozes = 0): Model {
+function ringersAndSleeper(code: Code, ringers: number, times = 1, dozes?: number): Model {
   const ringer = (index: number): ModelThread => ({
     name: `ringer ${index}`,
     async run(memories) {

@@ -65,10 +65,10 @@ export class Doorbell {
    * Does not keep the thread's event loop alive: a worker must hold a handle of its own.
    *
    * @param timeoutMs how long at most, in milliseconds; default: for ever
-   * @param dozes how often it dozes before it sleeps. Never on the main thread
+   * @param dozes how often it dozes before it sleeps, where ringers only glance (`ringAtAGlance`). Never on the main thread
    * @returns true: the thread's event loop has had a turn meanwhile
    */
-  async sleep(ready: () => boolean, timeoutMs?: number, dozes = 0): Promise<boolean> {
+  async sleep(ready: () => boolean, timeoutMs?: number, dozes?: number): Promise<boolean> {
     const heard = Atomics.load(this.#words, CHIME);
     Atomics.add(this.#words, NAP, 1);
     Atomics.store(this.#words, SLEEPING, 1);
@@ -80,15 +80,20 @@ export class Doorbell {
   /**
    * A doze blocks the thread for {@link DOZE_MS}, with a turn of its event loop afterwards: from there it wakes in two thirds of
    * the time. Not the turn first: who was rung last may have been woken on this very core, and runs only when this thread blocks.
-   * It ends when it was rung, or sees what its ringer, busy since, has not looked beyond doubt about.
+   * It ends when it was rung, or sees what its ringer has not looked beyond doubt about, being busy since, or waiting for this very
+   * thread: what was stored in order is there within nanoseconds, so one that does not doze looks once more after such a time.
    */
-  async #wait(ready: () => boolean, heard: number, timeoutMs: number | undefined, dozes: number): Promise<boolean> {
-    for (let turns = 0; turns < dozes; turns++) {
+  async #wait(ready: () => boolean, heard: number, timeoutMs?: number, dozes?: number): Promise<boolean> {
+    if (dozes === 0) {
+      const { async, value } = Atomics.waitAsync(this.#words, CHIME, heard, DOZE_MS);
+      if ((await value) !== 'timed-out' || ready()) return async;
+    }
+    for (let turns = 0; turns < (dozes ?? 0); turns++) {
       if (Atomics.wait(this.#words, CHIME, heard, DOZE_MS) !== 'timed-out' || ready()) return turns > 0;
       await new Promise<void>((resume) => setImmediate(resume));
     }
     const { async, value } = Atomics.waitAsync(this.#words, CHIME, heard, timeoutMs);
     await value;
-    return async || dozes > 0;
+    return async || dozes !== undefined;
   }
 }
