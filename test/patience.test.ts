@@ -1,5 +1,4 @@
 // What servers that elect their leader do not answer is asked again, until the bus stops; what they refuse is not.
-import { spawnSync } from 'node:child_process';
 import { expect, it } from '@jest/globals';
 import { type ConsumerParts, prepareConsumer } from '../src/transport/consumers.js';
 import { patiently } from '../src/transport/patience.js';
@@ -78,17 +77,4 @@ it('gives a consumer that was made its first message, also where the answer to t
     await prepareConsumer({ ...names, connection, ackWaitMs: 500, stopping: new AbortController().signal, report });
     expect(writes).toEqual(Array.from({ length: written }, () => ['s.0.a._._', OPENING]));
   }
-});
-
-// In a process of its own: jest hides what Node warns of.
-it('has as many wait for the same stop as there are consumers, and Node warns of no leak', () => {
-  const script = `
-    import { untilStop } from '${new URL('../src/transport/until-stop.js', import.meta.url).href}';
-    const { signal } = new AbortController();
-    const answers = Array.from({ length: 30 }, (_, index) => untilStop(signal, 'looking', Promise.resolve(index)));
-    console.log((await Promise.all(answers)).length);`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
-    encoding: 'utf8',
-  });
-  expect({ stdout, stderr }).toEqual({ stdout: '30\n', stderr: '' });
 });

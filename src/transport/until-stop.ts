@@ -1,5 +1,4 @@
 // Waits for servers, but no longer than the bus wants anything of them.
-import { setMaxListeners } from 'node:events';
 import { BusbarError } from '../shared/errors.js';
 
 /**
@@ -26,8 +25,6 @@ export function untilStop<T>(
       stop();
       return;
     }
-    // Each consumer that is prepared listens, and takes itself away again: many are no leak.
-    setMaxListeners(0, stopping);
     stopping.addEventListener('abort', stop);
     work.finally(() => stopping.removeEventListener('abort', stop)).then(resolve, reject);
   });
