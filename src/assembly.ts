@@ -32,6 +32,7 @@ import { largestInRing, messageId } from './shared/delivery.js';
 import { FailureDescriber } from './shared/describe.js';
 import { ErrorCounters } from './shared/error-counters.js';
 import type { LoggingTesting } from './shared/logging-testing.js';
+import { createRedactor } from './shared/redact.js';
 import { Subscriber } from './subscribe.js';
 import { Subscriptions } from './subscriptions.js';
 import type { TransportHost } from './transport/transport.js';
@@ -76,7 +77,7 @@ export function assemble(options: ResolvedBusOptions, emergencyStop: () => void)
   const { clock, enableErrorHandling, errorLogDir, retry, retryBudget, redact, ringBytes, testing } = options;
   const { maxMessageBytes, dedupeWindowMs, codec } = options;
   const instance = testing?.instance ?? nanoid(10);
-  const describer = new FailureDescriber(redact, undefined, enableErrorHandling);
+  const describer = new FailureDescriber(createRedactor(redact), undefined, enableErrorHandling);
   const notes = new FailureNotes(describer, clock, instance);
   const recovery = new ErrorRecoveryManager({ retryConfigs: retry, clock });
   const logging = enableErrorHandling

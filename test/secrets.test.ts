@@ -5,6 +5,7 @@ import { FailureNotes } from '../src/failure-notes.js';
 import { MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import { FailureDescriber } from '../src/shared/describe.js';
+import { createRedactor } from '../src/shared/redact.js';
 import { jetstream } from '../src/transport/jetstream.js';
 import { withoutUser } from '../src/transport/transport-errors.js';
 import { busbar } from './command-line.js';
@@ -54,7 +55,11 @@ describe('the secrets that the option `redact` names', () => {
   });
 
   it('are taken out of what is told beside an incident', () => {
-    const notes = new FailureNotes(new FailureDescriber({ paths: ['ssn'] }, undefined, true), systemClock, 'bus');
+    const notes = new FailureNotes(
+      new FailureDescriber(createRedactor({ paths: ['ssn'] }), undefined, true),
+      systemClock,
+      'bus',
+    );
     const told = { servers: ['nats://bob:hunter2@host:4222'], ssn: 'hunter2', unstored: 3 };
     const { context } = notes.incident('jetstream', new Error('lost'), 'setup', told);
     expect(context).toMatchObject({ servers: ['nats://[redacted]@host:4222'], ssn: '[redacted]', unstored: 3 });

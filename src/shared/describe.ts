@@ -3,7 +3,7 @@ import { classifyError } from './classify.js';
 import { toErrorRecord } from './error-record.js';
 import type { HandlerRule } from './handler.js';
 import type { Failure } from './outcome.js';
-import { createRedactor, preview, type RedactOptions, type Redactor } from './redact.js';
+import { preview, type Redactor } from './redact.js';
 import type { ErrorPhase } from './report.js';
 import { signatureOf } from './signature.js';
 
@@ -14,8 +14,8 @@ export class FailureDescriber {
   /** False: nobody will read stacks and previews. */
   readonly #inFull: boolean;
 
-  constructor(redact: RedactOptions, rules: readonly HandlerRule[] | undefined, inFull: boolean) {
-    this.redactor = createRedactor(redact);
+  constructor(redactor: Redactor, rules: readonly HandlerRule[] | undefined, inFull: boolean) {
+    this.redactor = redactor;
     this.#rules = rules ?? [];
     this.#inFull = inFull;
   }

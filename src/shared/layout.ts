@@ -26,7 +26,7 @@
 // A DOORBELL wakes its one sleeper:
 //
 //   byte 0    CHIME       ringers  counts the rings that met a sleeper
-//   byte 128  SLEEPING    sleeper  1 while it sleeps or is about to; only the sleeper ever writes it
+//   byte 128  SLEEPING    sleeper  1 while it sleeps or is about to; only the sleeper ever changes it
 //   byte 132  NAP         sleeper  counts its sleeps, mod 2^32; written before SLEEPING
 //
 // What is PARKED in a lane, that is, waits on main for the verdict on a delivery before it:

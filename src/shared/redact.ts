@@ -144,11 +144,10 @@ class Copier {
     path: string,
     level: number,
   ): Record<string, unknown> {
-    const copy: Record<string, unknown> = Object.create(null);
-    let count = 0;
+    const copies: [string, unknown][] = [];
     for (const [rawKey, item] of entries) {
-      if (++count > MOST_ITEMS) {
-        copy['…'] = 'more';
+      if (copies.length >= MOST_ITEMS) {
+        copies.push(['…', 'more']);
         break;
       }
       const key = keyOf(rawKey);
@@ -159,10 +158,10 @@ class Copier {
       // `{ name: 'Authorization', value: … }`.
       const isSecret =
         this.#isSecret(itsPath, key) || (VALUE.has(key) && NAMES.some((n) => this.#isSecretText(get(n))));
-      copy[shown] = isSecret ? REDACTED : this.copy(item, itsPath, level + 1);
+      copies.push([shown, isSecret ? REDACTED : this.copy(item, itsPath, level + 1)]);
     }
-    // As any other object to those who look at it.
-    return { ...copy };
+    // Not assigned one by one: a key named __proto__ must stay a key.
+    return Object.fromEntries(copies);
   }
 
   #isSecretText(value: unknown): boolean {

@@ -2,7 +2,7 @@
 import { Doorbell } from '../shared/doorbell.js';
 import { EXIT_BY, TURN_BYTES, Turn } from '../shared/lane-task.js';
 
-/** A microtask by its `then` costs a third of one by queueMicrotask. */
+/** A microtask by its `then` costs less than half of one by queueMicrotask. */
 const settled = Promise.resolve();
 
 /** Belongs to one lane. Runs on the main thread. */

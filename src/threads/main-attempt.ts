@@ -45,7 +45,7 @@ export class MainAttempt implements Attempt {
    * @throws BUSBAR_DECODING
    */
   call(handle: Handler, options: CallOptions): unknown {
-    return callHandler(this, handle, options, decodePayload(this.delivery.codec, this.delivery.bytes, 'copy'));
+    return callHandler(this, handle, options, decodePayload(this.delivery.codec, this.delivery.bytes));
   }
 
   /** What comes of it is not waited for. Returns its delivery, with one attempt more. */

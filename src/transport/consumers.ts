@@ -1,10 +1,9 @@
 // The consumer of one partition of a subscription: made unless it is there, and begun when it was made.
 import type { Connection } from './connection.js';
+import { NANOSECONDS } from './nanoseconds.js';
 import { patiently } from './patience.js';
 import { compare } from './streams.js';
 import { OPENING } from './wire.js';
-
-const NANOSECONDS = 1_000_000;
 
 export interface ConsumerParts {
   readonly connection: Pick<Connection, 'ensureConsumer' | 'write'>;

@@ -1,5 +1,6 @@
 // What the server says about a delivery of its own, and what it is told of one.
 import type { Incoming } from './connection-words.js';
+import { NANOSECONDS } from './nanoseconds.js';
 
 export const ACK = '+ACK';
 export const TERM = '+TERM';
@@ -36,8 +37,6 @@ export interface Delivered {
 const STAMP_DIGITS = 9;
 const ZERO = '0'.charCodeAt(0);
 const FULL_STOP = '.'.charCodeAt(0) - ZERO;
-
-const NANOSECONDS = 1_000_000;
 
 /** When the server stored a message, by its reply subject: in milliseconds since 1970. */
 export function storedAt(reply: string): number {

@@ -68,7 +68,7 @@ export class Feed {
         this.#withheld.seen(sequence);
         raiseAhead(parts.lease, sequence);
       },
-      flows: (upToIt) => this.#withheld.flows(upToIt),
+      flows: (upToIt) => void this.#withheld.flows(upToIt),
     });
     this.#timer = clock.every(Math.max(50, parts.ackWaitMs / 4), () => this.#extend());
   }

@@ -2,6 +2,7 @@
 import type { Clock } from '../shared/clock.js';
 import type { Connection } from './connection.js';
 import type { Incoming, Listening } from './connection-words.js';
+import { NANOSECONDS } from './nanoseconds.js';
 import type { Batch } from './window.js';
 
 export interface PullParts {
@@ -22,8 +23,6 @@ export type PullEnd = 'over' | 'too small' | 'broken';
 
 /** A request by which nothing comes this long after its time, and which the server has not ended, is lost, in milliseconds. */
 const LOST_REQUEST_MS = 1000;
-const NANOSECONDS = 1_000_000;
-
 /** Runs on the main thread. */
 export class Pull {
   readonly #parts: PullParts;

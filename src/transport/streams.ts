@@ -3,10 +3,10 @@ import { BusbarError, show } from '../shared/errors.js';
 import type { Connection } from './connection.js';
 import type { Settings } from './connection-words.js';
 import type { ResolvedJetStreamOptions } from './jetstream-options.js';
+import { NANOSECONDS } from './nanoseconds.js';
 import type { Names } from './subjects.js';
 import { settingsError } from './transport-errors.js';
 
-const NANOSECONDS = 1_000_000;
 /** The version of subjects, records, leases and settings; processes of different ones do not share a stream. */
 const FORMAT = 2;
 

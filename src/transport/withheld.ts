@@ -74,9 +74,8 @@ export class Withheld {
    *
    * @param upTo up to this sequence the servers know what they delivered; what lies above comes again as new, or never
    */
-  flows(upTo: number): void {
-    if (this.#parts.lease.isTrusted) this.#send(upTo);
-    else void this.#sendIfHeld(upTo);
+  async flows(upTo: number): Promise<void> {
+    if (this.#parts.lease.isTrusted || (await this.#isHeld())) this.#send(upTo);
   }
 
   /** The feed asks for nothing, so that nothing comes again here: what the servers say that they have delivered has to do. */
@@ -92,19 +91,18 @@ export class Withheld {
   async #answer(): Promise<void> {
     const isDoubted = [...this.#unsettled.values()].some(({ trust }) => trust !== 'sure');
     if (!isDoubted && this.#replies.size === 0) return;
-    const { connection, lease, names, consumer } = this.#parts;
+    const { connection, names, consumer } = this.#parts;
     const isIdle = (): boolean => connection.isUp && !this.#isOver();
     const look = async (): Promise<number> =>
       isIdle() ? (await connection.consumerState(names.stream, consumer)).deliveredUpTo : 0;
     const upTo = await patiently(`looking at consumer ${consumer}`, look).catch(() => 0);
     if (!isIdle() || upTo === 0) return;
     this.seen(upTo);
-    if (lease.isTrusted) this.#send(upTo);
-    else await this.#sendIfHeld(upTo);
+    await this.flows(upTo);
   }
 
-  /** Servers that elect a leader renew nothing for some seconds. */
-  async #sendIfHeld(upTo: number): Promise<void> {
+  /** Servers that elect a leader renew nothing for some seconds. Never rejects. */
+  #isHeld(): Promise<boolean> {
     const { lease, consumer } = this.#parts;
     const doubts = this.#doubts;
     const isOver = (): boolean => lease.isLost || doubts !== this.#doubts;
@@ -113,7 +111,7 @@ export class Withheld {
       if (isHeld || isOver()) return isHeld && !isOver();
       throw new Error('it was not renewed');
     };
-    if (await patiently(`renewing the lease of ${consumer}`, hold).catch(() => false)) this.#send(upTo);
+    return patiently(`renewing the lease of ${consumer}`, hold).catch(() => false);
   }
 
   #send(upTo: number): void {

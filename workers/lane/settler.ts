@@ -64,7 +64,7 @@ export class Settler {
     onLate: (attempt: RingAttempt) => void,
     onDone: (attempt: RingAttempt) => void,
   ) {
-    this.#describer = new FailureDescriber(task.redact, rules, task.describeErrors);
+    this.#describer = new FailureDescriber(outbox.redactor, rules, task.describeErrors);
     this.#familiar = new FamiliarFailures((rules ?? []).some(({ when }) => when?.message !== undefined));
     this.#reconnector = reconnect === undefined ? null : reconnectorOf(reconnect, outbox.clock);
     this.#outbox = outbox;
