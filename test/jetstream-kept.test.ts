@@ -4,16 +4,17 @@ import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
-import { Connection } from '../src/transport/connection.js';
 import { DeadLetters } from '../src/transport/dead-letters.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import { LetterCount } from '../src/transport/letter-count.js';
 import { groupOf, Names } from '../src/transport/subjects.js';
+import { openLink } from './jetstream/link.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { lettersOf, sharedFolder, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
 
 const QUICK: JetStreamOptions = { partitions: 1, leaseMs: 500, ackWaitMs: 500, pingMs: 200, maxReconnectMs: 100 };
+const SOME = { user: 'some', pass: 'some' };
 const MEBIBYTE = 1024 * 1024;
 const shared = sharedFolder();
 
@@ -24,21 +25,13 @@ describeWithNats('what the servers of JetStream never take', () => {
 
   const start = async (options: JetStreamOptions, errorLogDir = shared, isKeeping = true) => {
     const transport = jetstream({
-      ...{ ...QUICK, servers: server.url, connection: { user: 'some', pass: 'some' }, stream: `KEPT-${++places}` },
+      ...{ ...QUICK, servers: server.url, connection: SOME, stream: `KEPT-${++places}` },
       ...options,
     });
     const bus = new MessageBus({ transport, errorLogDir, threads: 1, spareThreads: 0, enableErrorHandling: isKeeping });
     buses.push(bus);
     await bus.start();
     return bus;
-  };
-
-  const linked = (): Promise<Connection> => {
-    const ignore = (): void => undefined;
-    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
-    const credentials = { user: 'some', pass: 'some' };
-    const options = { servers: [server.url], credentials, name: 'link', ...limits };
-    return Connection.open(options, { down: ignore, up: ignore, error: ignore });
   };
 
   const until = async (holds: () => boolean): Promise<void> => {
@@ -169,7 +162,7 @@ describeWithNats('what the servers of JetStream never take', () => {
   });
 
   it('may be a letter: one that is too large for them, or at the end one whose message does not come again', async () => {
-    const link = await linked();
+    const link = await openLink(server.url, SOME);
     const kept: string[] = [];
     const reports: unknown[] = [];
     const settled: string[] = [];
@@ -220,7 +213,7 @@ describeWithNats('what the servers of JetStream never take', () => {
     const first = await start({ stream: 'CHANGED' });
     await first.subscribe('changed', () => undefined, { subscriberId: 'changed' });
     await first.stop();
-    const link = await linked();
+    const link = await openLink(server.url, SOME);
     const consumer = `${groupOf('changed', 'changed')}-0`;
     const limited = {
       durable_name: consumer,
@@ -265,11 +258,7 @@ describeWithNats('what the servers of JetStream never take', () => {
       seen.push('up');
       throw new Error('no way up');
     };
-    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
-    const link = await Connection.open(
-      { servers: [server.url], credentials: { user: 'some', pass: 'some' }, name: 'fails', ...limits },
-      { down, up, error: ({ message }) => void told.push(message) },
-    );
+    const link = await openLink(server.url, SOME, { down, up, error: ({ message }) => void told.push(message) });
     for (const times of [1, 2]) {
       await server.kill();
       await until(() => seen.length === 2 * times - 1);

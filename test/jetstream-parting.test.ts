@@ -3,10 +3,10 @@ import { getMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { deadLetter, type HandlerContext, MessageBus, retryLater } from '../src/index.js';
-import { Connection } from '../src/transport/connection.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import { groupOf } from '../src/transport/subjects.js';
 import type { TransportHost } from '../src/transport/transport.js';
+import { openLink } from './jetstream/link.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { TcpProxy } from './jetstream/proxy.js';
 import { temporaryFolder } from './test-bus.js';
@@ -24,13 +24,6 @@ describeWithNats('a bus over JetStream that parts with something', () => {
     buses.push(bus);
     await bus.start();
     return bus;
-  };
-
-  const linked = (): Promise<Connection> => {
-    const ignore = (): void => undefined;
-    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
-    const options = { servers: [server.url], credentials: {}, name: 'link', ...limits };
-    return Connection.open(options, { down: ignore, up: ignore, error: ignore });
   };
 
   const until = async (holds: () => boolean): Promise<void> => {
@@ -170,7 +163,7 @@ describeWithNats('a bus over JetStream that parts with something', () => {
   it('acknowledges nothing by what was delivered before the connection was lost, also where its subscription ends', async () => {
     const proxy = new TcpProxy(server.port);
     await proxy.listen();
-    const link = await linked();
+    const link = await openLink(server.url);
     const options = { stream: 'ENDING', maxBytes: 64 * 1024 };
     const bus = await start({ ...options, servers: `127.0.0.1:${proxy.port}` });
     const publish = (_payload: unknown, context: HandlerContext): void => {

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MessageBus } from '../src/index.js';
-import { Connection } from '../src/transport/connection.js';
+import type { Connection } from '../src/transport/connection.js';
 import { NAK, ReplyReader } from '../src/transport/delivered.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import { groupOf } from '../src/transport/subjects.js';
 import { isOpening } from '../src/transport/wire.js';
+import { openLink } from './jetstream/link.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { sharedFolder, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
@@ -72,13 +73,7 @@ describeWithNats('a message with which a process vanishes', () => {
     count: number,
     last: (connection: Connection, replies: readonly string[]) => Promise<unknown>,
   ): Promise<void> {
-    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
-    const ignore = (): void => undefined;
-    const events = { down: ignore, up: ignore, error: ignore };
-    const connection = await Connection.open(
-      { servers: [server.url], credentials: {}, name: 'silent', ...limits },
-      events,
-    );
+    const connection = await openLink(server.url);
     const replies: string[] = [];
     const inbox = connection.inbox();
     connection.listen(inbox, ({ reply, data }) => {

@@ -5,11 +5,11 @@ import { deadLetter, type HandlerContext, MessageBus } from '../src/index.js';
 import { systemClock } from '../src/shared/clock.js';
 import { withStableId } from '../src/shared/letter-id.js';
 import type { LetterHeader } from '../src/shared/logging-task.js';
-import { Connection } from '../src/transport/connection.js';
 import { type JetStreamOptions, jetstream } from '../src/transport/jetstream.js';
 import { Names } from '../src/transport/subjects.js';
 import type { TransportHost } from '../src/transport/transport.js';
 import { busbar } from './command-line.js';
+import { openLink } from './jetstream/link.js';
 import { NatsServer } from './jetstream/nats-server.js';
 import { fixture, linesOf, sharedFolder, temporaryFolder } from './test-bus.js';
 import { describeWithNats } from './with-nats.js';
@@ -45,13 +45,6 @@ describeWithNats('the JetStream transport', () => {
   });
 
   const connection = { user: 'all', pass: 'all' };
-
-  const linked = (): Promise<Connection> => {
-    const ignore = (): void => undefined;
-    const limits = { connectTimeoutMs: 2000, pingMs: 2000, maxReconnectMs: 100 };
-    const options = { servers: [server.url], credentials: connection, name: 'link', ...limits };
-    return Connection.open(options, { down: ignore, up: ignore, error: ignore });
-  };
 
   it('refuses bad options, and says what was wrong with them', () => {
     const code = 'BUSBAR_INVALID_OPTION';
@@ -103,7 +96,7 @@ describeWithNats('the JetStream transport', () => {
       await bus.stop();
       return (await link.ensureStream({ name: 'OLDER_DEAD' }))['max_bytes'];
     };
-    const link = await linked();
+    const link = await openLink(server.url, connection);
     await link.ensureStream({
       ...{
         name: 'OLDER_DEAD',
@@ -215,7 +208,7 @@ describeWithNats('the JetStream transport', () => {
   });
 
   it('lists what is left while letters are removed, and does not wait for those', async () => {
-    const link = await linked();
+    const link = await openLink(server.url, connection);
     try {
       await link.ensureStream({ name: 'SCAN', subjects: ['scan'] });
       // More than are brought at once; written in turns, for a write waits for its answer so long only.
