@@ -1,4 +1,4 @@
-// npm run jetstream:scaling [-- --messages 900 --rounds 3 --partitions 12]: one, two and three processes whose handlers take 5 ms.
+// npm run jetstream:scaling [-- --messages 3600 --rounds 3 --partitions 12]: one, two and three processes whose handlers take 5 ms.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { startServer } from './nats-server.js';
 
 const { values } = parseArgs({
   options: {
-    messages: { type: 'string', default: '900' },
+    messages: { type: 'string', default: '3600' },
     rounds: { type: 'string', default: '3' },
     partitions: { type: 'string', default: '12' },
   },
